@@ -1,0 +1,44 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+# Each sets up .venv by itself: with uv where it is installed, otherwise with python3 -m venv and pip.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
+
+$(READY): pyproject.toml constraints.txt
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python '>=3.11' $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "scaling needs Python 3.11 or newer; say which with: make PYTHON=/path/to/python3.12 ..."; exit 3; }; \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $(READY)
+
+demo: $(READY)  ## Simulate run logs, ingest them, fit a law, forecast, write a report
+	$(BIN)/scaling demo --output demo-out --format table
+
+test: $(READY)  ## Run the whole test suite
+	$(BIN)/python -m pytest -n auto
+
+test-fast: $(READY)  ## Run the tests that take less than ten seconds each
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+lint: $(READY)  ## Lint, check the formatting, check the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(READY)  ## Regenerate the command reference
+	$(BIN)/typer cli.py utils docs --name scaling --title "Command reference" --output docs/cli.md
+
+clean:  ## Remove the environment and everything generated
+	rm -rf $(VENV) demo-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

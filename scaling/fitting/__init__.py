@@ -1,0 +1,1 @@
+"""The engine: one way to fit every law."""

@@ -1,0 +1,176 @@
+"""Find starting values: a spread of points over the non-linear parameters, with the linear ones projected out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from scaling.laws.formula import symbol
+from scaling.laws.law import Law
+
+Array = NDArray[np.float64]
+
+_GRID = {1: 65, 2: 17}  # points a parameter; beyond two parameters a low-discrepancy sequence is thinner and as good
+_SEQUENCE = 4096
+_MAX_ROWS = 400  # enough to rank starting values; the polish sees all rows
+_UNBOUNDED = (1e-3, 1e3)  # sizes tried for a parameter without bounds, of either sign
+
+
+def screen(
+    law: Law,
+    inputs: dict[str, Array],
+    observed: Array,
+    low: Array,
+    high: Array,
+    ranges: Sequence[tuple[float, float]],
+    relative: bool,
+) -> Array:
+    """Propose starting values.
+
+    Parameters
+    ----------
+    law : Law
+        What is to be fitted.
+    inputs : dict of str to ndarray (n,)
+        Natural units.
+    observed : ndarray (n,)
+        What the law should predict.
+    low, high : ndarray (p,)
+        Bounds in natural units.
+    ranges : sequence of (float, float), one a parameter
+        Where to look; may be infinite.
+    relative : bool
+        Whether residuals are relative (of logarithms), which weighs the rows of the inner problem by 1/observed.
+
+    Returns
+    -------
+    ndarray (G, p)
+        Natural units, inside the bounds.
+    """
+    names = law.parameter_names
+    rows = _spread_rows(len(observed))
+    inputs = {name: x[rows] for name, x in inputs.items()}
+    observed = observed[rows]
+    linear = [names.index(n) for n in law.linear_parameters]
+    curved = [j for j in range(len(names)) if j not in linear]
+    points = _spread([ranges[j] for j in curved])
+    if not linear:
+        return np.clip(points, low, high)
+    columns, offset = _basis(law, [names[j] for j in linear], [names[j] for j in curved], inputs, points)
+    weight = 1 / np.maximum(np.abs(observed), 1e-300) if relative else np.ones_like(observed)
+    solution = _bounded_least_squares(columns * weight, (observed - offset) * weight, low[linear], high[linear])
+    out = np.empty((len(points), len(names)))
+    out[:, curved], out[:, linear] = points, solution
+    out = out[np.all(np.isfinite(out), axis=1)]
+    return np.clip(out, low, high)
+
+
+def _spread_rows(n: int) -> NDArray[np.int64]:
+    """Return at most `_MAX_ROWS` rows, evenly spread over the data."""
+    return np.unique(np.linspace(0, n - 1, min(n, _MAX_ROWS)).round().astype(np.int64))
+
+
+def _spread(ranges: Sequence[tuple[float, float]]) -> Array:
+    """Points that fill a box, logarithmically where it lies on one side of zero."""
+    if not ranges:
+        return np.zeros((1, 0))
+    if len(ranges) in _GRID:
+        axis = (np.arange(_GRID[len(ranges)]) + 0.5) / _GRID[len(ranges)]
+        unit = np.array(list(product(*[axis] * len(ranges))))
+    else:
+        unit = _low_discrepancy(_SEQUENCE, len(ranges))
+    return np.stack([_stretch(unit[:, j], *pair) for j, pair in enumerate(ranges)], axis=1)
+
+
+def _low_discrepancy(n: int, dimension: int) -> Array:
+    """Return the additive sequence of the generalised golden ratio: evenly spread in any dimension, and the same every time."""
+    ratio = 2.0
+    for _ in range(64):
+        ratio = (1 + ratio) ** (1 / (dimension + 1))
+    steps = ratio ** -np.arange(1.0, dimension + 1)
+    return np.asarray((0.5 + np.outer(np.arange(1, n + 1), steps)) % 1.0)
+
+
+def _stretch(unit: Array, low: float, high: float) -> Array:
+    """Map (0, 1) to a range: by logarithms where it has one sign and spans a decade, by sign and size where unbounded."""
+    small, large = _UNBOUNDED
+    if np.isinf(low) and np.isinf(high):
+        size = small * (large / small) ** np.abs(2 * unit - 1)
+        return np.asarray(np.sign(unit - 0.5) * size)
+    if np.isinf(high):
+        return np.asarray(low + small * (large / small) ** unit)
+    if np.isinf(low):
+        return np.asarray(high - small * (large / small) ** unit)
+    if low > 0 and high / low >= 10:
+        return np.asarray(low * (high / low) ** unit)
+    return np.asarray(low + (high - low) * unit)
+
+
+def _basis(
+    law: Law, linear: list[str], curved: list[str], inputs: dict[str, Array], points: Array
+) -> tuple[Array, Array]:
+    """Columns that multiply the linear parameters, (G, k, n), and what stands without them, (G, n)."""
+    expression = law.expression
+    parts = [expression.diff(symbol(name)) for name in linear]
+    rest = expression.subs({symbol(name): 0 for name in linear}) if linear else expression
+    arguments = [*(symbol(name) for name in curved), *(symbol(name) for name in inputs)]
+    safe = sympy.symbols(f"v0:{len(arguments)}", real=True)
+    renamed = [e.xreplace(dict(zip(arguments, safe, strict=True))) for e in (*parts, rest)]
+    function = sympy.lambdify(safe, renamed, "numpy", cse=True)
+    shape = (len(points), len(next(iter(inputs.values()))))
+    with np.errstate(all="ignore"):
+        values = function(*(points[:, j : j + 1] for j in range(points.shape[1])), *inputs.values())
+    *columns, offset = (np.broadcast_to(np.asarray(v, float), shape) for v in values)
+    return np.stack(columns, axis=1), offset
+
+
+def _bounded_least_squares(columns: Array, target: Array, low: Array, high: Array) -> Array:
+    """Least squares with bounds on few coefficients, for a whole batch: try every choice of coefficients held at a bound.
+
+    Parameters
+    ----------
+    columns : ndarray (G, k, n)
+        The regressors of each problem.
+    target : ndarray (G, n)
+        What they should add up to.
+    low, high : ndarray (k,)
+        Bounds.
+
+    Returns
+    -------
+    ndarray (G, k)
+        NaN where no choice is feasible.
+    """
+    batch, size, _ = columns.shape
+    with np.errstate(all="ignore"):
+        norm = np.sqrt(np.einsum("gkn,gkn->gk", columns, columns))
+        norm = np.where(np.isfinite(norm) & (norm > 0), norm, np.nan)
+        unit = np.nan_to_num(columns / norm[:, :, None])
+    gram = np.einsum("gkn,gln->gkl", unit, unit)
+    moment = np.einsum("gkn,gn->gk", unit, np.nan_to_num(target))
+    floor, ceiling = low * norm, high * norm
+    best = np.full((batch, size), np.nan)
+    best_cost = np.full(batch, np.inf)
+    open_rows = np.arange(batch)
+    bound_choices = [[c for c in (0, -1, 1) if c == 0 or np.isfinite((low, high)[c == 1][j])] for j in range(size)]
+    for choice in product(*bound_choices):
+        held = np.array(choice)
+        free = held == 0
+        g, m, low_g, high_g = gram[open_rows], moment[open_rows], floor[open_rows], ceiling[open_rows]
+        solution = np.where(held == -1, low_g, np.where(held == 1, high_g, 0.0))
+        if free.any():
+            right = m[:, free] - np.einsum("gkl,gl->gk", g[:, free], solution)
+            matrix = g[:, free][:, :, free] + 1e-13 * np.eye(int(free.sum()))
+            solution[:, free] = np.linalg.solve(matrix, np.nan_to_num(right)[:, :, None])[:, :, 0]
+        slack = 1e-12 * (1 + np.abs(solution))
+        feasible = np.all((solution >= low_g - slack) & (solution <= high_g + slack), axis=1)
+        cost = np.einsum("gk,gkl,gl->g", solution, g, solution) - 2 * np.einsum("gk,gk->g", solution, m)
+        take = feasible & (cost < best_cost[open_rows])
+        best[open_rows[take]], best_cost[open_rows[take]] = solution[take], cost[take]
+        if free.all():  # where no bound is in the way, nothing held at one can be better
+            open_rows = open_rows[~feasible]
+    return np.asarray(best / norm)

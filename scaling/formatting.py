@@ -1,0 +1,230 @@
+"""The one formatter: how a number is written wherever a reader meets it.
+
+The rounding rule
+-----------------
+* **A value with an error** follows the Particle Data Group (Phys. Rev. D 98, 030001, section 5.3): take the three
+  leading digits of the error; 100 to 354 are rounded to two digits, 355 to 949 to one, 950 to 999 are rounded up to
+  1000 and keep two. The value is cut at the same decimal place.
+* **An interval** is cut at the decimal place that the rule gives for half its width; one whose ends are a factor of ten
+  or more apart keeps two significant digits of each.
+* **A bare number** has four significant digits.
+* **Counts** of parameters and tokens from a thousand on carry K, M, B or T and three significant digits.
+* From 1e6 on, and below 1e-3, powers of ten are written as in ``5.76e23``.
+* What is unknown is written ``unknown``; never 0 and never an empty cell.
+"""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN = "unknown"
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """Write a bare number with `digits` significant digits.
+
+    Parameters
+    ----------
+    value : float or None
+        The number. None and NaN are written ``unknown``.
+    digits : int, default 4
+        Significant digits.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_number(1.8172181), format_number(5.76e23), format_number(0.00010182740178)
+    ('1.817', '5.76e23', '1.018e-4')
+    """
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "0"
+    exponent = _exponent(value, digits)
+    if exponent >= 6 or exponent < -3:
+        return _scientific(value, digits - 1, trim=True)
+    place = digits - 1 - exponent
+    text = f"{round(value, place):.{max(place, 0)}f}"
+    return _trim(text) if float(text).is_integer() else text
+
+
+def format_estimate(value: float, error: float) -> str:
+    """Write a value with its standard error, by the rule of the Particle Data Group.
+
+    Parameters
+    ----------
+    value, error : float
+        The estimate and its standard error, in the same unit.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_estimate(0.3473105, 0.0154), format_estimate(2143.4, 1293.3), format_estimate(1.8172, 0.0097)
+    ('0.347 ± 0.015', '2100 ± 1300', '1.817 ± 0.010')
+    """
+    if math.isnan(error) or math.isinf(error) or error <= 0:
+        return f"{format_number(value)} ± {UNKNOWN if error != 0 else '0'}"
+    place, error = _pdg(error)
+    if not math.isfinite(value):
+        return f"{format_number(value)} ± {_at_place(error, place, _needs_power(error))}"
+    power = _needs_power(max(abs(value), error))
+    if power is None:
+        return f"{_at_place(value, place)} ± {_at_place(error, place)}"
+    return f"({_at_place(value, place, power)} ± {_at_place(error, place, power)})e{power}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Write an interval, both ends cut at the same decimal place.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends, in the same unit.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_interval(0.31713, 0.37291), format_interval(1042.1, 5810.9), format_interval(61.3, 34012)
+    ('0.317 to 0.373', '1000 to 5800', '61 to 34000')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return UNKNOWN
+    if math.isinf(low) or math.isinf(high) or high <= low:
+        return f"{format_number(low)} to {format_number(high)}"
+    if high >= 10 * low > 0:
+        return f"{format_number(low, 2)} to {format_number(high, 2)}"
+    place, _ = _pdg((high - low) / 2)
+    return f"{_cut(low, place)} to {_cut(high, place)}"
+
+
+def format_count(value: float | None) -> str:
+    """Write a count of parameters or tokens, the way the field does.
+
+    Parameters
+    ----------
+    value : float or None
+        The count.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_count(70e9), format_count(1.4e12), format_count(124_439_808), format_count(512)
+    ('70B', '1.4T', '124M', '512')
+    """
+    if value is None or not math.isfinite(value):
+        return format_number(value)
+    for unit, suffix in _SUFFIXES:
+        if abs(value) >= unit * 0.9995:
+            scaled = value / unit
+            if abs(scaled) >= 1e4:
+                break
+            return _trim(f"{scaled:.{max(2 - _exponent(scaled, 3), 0)}f}") + suffix
+    return format_number(value, 3)
+
+
+def format_factor(value: float) -> str:
+    """Write an extrapolation factor.
+
+    Parameters
+    ----------
+    value : float
+        How far outside the data; 1 is inside.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_factor(37.2), format_factor(1.26)
+    ('x37', 'x1.3')
+    """
+    if not math.isfinite(value):
+        return UNKNOWN
+    if value >= 1e6:
+        return "x" + format_number(value, 2)
+    return f"x{value:.0f}" if value >= 9.95 else f"x{_trim(f'{value:.1f}')}"
+
+
+def format_percent(value: float, digits: int = 2) -> str:
+    """Write a share as a percentage.
+
+    Parameters
+    ----------
+    value : float
+        The share; 1 is all.
+    digits : int, default 2
+        Significant digits.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_percent(0.00731), format_percent(0.9)
+    ('0.73 %', '90 %')
+    """
+    return UNKNOWN if math.isnan(value) else f"{format_number(100 * value, digits)} %"
+
+
+def _exponent(value: float, digits: int) -> int:
+    """Power of ten of the leading digit after rounding to `digits` significant digits."""
+    return int(f"{value:.{max(digits - 1, 0)}e}".split("e")[1])
+
+
+def _pdg(error: float) -> tuple[int, float]:
+    """Decimal place at which the PDG rule cuts, and the error rounded there."""
+    exponent = _exponent(error, 3)
+    leading = round(error / 10.0 ** (exponent - 2))
+    if leading < 355:
+        return 1 - exponent, error
+    if leading < 950:
+        return -exponent, error
+    return -exponent, 10.0 ** (exponent + 1)
+
+
+def _needs_power(value: float) -> int | None:
+    """Power of ten to factor out, or None where plain digits read better."""
+    if value == 0 or not math.isfinite(value):
+        return None
+    exponent = _exponent(abs(value), 3)
+    return exponent if exponent >= 6 or exponent < -3 else None
+
+
+def _at_place(value: float, place: int, power: int | None = None) -> str:
+    """Cut at a decimal place (negative places are tens, hundreds), after taking out a power of ten."""
+    if power is not None:
+        value, place = value / 10.0**power, place + power
+    text = f"{round(value, place):.{max(place, 0)}f}"
+    return text[1:] if text.startswith("-") and float(text) == 0 else text
+
+
+def _cut(value: float, place: int) -> str:
+    """Cut at a decimal place, with a power of ten of its own where that reads better."""
+    power = _needs_power(value)
+    return _at_place(value, place) if power is None else f"{_at_place(value, place, power)}e{power}"
+
+
+def _scientific(value: float, decimals: int, *, trim: bool) -> str:
+    mantissa, exponent = f"{value:.{max(decimals, 0)}e}".split("e")
+    return f"{_trim(mantissa) if trim else mantissa}e{int(exponent)}"
+
+
+def _trim(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,1 @@
+"""The law book: one TOML file a family, and the code that reads it."""
