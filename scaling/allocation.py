@@ -1,8 +1,8 @@
 """Split a compute budget between parameters and tokens.
 
-The cost is C = 6 N D (Kaplan et al. 2020, arXiv:2001.08361): forward and backward pass of a dense model, attention left out.
-The minimum over N at fixed C is found numerically, so every law of N and D has an allocation, and one whose loss falls
-all the way to one side is refused.
+The cost is C = 6 N D (Kaplan et al. 2020, arXiv:2001.08361): forward and backward pass of a dense model, attention
+left out. The minimum over N at fixed C is found numerically, so every law of N and D has an allocation, and one whose
+loss falls all the way to one side is refused.
 """
 
 from __future__ import annotations

@@ -217,8 +217,8 @@ class Fit:
         level : float, default 0.95
             Nominal coverage of the interval.
         kind : {'run', 'curve'}, default 'run'
-            ``run``: where a new run will end, so the uncertainty of the parameters and the scatter of the runs, added in
-            quadrature. ``curve``: the parameters alone. Neither allows for the form of the law being wrong.
+            ``run``: where a new run will end, so the uncertainty of the parameters and the scatter of the runs, added
+            in quadrature. ``curve``: the parameters alone. Neither allows for the form of the law being wrong.
         force : bool, default False
             Answer even where the verdict is ``not identified``.
 
@@ -300,8 +300,9 @@ class Fit:
         Returns
         -------
         ndarray (m,)
-            The largest ratio by which an input exceeds its largest value, or falls below its smallest one, in the data; for
-            laws of N and D also that of the compute 6*N*D. 1 is inside; NaN where an input has no scale (it changes sign).
+            The largest ratio by which an input exceeds its largest value, or falls below its smallest one, in the
+            data; for laws of N and D also that of the compute 6*N*D. 1 is inside; NaN where an input has no scale (it
+            changes sign).
         """
         values = {k: np.atleast_1d(np.asarray(v, float)) for k, v in inputs.items()}
         if {"N", "D"} <= set(values):

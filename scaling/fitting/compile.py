@@ -2,15 +2,15 @@
 
 Two ideas make the kernel fast without a compiler:
 
-* **A whole batch at once.** Parameters are rows of shape (B, p), data are columns of shape (n,); every expression is worked
-  out as a (B, n) array with all common sub-expressions shared.
+* **A whole batch at once.** Parameters are rows of shape (B, p), data are columns of shape (n,); every expression is
+  worked out as a (B, n) array with all common sub-expressions shared.
 * **Factored derivatives.** A derivative is split into a factor of the data alone, a factor of the parameters alone, and
-  what mixes the two. For ``A/N**alpha`` all six derivatives have the same mixed factor ``exp(a - alpha ln N)``; the rest is
-  ``ln N`` and its square, which never change. Sums over the data then are matrix products, and a Hessian of five
-  parameters costs six multiplications of (B, n) arrays instead of thirty.
+  what mixes the two. For ``A/N**alpha`` all six derivatives have the same mixed factor ``exp(a - alpha ln N)``; the
+  rest is ``ln N`` and its square, which never change. Sums over the data then are matrix products, and a Hessian of
+  five parameters costs six multiplications of (B, n) arrays instead of thirty.
 
-Inside the kernel positive parameters with a wide range are replaced by their logarithm (`log_scaled`), and inputs that occur in
-powers by theirs, so no intermediate value overflows for parameters anywhere near the data.
+Inside the kernel positive parameters with a wide range are replaced by their logarithm (`log_scaled`), and inputs
+that occur in powers by theirs, so no intermediate value overflows for parameters anywhere near the data.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def _compile(formula: str, inputs: tuple[str, ...], names: tuple[str, ...], log_
 
 
 def _enters_by_powers(expression: sympy.Expr, name: sympy.Symbol) -> bool:
-    """Tell whether an input only stands in products and powers, one of them with a free exponent, never alone in a sum."""
+    """Tell whether an input stands in powers with a free exponent or in logarithms, and never alone in a sum."""
     if any(name in add.args for add in expression.atoms(sympy.Add)):
         return False
     return any(p.exp.free_symbols and name in p.base.free_symbols for p in expression.atoms(sympy.Pow)) or any(

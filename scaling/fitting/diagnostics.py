@@ -55,8 +55,8 @@ class Diagnostics:
     residual_rms : float
         Root mean square of the residuals, in the unit of the objective's residual.
     structure_p : float
-        Chance of the trend (quadratic in the logarithms of the inputs) left in the residuals if there were none; NaN where
-        there are too few rows to tell.
+        Chance of the trend (quadratic in the logarithms of the inputs) left in the residuals if there were none; NaN
+        where there are too few rows to tell.
     replicates : int
         Bootstrap replicates.
     replicates_converged, replicates_at_bound : float

@@ -48,8 +48,8 @@ def fit(
     Parameters
     ----------
     law : str or Law
-        A name in the book, the path of a TOML file, or a formula. In a formula the names found in `inputs` are inputs and
-        all others are parameters.
+        A name in the book, the path of a TOML file, or a formula. In a formula the names found in `inputs` are inputs
+        and all others are parameters.
     inputs : mapping of str to array_like (n,)
         One column an input, natural units.
     observed : array_like (n,)
@@ -217,7 +217,7 @@ def _bootstrap(
     seed: int,
     codes: NDArray[np.int64] | None,
 ) -> tuple[Array, tuple[float, float]]:
-    """Refit every replicate from the best of what is already known; internal scale, and shares converged and at a bound."""
+    """Refit every replicate from the best start known: estimates (internal), shares converged and at a bound."""
     if replicates == 0:
         return np.empty((0, optima.shape[1])), (float("nan"), float("nan"))
     known = np.concatenate([optima, starts[:_BEST_STARTS]])
@@ -227,7 +227,7 @@ def _bootstrap(
     first = known[np.argmin(weights @ losses.T, axis=1)]
     minima = problem.solve(first, weights, far=False)
     out, value, converged = minima.theta, minima.objective, minima.converged
-    # A replicate may sit in a worse basin than another replicate found: offer each one the optima of a spread of others.
+    # A replicate may sit in a worse basin than another replicate found: offer it a spread of their optima.
     others = out[:: max(1, replicates // _BEST_STARTS)]
     costs = np.where(np.isfinite(cost := problem.losses(others)), cost, 1e300)
     offered = weights @ costs.T

@@ -62,9 +62,9 @@ def covariance(
 
     Notes
     -----
-    For independent rows it is ``tau^2 (J'WJ)^-1`` with ``tau^2 = mean(psi^2) / mean(psi')^2 * n/(n - p)``, which for squared
-    residuals is the textbook ``s^2 (J'J)^-1`` (Huber 1981). Columns are scaled to length one and the inverse comes from a QR
-    factorisation: the normal equations would lose half of the digits.
+    For independent rows it is ``tau^2 (J'WJ)^-1`` with ``tau^2 = mean(psi^2) / mean(psi')^2 * n/(n - p)``, which for
+    squared residuals is the textbook ``s^2 (J'J)^-1`` (Huber 1981). Columns are scaled to length one and the inverse
+    comes from a QR factorisation: the normal equations would lose half of the digits.
     """
     n, p = len(residuals), int(free.sum())
     full = np.full((len(free), len(free)), np.nan)
@@ -98,8 +98,8 @@ def covariance(
 def _mean_bend(residuals: Array, weights: Array, objective: Objective) -> float:
     """Mean of psi', the second derivative of rho.
 
-    For Huber with a small delta, and for absolute deviations, that is a density at zero. It is estimated from the share of
-    residuals inside a bandwidth, rows that the optimum interpolates left out.
+    For Huber with a small delta, and for absolute deviations, that is a density at zero. It is estimated from the
+    share of residuals inside a bandwidth, rows that the optimum interpolates left out.
     """
     if objective.name == "squared":
         return 2.0

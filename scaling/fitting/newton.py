@@ -1,9 +1,10 @@
-"""Minimise many small problems at once: box-projected Newton with the exact Hessian, and Gauss-Newton where that is better.
+"""Minimise many small problems at once: box-projected Newton with the exact Hessian, Gauss-Newton where that wins.
 
-The exact Hessian converges quadratically, but stalls in long curved valleys far from the optimum, where Gauss-Newton steps
-with Levenberg-Marquardt damping get through. So every row of the batch tries the Newton step, and the Gauss-Newton step
-where Newton's does not lower the objective (or always, for starts from far away); the better one is taken. Both are damped
-and measured in the scale of the Gauss-Newton diagonal, so the units of a parameter do not matter.
+The exact Hessian converges quadratically, but stalls in long curved valleys far from the optimum, where Gauss-Newton
+steps with Levenberg-Marquardt damping get through. So every row of the batch tries the Newton step, and the
+Gauss-Newton step where Newton's does not lower the objective (or always, for starts from far away); the better one is
+taken. Both are damped and measured in the scale of the Gauss-Newton diagonal, so the units of a parameter do not
+matter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bootstrap replicates as rows of weights: the data are never copied.
 
-Each replicate seeds itself from its own child of one `SeedSequence`, so the rows do not depend on how many are drawn at once,
-in which order, or by how many workers.
+Each replicate seeds itself from its own child of one `SeedSequence`, so the rows do not depend on how many are drawn
+at once, in which order, or by how many workers.
 """
 
 from __future__ import annotations

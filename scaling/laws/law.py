@@ -1,7 +1,7 @@
 """What a law is: one formula, the names in it, and the bounds of its parameters.
 
-Everything else follows from the formula: the kernel and its derivatives (`scaling.fitting.compile`), which parameters are
-linear given the rest, LaTeX for the report and SQL for the store.
+Everything else follows from the formula: the kernel and its derivatives (`scaling.fitting.compile`), which parameters
+are linear given the rest, LaTeX for the report and SQL for the store.
 """
 
 from __future__ import annotations
