@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.formatting import format_number
+
 Array = NDArray[np.float64]
 
 OK, WEAK, NOT_IDENTIFIED = "ok", "weak", "not identified"
@@ -134,7 +136,8 @@ class Diagnostics:
         if not self.well_conditioned and not self.constant_inputs:
             note(
                 NOT_IDENTIFIED,
-                f"Some combination of parameters leaves the fit unchanged (condition number {self.condition_number:.1e}).",
+                "Some combination of parameters leaves the fit unchanged "
+                f"(condition number {format_number(self.condition_number, 2)}).",
             )
         if not self.converged:
             note(WEAK, "The optimum was not reached: steps still lower the objective, or the parameters run away.")
@@ -143,15 +146,12 @@ class Diagnostics:
         if self.wide and self.well_conditioned:
             note(WEAK, f"The data hardly determine {_names(self.wide)}.")
         if not self.optimum_is_repeatable:
-            note(
-                WEAK,
-                f"Only {self.starts_at_optimum} of {self.starts} starts reached the optimum; there may be a better one.",
-            )
+            note(WEAK, f"Only one of {self.starts} starts reached the optimum; there may be a better one.")
         if not self.residuals_unstructured:
             note(
                 WEAK,
                 "The residuals show a trend that chance would not leave "
-                f"(p = {self.structure_p:.1g}): the law does not quite have the shape of the data.",
+                f"(p = {format_number(self.structure_p, 1)}): the law does not quite have the shape of the data.",
             )
         if not self.bootstrap_sound:
             note(

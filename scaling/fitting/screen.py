@@ -87,9 +87,7 @@ def _spread(ranges: Sequence[tuple[float, float]]) -> Array:
 
 
 def _low_discrepancy(n: int, dimension: int) -> Array:
-    """Return the additive sequence of the generalised golden ratio: evenly spread in any dimension, and the same
-    every time.
-    """
+    """Return the additive sequence of the generalised golden ratio: even in any dimension, the same every time."""
     ratio = 2.0
     for _ in range(64):
         ratio = (1 + ratio) ** (1 / (dimension + 1))
@@ -98,9 +96,7 @@ def _low_discrepancy(n: int, dimension: int) -> Array:
 
 
 def _stretch(unit: Array, low: float, high: float) -> Array:
-    """Map (0, 1) to a range: by logarithms where it has one sign and spans a decade, by sign and size where
-    unbounded.
-    """
+    """Map (0, 1) to a range: by logarithms where it has one sign and spans a decade, else evenly."""
     small, large = _UNBOUNDED
     if np.isinf(low) and np.isinf(high):
         size = small * (large / small) ** np.abs(2 * unit - 1)
@@ -133,8 +129,7 @@ def _basis(
 
 
 def _bounded_least_squares(columns: Array, target: Array, low: Array, high: Array) -> Array:
-    """Least squares with bounds on few coefficients, for a whole batch: try every choice of coefficients held at a
-    bound.
+    """Least squares with bounds on few coefficients, for a whole batch, trying every choice of those held.
 
     Parameters
     ----------
