@@ -10,6 +10,13 @@ from scipy.optimize import least_squares, minimize_scalar
 from scipy.special import zeta
 
 from scaling.errors import UsageError
+from scaling.sgd import (
+    Spectrum,
+    learning_rate_for_excess,
+    power_law_spectrum,
+    simulate_run,
+    stability_limit,
+)
 from scaling.simulate import (
     CODE,
     DEFAULT_BUDGETS,
@@ -18,16 +25,11 @@ from scaling.simulate import (
     TARGET_BUDGET,
     TARGET_SIZE,
     Corpus,
-    Spectrum,
     known_exponents,
     known_kappa,
     known_law,
-    learning_rate_for_excess,
-    power_law_spectrum,
     run_logs,
-    simulate_run,
     simulate_sweep,
-    stability_limit,
 )
 
 
