@@ -1,7 +1,7 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 # Each sets up .venv by itself: with uv where it is installed, otherwise with python3 -m venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint docs clean
+.PHONY: help demo test test-fast test-duckdb15 lint docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,13 +24,20 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 demo: $(READY)  ## Simulate run logs, ingest them, fit a law, forecast, write a report
-	$(BIN)/scaling demo --output demo-out --format table
+	$(BIN)/scaling demo --output demo-out
 
 test: $(READY)  ## Run the whole test suite
 	$(BIN)/python -m pytest -n auto
 
 test-fast: $(READY)  ## Run the tests that take less than ten seconds each
 	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-duckdb15: $(READY)  ## Run the tests of the store on DuckDB 1.5 too
+	test -x .venv-duckdb15/bin/python || $(BIN)/python -m venv .venv-duckdb15
+	grep -v '^duckdb==' constraints.txt > .venv-duckdb15/constraints.txt
+	.venv-duckdb15/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c .venv-duckdb15/constraints.txt -e '.[dev]' 'duckdb==1.5.*'
+	.venv-duckdb15/bin/python -m pytest -n auto tests/db tests/fits tests/crash
 
 lint: $(READY)  ## Lint, check the formatting, check the types
 	$(BIN)/ruff check .
@@ -40,5 +47,5 @@ lint: $(READY)  ## Lint, check the formatting, check the types
 docs: $(READY)  ## Regenerate the command reference
 	$(BIN)/typer cli.py utils docs --name scaling --title "Command reference" --output docs/cli.md
 
-clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) demo-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## Remove the environments and everything generated
+	rm -rf $(VENV) .venv-duckdb15 demo-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
