@@ -1,0 +1,404 @@
+"""From the rows of a table to whole runs: what is refused, what each run is, and which values it logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.cells import BAD, MISSING, NAN, OK, Numbers, typed_values
+from db.checks import Refusals, check_units, check_values
+from db.fields import is_loss_name
+from db.mapping import Mapping, MetricSpec
+from db.problems import Problem, counted, line_list, summary
+from db.readers.table import Table
+from db.resolve import Resolved
+from scaling.errors import InputDataError
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs ready for the store; arrays have one entry a run, those of `values` one a logged value.
+
+    Parameters
+    ----------
+    shape : str
+        ``long`` or ``wide``.
+    run_ids : list of str
+        Identifiers.
+    names, corpora : list
+        Text or None.
+    n_params, n_tokens, compute_flop : numpy.ndarray
+        NaN where unknown.
+    extra : list of dict
+        Kept columns.
+    values : dict of str to numpy.ndarray
+        ``run`` (index), ``metric`` (index), ``step`` (-1 for none), ``tokens`` (NaN for unknown),
+        ``value``, ``status``.
+    n_refused : int
+        Rows of the file that were left out.
+    problems : tuple of Problem
+        What was refused.
+    warnings : tuple of str
+        What else is worth knowing.
+    """
+
+    shape: str
+    run_ids: list[str]
+    names: list[str | None]
+    corpora: list[str | None]
+    n_params: np.ndarray
+    n_tokens: np.ndarray
+    compute_flop: np.ndarray
+    extra: list[dict[str, Any]]
+    values: dict[str, np.ndarray]
+    n_refused: int
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+
+
+def metric_kind(spec: MetricSpec) -> str:
+    """Kind of a metric: what the mapping says, else by its name."""
+    return spec.kind or ("loss" if is_loss_name(spec.metric) or is_loss_name(spec.column) else "other")
+
+
+def assemble(table: Table, mapping: Mapping, resolved: Resolved) -> Runs:
+    """Make runs of rows.
+
+    Parameters
+    ----------
+    table : Table
+        The file.
+    mapping : Mapping
+        The complete mapping.
+    resolved : Resolved
+        Its fields and metrics.
+
+    Returns
+    -------
+    Runs
+
+    Raises
+    ------
+    InputDataError
+        If nothing is left, runs appear twice with different values, the units look mixed, or a log of steps does not
+        say which run each row belongs to.
+    """
+    return _Assembler(table, mapping, resolved).run()
+
+
+class _Assembler:
+    def __init__(self, table: Table, mapping: Mapping, resolved: Resolved) -> None:
+        self.table = table
+        self.mapping = mapping
+        self.resolved = resolved
+        self.warnings = list(table.warnings)
+        self.refusals = Refusals(table)
+        self.shape = self._shape()
+        self.step = self._step()
+
+    def run(self) -> Runs:
+        self.refusals.refuse(*check_values(self.resolved, self.shape))
+        for spec in self.mapping.metrics:
+            kind = metric_kind(spec)
+            self.refusals.check_metric(self.resolved, spec, kind, is_shown=spec.metric == self.mapping.metric)
+        ids = self._run_ids()
+        codes, run_ids = self._group(ids)
+        if self.shape == "wide":
+            self._refuse_doubles(codes)
+        if run_ids:
+            self._refuse_runs(codes, run_ids)
+            codes, run_ids = self._group(ids)
+        if not run_ids:
+            problems = (*self.table.problems, *self.refusals.problems)
+            raise InputDataError(
+                f"Every row of {self.table.path} is refused; nothing was changed.\n{summary(problems)}",
+                "Fix these rows, or say in a mapping file which columns hold what.",
+            )
+        values = self._values(codes, run_ids)
+        return self._finish(codes, run_ids, values)
+
+    def _shape(self) -> str:
+        has_step = "step" in self.resolved.numbers
+        shape = self.mapping.shape
+        if shape == "auto":
+            shape = "long" if has_step else "wide"
+        if shape == "long" and not has_step:
+            raise InputDataError(
+                f"{self.table.path} is to be read with one row a step, but no column is the step.",
+                'Say which in a mapping file: [columns] step = "COLUMN"',
+            )
+        if shape == "long" and "run_id" not in self.resolved.texts:
+            step = ", ".join(self.resolved.sources.get("step", ()))
+            raise InputDataError(
+                f"{self.table.path} has one row a step (column {step}), but no column says which run a row belongs to.",
+                'Say which in a mapping file: [columns] run_id = "COLUMN", or several: run_id = ["SIZE", "SEED"]. '
+                'If every row is a run of its own: [options] shape = "wide"',
+            )
+        return shape
+
+    def _step(self) -> np.ndarray:
+        """The step of each row; -1 where there is none."""
+        numbers = self.resolved.numbers.get("step")
+        step = np.full(len(self.table.lines), -1, dtype=np.int64)
+        if numbers is not None:
+            whole = (numbers.status == OK) & (np.abs(numbers.values) < 2**53)
+            step[whole] = numbers.values[whole].astype(np.int64)
+        return step
+
+    def _run_ids(self) -> list[str | None]:
+        given = self.resolved.texts.get("run_id")
+        if given is None:
+            stem = Path(self.table.path).name.split(".")[0]
+            width = len(str(len(self.table.lines)))
+            return [f"{stem}-{row:0{width}d}" for row in range(1, len(self.table.lines) + 1)]
+        column = self.resolved.sources["run_id"][0]
+        empty = np.array([run_id is None for run_id in given])
+        self.refusals.refuse(self.refusals.rows(empty, column, "the run has no identifier"))
+        return given
+
+    def _group(self, ids: list[str | None]) -> tuple[np.ndarray, list[str]]:
+        """Number the runs in the order in which they appear; refused rows have number -1."""
+        numbers: dict[str, int] = {}
+        codes = np.full(len(ids), -1, dtype=np.int64)
+        for row in np.flatnonzero(~self.refusals.refused).tolist():
+            run_id = ids[row]
+            assert run_id is not None
+            codes[row] = numbers.setdefault(run_id, len(numbers))
+        return codes, list(numbers)
+
+    def _refuse_doubles(self, codes: np.ndarray) -> None:
+        """One row a run: drop a row that says the same again, stop at one that says something else."""
+        cells = list(self.table.columns.values())
+        first_of_run: dict[int, int] = {}
+        first_of_row: dict[tuple[Any, ...], int] = {}
+        repeated: list[int] = []
+        conflicts: dict[int, list[int]] = {}
+        has_ids = "run_id" in self.resolved.texts
+        for row in np.flatnonzero(codes >= 0).tolist():
+            content = tuple(str(column[row]) for column in cells)
+            if content in first_of_row:
+                repeated.append(row)
+                continue
+            first_of_row[content] = row
+            first = first_of_run.setdefault(int(codes[row]), row)
+            if first != row:
+                conflicts.setdefault(first, [first]).append(row)
+        lines = np.asarray(self.table.lines)
+        if conflicts:
+            column = ", ".join(self.resolved.sources["run_id"])
+            ids = self.resolved.texts["run_id"]
+            told = "\n".join(
+                f"  {ids[first]}: {line_list([int(line) for line in lines[rows]])}"
+                for first, rows in list(conflicts.items())[:5]
+            )
+            more = f"\n  and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+            raise InputDataError(
+                f"Runs stand in {self.table.path} twice (column {column}), with different values:\n{told}{more}",
+                "Remove all but one. If the rows are steps of one run, say so in a mapping file: "
+                '[columns] step = "COLUMN". '
+                'If they are different runs, make their identifier finer: run_id = ["COLUMN", "COLUMN"]',
+            )
+        if not repeated:
+            return
+        where = line_list([int(line) for line in lines[repeated]])
+        if has_ids:
+            for row in repeated:
+                codes[row] = -1
+            self.refusals.drop(np.array(repeated))
+            self.warnings.append(f"Rows that repeat an earlier row exactly were dropped: {where}.")
+        else:
+            self.warnings.append(
+                f"Rows that repeat an earlier row exactly: {where}. Nothing identifies the runs, so all "
+                "rows were kept; they weigh double in a fit."
+            )
+
+    def _refuse_runs(self, codes: np.ndarray, run_ids: list[str]) -> None:
+        """Refuse runs that contradict themselves, or lack a size that other runs have."""
+        for field in ("n_params", "n_tokens"):
+            numbers = self.resolved.numbers.get(field)
+            if numbers is None:
+                continue
+            last = _last_rows(codes, numbers.status == OK, self.step, len(run_ids))
+            column = ", ".join(self.resolved.sources.get(field, ())) or None
+            lacking = np.flatnonzero((last < 0) & (np.bincount(codes[codes >= 0], minlength=len(run_ids)) > 0))
+            if lacking.size and not self.mapping.allow_missing:
+                reason = f"{field} is missing"
+                self.refusals.refuse_runs(codes, lacking, column, reason)
+            if field == "n_params":
+                known = np.where(last >= 0, numbers.values[last], np.nan)[codes]
+                differs = (codes >= 0) & (numbers.status == OK) & (numbers.values != known)
+                reason = "n_params changes within the run; perhaps run_id joins several runs"
+                self.refusals.refuse_runs(codes, np.unique(codes[differs]), column, reason)
+
+    def _values(self, codes: np.ndarray, run_ids: list[str]) -> dict[str, np.ndarray]:
+        """Logged values of every metric, in the order run, metric, step."""
+        tokens = self._tokens(codes, run_ids)
+        parts: dict[str, list[np.ndarray]] = {key: [] for key in ("run", "metric", "step", "tokens", "value", "status")}
+        for index, spec in enumerate(self.mapping.metrics):
+            numbers = self.resolved.metrics[spec.metric]
+            logged = (codes >= 0) & (numbers.status != BAD)
+            if self.shape == "long":
+                logged &= numbers.status != MISSING
+            rows = self._one_a_step(codes, logged, numbers, spec)
+            parts["run"].append(codes[rows])
+            parts["metric"].append(np.full(rows.size, index))
+            parts["step"].append(self.step[rows])
+            parts["tokens"].append(tokens[rows])
+            parts["value"].append(np.where(numbers.status[rows] == OK, numbers.values[rows], np.nan))
+            parts["status"].append(numbers.status[rows])
+        values = {key: np.concatenate(arrays) for key, arrays in parts.items()}
+        order = np.lexsort((values["step"], values["metric"], values["run"]))
+        return {key: array[order] for key, array in values.items()}
+
+    def _one_a_step(self, codes: np.ndarray, logged: np.ndarray, numbers: Numbers, spec: MetricSpec) -> np.ndarray:
+        """Rows to keep of a metric: of several values of one step, the last in the file."""
+        rows: np.ndarray = np.flatnonzero(logged)
+        rows = rows[np.lexsort((rows, self.step[rows], codes[rows]))]
+        if self.shape == "wide" or rows.size == 0:
+            return rows
+        same = (codes[rows[1:]] == codes[rows[:-1]]) & (self.step[rows[1:]] == self.step[rows[:-1]])
+        before, after = rows[:-1][same], rows[1:][same]
+        equal = (numbers.values[before] == numbers.values[after]) | (
+            (numbers.status[before] == NAN) & (numbers.status[after] == NAN)
+        )
+        if not equal.all():
+            where = line_list([self.table.lines[row] for row in after[~equal]])
+            self.warnings.append(
+                f"{spec.metric}: rows that log a step of their run again, with another value: "
+                f"{where}. "
+                "The later row was kept, as after a restart; if these are different runs, make run_id finer."
+            )
+        elif same.any():
+            self.warnings.append(f"{spec.metric}: rows that repeat a step were dropped ({int(same.sum())} in all).")
+        kept: np.ndarray = rows[np.append(~same, True)]
+        return kept
+
+    def _tokens(self, codes: np.ndarray, run_ids: list[str]) -> np.ndarray:
+        """Tokens seen by the step of each row: NaN where the log has only a total for the run."""
+        nothing = np.full(codes.shape, np.nan)
+        if "tokens" in self.resolved.numbers:
+            return _ok_values(self.resolved.numbers["tokens"])
+        numbers = self.resolved.numbers.get("n_tokens")
+        if numbers is None:
+            return nothing
+        if self.shape == "wide":
+            return _ok_values(numbers)
+        last = _last_rows(codes, numbers.status == OK, self.step, len(run_ids))
+        final = np.where(last >= 0, numbers.values[last], np.nan)[codes]
+        changes = (codes >= 0) & (numbers.status == OK) & (numbers.values != final)
+        # A total that is the same on every row is a property of the run, not a count that grows with the steps.
+        return _ok_values(numbers) if changes.any() else nothing
+
+    def _finish(self, codes: np.ndarray, run_ids: list[str], values: dict[str, np.ndarray]) -> Runs:
+        shown = [spec.metric for spec in self.mapping.metrics].index(self.mapping.metric or "")
+        logged = (codes >= 0) & (self.resolved.metrics[self.mapping.metric or ""].status < MISSING)
+        last = _last_rows(codes, logged, self.step, len(run_ids))
+        any_last = _last_rows(codes, codes >= 0, self.step, len(run_ids))
+        last = np.where(last >= 0, last, any_last)
+        tokens_field = "tokens" if "tokens" in self.resolved.numbers else "n_tokens"
+        n_params = self._at(last, codes, "n_params")
+        n_tokens = self._at(last, codes, tokens_field)
+        compute_flop = self._at(last, codes, "compute_flop")
+        check_units(self.table, self.mapping, self.warnings, last, n_params, n_tokens, compute_flop)
+        extra = self._extra(codes, len(run_ids))
+        texts = self.resolved.texts
+        self._warn_about(values, shown, len(run_ids))
+        return Runs(
+            shape=self.shape,
+            run_ids=run_ids,
+            names=[texts["name"][row] if "name" in texts else None for row in last],
+            corpora=[texts["corpus"][row] if "corpus" in texts else None for row in last],
+            n_params=n_params,
+            n_tokens=n_tokens,
+            compute_flop=compute_flop,
+            extra=extra,
+            values=values,
+            n_refused=self.refusals.n_refused + len(self.table.problems),
+            problems=(*self.table.problems, *self.refusals.problems),
+            warnings=tuple(self.warnings),
+        )
+
+    def _at(self, last: np.ndarray, codes: np.ndarray, field: str) -> np.ndarray:
+        """A field at the last step of each run, or its last known value before."""
+        numbers = self.resolved.numbers.get(field)
+        if numbers is None:
+            return np.full(last.size, np.nan)
+        known = _last_rows(codes, numbers.status == OK, self.step, last.size)
+        rows = np.where(numbers.status[last] == OK, last, known)
+        values = np.where(rows >= 0, numbers.values[rows], np.nan)
+        return np.where(values > 0, values, np.nan)
+
+    def _extra(self, codes: np.ndarray, n_runs: int) -> list[dict[str, Any]]:
+        """Columns that no mapping names, with their value at the last step that has one."""
+        named = {column for columns in self._named_sources() for column in columns}
+        extra: list[dict[str, Any]] = [{} for _ in range(n_runs)]
+        rows = np.flatnonzero(codes >= 0)
+        rows = rows[np.lexsort((rows, self.step[rows], codes[rows]))].tolist()
+        code_list = codes.tolist()
+        stepwise = {spec.column for spec in self.mapping.metrics}
+        varying = []
+        for column, cells in self.table.columns.items():
+            if column in named:
+                continue
+            typed = typed_values(cells)
+            if column.startswith("column_") and not any(value is not None for value in typed):
+                continue  # a column without name and without content, such as a comma at the end of each line
+            varies = False
+            for row in rows:
+                value = typed[row]
+                kept = extra[code_list[row]]
+                if value is None:
+                    kept.setdefault(column, None)
+                    continue
+                varies = varies or kept.get(column, value) != value
+                kept[column] = value
+            if varies and column not in stepwise:
+                varying.append(column)
+        if varying:
+            self.warnings.append(
+                f"Columns that change within a run were kept with their value at its last step: {', '.join(varying)}. "
+                "Name a column in [metrics] to keep every step."
+            )
+        return extra
+
+    def _named_sources(self) -> list[tuple[str, ...]]:
+        """Columns behind the fields and the metrics; other losses that were only guessed stay kept columns too."""
+        guessed = {
+            spec.metric
+            for spec in self.mapping.metrics
+            if spec.metric != self.mapping.metric and self.mapping.origins.get(spec.metric) == "guessed from the name"
+        }
+        return [columns for what, columns in self.resolved.sources.items() if what not in guessed]
+
+    def _warn_about(self, values: dict[str, np.ndarray], shown: int, n_runs: int) -> None:
+        """Say which runs ended without a finite loss, and which quantities the file lacks."""
+        mine = values["metric"] == shown
+        status = np.full(n_runs, MISSING)
+        status[values["run"][mine]] = values["status"][mine]  # sorted by step, so the last step stays
+        for code, word in ((NAN, "NaN"), (2, "inf"), (3, "-inf")):
+            count = int((status == code).sum())
+            if count:
+                metric = self.mapping.metric
+                self.warnings.append(f"{counted(count, 'run')} ended with {metric} = {word}: no loss, status kept.")
+        count = int((status == MISSING).sum())
+        if count:
+            self.warnings.append(f"{counted(count, 'run')} without any {self.mapping.metric}.")
+        for field in ("n_params", "n_tokens"):
+            if field not in self.resolved.numbers and not (field == "n_tokens" and "tokens" in self.resolved.numbers):
+                self.warnings.append(f"No column is {field}; laws that need it cannot be fitted.")
+
+
+def _ok_values(numbers: Numbers) -> np.ndarray:
+    return np.where(numbers.status == OK, numbers.values, np.nan)
+
+
+def _last_rows(codes: np.ndarray, wanted: np.ndarray, step: np.ndarray, n_runs: int) -> np.ndarray:
+    """Row of the last step of each run among the wanted rows; -1 where a run has none."""
+    rows = np.flatnonzero(wanted & (codes >= 0))
+    rows = rows[np.lexsort((rows, step[rows]))]
+    last = np.full(n_runs, -1, dtype=np.int64)
+    last[codes[rows]] = rows  # of several rows of a run, the assignment that comes last stays
+    return last

@@ -1,0 +1,497 @@
+"""Fit laws to the runs of a store, and keep the fits with everything needed to check them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from db.audit import record
+from db.macros import check_name, drop_sql, macro_sql, safe_name
+from db.select import Excluded, Question, Selection, select
+from scaling.errors import InputDataError, ScalingError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from scaling.laws.law import Law
+    from scaling.results import Fit, Prediction
+
+_LIBRARIES = ("numpy", "scipy", "sympy", "duckdb")
+_KEPT_EXCLUDED = 200  # named one by one with the fit; the counts are complete
+
+
+@dataclass(frozen=True)
+class SavedFit:
+    """A fit as it stands in the store.
+
+    Parameters
+    ----------
+    fit_id, name : str
+        The identifier and the name, which is also that of the SQL macro.
+    fit : Fit
+        The fit.
+    metric : str
+        Metric that was fitted.
+    sql, data_sha256 : str
+        What selected the rows, and the hash of their values.
+    config : dict
+        What was asked for: the question and the settings of the fit.
+    excluded : dict
+        ``counts`` by reason, and the first ``rows``.
+    group_by, group_value : str or None
+        For a fit of one value of a column.
+    env : dict
+        Versions of Python and the libraries.
+    created_at : datetime
+        UTC.
+    """
+
+    fit_id: str
+    name: str
+    fit: Fit
+    metric: str
+    sql: str
+    data_sha256: str
+    config: dict[str, Any]
+    excluded: dict[str, Any]
+    group_by: str | None
+    group_value: str | None
+    env: dict[str, str]
+    created_at: datetime
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column of ``runs_final`` for each input of the law."""
+        return dict(self.config["columns"])
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """Name of the macro's argument for each input: its column, or the input where that is an expression.
+
+        Where two would be called the same, all are numbered.
+        """
+        names = {k: (c if c.isidentifier() else k) for k, c in self.columns.items()}
+        if len({name.lower() for name in names.values()}) < len(names):
+            return {k: f"x{i}" for i, k in enumerate(names, start=1)}
+        return names
+
+    @property
+    def command(self) -> str:
+        """The command that makes this fit."""
+        question, settings = self.config["question"], self.config["settings"]
+        law = self.config["law"]
+        words = ["scaling", "fit", *([f"--formula={law}"] if law.startswith("-") else [law])]
+        for name, bounds in self.config["parameters"].items():
+            words += ["--param", f"{name}={bounds.get('low', '')}:{bounds.get('high', '')}"]
+        for name, column in question["inputs"].items():
+            words += ["--input", f"{name}={column}"]
+        for option in ("metric", "where", "by", "cluster"):
+            words += [f"--{option}", question[option]] if question[option] else []
+        for option, value in settings.items():
+            if option == "start":
+                words += [word for k, v in value.items() for word in ("--start", f"{k}={v}")]
+            else:
+                words += [f"--{option}", str(value)]
+        return shlex.join([*words, "--name", self.config["name"]])
+
+
+def fit_runs(
+    store: Store,
+    law: str,
+    question: Question | None = None,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> tuple[list[SavedFit], dict[str, ScalingError]]:
+    """Fit a law to runs of the store, and save the fit with its macro.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    law : str
+        As of `scaling.fit`.
+    question : Question, optional
+        Which rows; all of them where missing.
+    name : str, optional
+        Name of the fit and its macro; made from the law where missing.
+    replace : bool, default False
+        Whether a saved fit of that name gives way.
+    parameters : mapping, optional
+        Bounds for the parameters of a formula, as of `scaling.fit`.
+    **settings
+        ``objective delta residual start bootstrap seed``, as of `scaling.fit`.
+
+    Returns
+    -------
+    fits : list of SavedFit
+        One, or one a group.
+    failures : dict of str to ScalingError
+        Groups that could not be fitted, and why.
+
+    Raises
+    ------
+    UsageError, LawError
+        For a question, law, name or setting that makes no sense.
+    InputDataError
+        Where the rows cannot be fitted; with groups, where none can.
+    """
+    import scaling
+
+    question = question or Question()
+    found = _find_law(store, law, question, parameters)
+    goal = scaling.Objective(settings.get("objective", "huber"), settings.get("residual", "log"), settings.get("delta"))
+    base_name = _free_name(store, name, found.name, replace)
+    selection = select(store, found, question, positive=goal.residual == "log")
+    found = _with_unit(store, found, selection.metric)
+    parts: dict[str | None, Selection] = {None: selection}
+    if selection.groups is not None:
+        parts = {value: selection.take(value) for value in sorted(set(selection.groups))}
+    made: list[tuple[str, str | None, Selection, Fit]] = []
+    failures: dict[str, ScalingError] = {}
+    for value, part in parts.items():
+        try:
+            fit = scaling.fit(found, part.inputs, part.observed, groups=part.clusters, **settings)
+        except ScalingError as error:
+            if value is None:
+                raise
+            failures[value] = error
+            continue
+        made.append((base_name if value is None else _group_name(store, base_name, value, made), value, part, fit))
+    if not made:
+        value, error = next(iter(failures.items()))
+        raise InputDataError(f"None of the {len(failures)} groups of {question.by} can be fitted; {value}: {error}")
+    for fit_name, *_ in made:
+        _check_free(store, fit_name, replace)
+    config = _config(law, base_name, question, selection, settings, parameters)
+    with store.transaction():
+        saved = [_save(store, n, fit, part, question, value, config, selection.metric) for n, value, part, fit in made]
+    return saved, failures
+
+
+def load_fit(store: Store, name: str) -> SavedFit:
+    """Load a saved fit.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        Its name, its identifier, or ``latest``.
+
+    Returns
+    -------
+    SavedFit
+
+    Raises
+    ------
+    UsageError
+        Where there is none; suggests the nearest name.
+    """
+    from scaling.results import Fit
+
+    columns = (
+        "fit_id, name, fit, metric, query_sql, data_sha256, config, excluded, group_by, group_value, env, created_at"
+    )
+    order = "ORDER BY created_at DESC, fit_id DESC LIMIT 1"
+    _, rows = store.query(
+        f"SELECT {columns} FROM fits WHERE lower(name) = lower($name) OR fit_id = $name", {"name": name}
+    )
+    if not rows and name == "latest":
+        _, rows = store.query(f"SELECT {columns} FROM fits {order}")
+    if not rows:
+        _, known = store.query("SELECT name FROM fits")
+        hint = (
+            did_you_mean(name, [k for (k,) in known]) if known else "Fit one first: scaling fit chinchilla --name NAME"
+        )
+        raise UsageError(f"The store has no fit '{name}'.", hint)
+    row = rows[0]
+    table = json.loads(row[2])
+    table["replicates"] = _load_replicates(store, row[0], list(table["law"]["parameters"]))
+    return SavedFit(
+        fit_id=row[0],
+        name=row[1],
+        fit=Fit.from_dict(table),
+        metric=row[3],
+        sql=row[4],
+        data_sha256=row[5],
+        config=json.loads(row[6]),
+        excluded=json.loads(row[7]),
+        group_by=row[8],
+        group_value=row[9],
+        env=json.loads(row[10]),
+        created_at=row[11],
+    )
+
+
+def rows_of(store: Store, saved: SavedFit) -> Selection:
+    """Select the rows of a saved fit again.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit.
+
+    Returns
+    -------
+    Selection
+        Its hash differs from that of the fit where the data have changed since.
+    """
+    asked = saved.config["question"]
+    question = Question(**{**asked, "inputs": asked["inputs"]})
+    selection = select(store, saved.fit.law, question, positive=saved.fit.objective.residual == "log")
+    return selection if saved.group_value is None else selection.take(saved.group_value)
+
+
+def remove_fit(store: Store, name: str) -> SavedFit:
+    """Remove a saved fit, its replicates, predictions and macro; recorded in the audit.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    name : str
+        As of `load_fit`.
+
+    Returns
+    -------
+    SavedFit
+        What was removed.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    saved = load_fit(store, name)
+    with store.transaction() as connection:
+        _delete(store, saved.fit_id, saved.name, ("fits", "fit_replicates", "predictions"))
+        record(connection, "remove", "fit", saved.fit_id, {"name": saved.name, "law": saved.fit.law.name})
+    return saved
+
+
+def save_predictions(
+    store: Store, saved: SavedFit, inputs: Sequence[Mapping[str, float]], predictions: Sequence[Prediction]
+) -> None:
+    """Keep forecasts, so that later runs can be held against them.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    saved : SavedFit
+        The fit that made them.
+    inputs : sequence of mapping
+        Inputs of each.
+    predictions : sequence of Prediction
+        The forecasts, of scalars.
+    """
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with store.transaction() as connection:
+        for x, p in zip(inputs, predictions, strict=True):
+            connection.execute(
+                "INSERT INTO predictions "
+                "(fit_id, target, inputs, mean, low, high, level, extrapolation_factor, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [saved.fit_id, saved.fit.law.output, json.dumps(dict(x)), _null(p.mean), _null(p.low), _null(p.high),
+                 p.level, _null(p.extrapolation_factor), now],
+            ).fetchall()  # fmt: skip
+        record(connection, "forecast", "fit", saved.fit_id, {"name": saved.name, "forecasts": len(inputs)})
+
+
+def _find_law(store: Store, law: str, question: Question, parameters: Mapping[str, Mapping[str, Any]] | None) -> Law:
+    """Find the law; in a formula, names with a column are inputs."""
+    from db.select import USUAL_COLUMNS
+    from scaling.laws.book import find_law
+
+    known, _ = store.query("SELECT * FROM runs_final LIMIT 0")
+    return find_law(law, [*question.inputs, *USUAL_COLUMNS, *known], parameters)
+
+
+def _with_unit(store: Store, law: Law, metric: str) -> Law:
+    """Give the law the unit that the store knows of the metric; where it knows none, say that the law's is assumed."""
+    _, rows = store.query("SELECT unit FROM metric_defs WHERE metric = ?", [metric])
+    known = rows[0][0] if rows else "unknown"
+    assumed = f"{law.unit}, assumed" if law.unit else ""
+    return replace_fields(law, unit=known if known != "unknown" else assumed)
+
+
+def _free_name(store: Store, name: str | None, law: str, replace: bool) -> str:
+    if name is not None:
+        check_name(store, name)
+        _check_free(store, name, replace)
+        return name
+    base, number = safe_name(store, law), 1
+    _, rows = store.query("SELECT lower(name) FROM fits")
+    taken = {row[0] for row in rows}
+    while f"{base}_{number}" in taken:
+        number += 1
+    return f"{base}_{number}"
+
+
+def _check_free(store: Store, name: str, replace: bool) -> None:
+    _, rows = store.query("SELECT created_at FROM fits WHERE lower(name) = lower(?)", [name])
+    if rows and not replace:
+        raise UsageError(
+            f"The store already has a fit '{name}', made {rows[0][0]:%Y-%m-%d %H:%M} UTC.",
+            "Choose another --name, or let it give way with --replace.",
+        )
+
+
+def _group_name(store: Store, base: str, value: str, made: Sequence[tuple[str, Any, Any, Any]]) -> str:
+    name, number = safe_name(store, f"{base}_{value}"), 2
+    candidate = name
+    while candidate in {m[0] for m in made}:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
+
+
+def _config(
+    law: str, name: str, question: Question, selection: Selection, settings: Mapping[str, Any], parameters: Any
+) -> dict[str, Any]:
+    return {
+        "law": law,
+        "name": name,
+        "question": {
+            "metric": question.metric,
+            "where": question.where,
+            "inputs": dict(question.inputs),
+            "by": question.by,
+            "cluster": question.cluster,
+        },
+        "columns": selection.columns,
+        "settings": {k: v for k, v in settings.items() if v is not None and k != "progress"},
+        "parameters": {k: dict(v) for k, v in (parameters or {}).items()},
+    }
+
+
+def _save(
+    store: Store,
+    name: str,
+    fit: Fit,
+    selection: Selection,
+    question: Question,
+    value: str | None,
+    config: dict[str, Any],
+    metric: str,
+) -> SavedFit:
+    import scaling
+
+    table = fit.to_dict()
+    replicates = table.pop("replicates")
+    now = datetime.now(UTC).replace(tzinfo=None)
+    identity = json.dumps([name, selection.sha256, table, str(now)], sort_keys=True)
+    fit_id = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    excluded = {
+        "counts": selection.reasons(),
+        "rows": [{"run_id": e.run_id, "reason": e.reason} for e in selection.excluded[:_KEPT_EXCLUDED]],
+    }
+    env = environment()
+    saved = SavedFit(
+        fit_id, name, fit, metric, selection.sql, selection.sha256, config, excluded, question.by, value, env, now
+    )
+    statement = macro_sql(name, fit, saved.arguments)
+    connection = store.connection
+    _, old = store.query("SELECT fit_id, name FROM fits WHERE lower(name) = lower(?)", [name])
+    for old_id, old_name in old:  # its forecasts stay: they are there to be held against runs that came later
+        _delete(store, old_id, old_name, ("fits", "fit_replicates"))
+        record(connection, "replace", "fit", old_id, {"name": old_name, "by": fit_id})
+    row = {
+        "fit_id": fit_id,
+        "name": name,
+        "kind": "loss",
+        "law": fit.law.name,
+        "formula": fit.law.formula,
+        "metric": metric,
+        "objective": str(fit.objective),
+        "objective_value": _null(fit.objective_value),
+        "verdict": fit.verdict,
+        "group_by": question.by,
+        "group_value": value,
+        "query_sql": selection.sql,
+        "query_sha256": hashlib.sha256(selection.sql.encode()).hexdigest(),
+        "data_sha256": selection.sha256,
+        "n_obs": fit.n_obs,
+        "excluded": json.dumps(excluded),
+        "config": json.dumps(config),
+        "fit": json.dumps(table),
+        "macro_sql": statement,
+        "seed": fit.seed,
+        "package_version": scaling.__version__,
+        "env": json.dumps(env),
+        "created_at": now,
+    }
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO fits ({', '.join(row)}) VALUES ({marks})", list(row.values())).fetchall()
+    _save_replicates(store, fit_id, list(fit.law.parameter_names), replicates)
+    connection.execute(statement).fetchall()
+    record(
+        connection,
+        "fit",
+        "fit",
+        fit_id,
+        {"name": name, "law": fit.law.name, "n_obs": fit.n_obs, "verdict": fit.verdict},
+    )
+    return saved
+
+
+def _save_replicates(store: Store, fit_id: str, names: list[str], replicates: list[list[float | None]]) -> None:
+    """Insert all replicates by one statement; a list parameter is far faster than a row at a time."""
+    if not replicates:
+        return
+    store.connection.execute(
+        """
+        INSERT INTO fit_replicates
+        SELECT ?, CAST((i - 1) // ? AS INTEGER), list_extract(?, CAST(1 + (i - 1) % ? AS BIGINT)), list_extract(?, i)
+        FROM range(1, 1 + ?) AS rows(i)
+        """,
+        [fit_id, len(names), names, len(names), [v for row in replicates for v in row], len(names) * len(replicates)],
+    ).fetchall()
+
+
+def _load_replicates(store: Store, fit_id: str, names: list[str]) -> list[list[float | None]]:
+    _, rows = store.query(
+        "SELECT replicate, parameter, value FROM fit_replicates WHERE fit_id = ? ORDER BY replicate", [fit_id]
+    )
+    count = len(rows) // len(names)
+    out: list[list[float | None]] = [[None] * len(names) for _ in range(count)]
+    place = {name: j for j, name in enumerate(names)}
+    for replicate, parameter, value in rows:
+        out[replicate][place[parameter]] = value
+    return out
+
+
+def _delete(store: Store, fit_id: str, name: str, tables: Sequence[str]) -> None:
+    for table in tables:
+        store.connection.execute(f"DELETE FROM {table} WHERE fit_id = ?", [fit_id]).fetchall()
+    store.connection.execute(drop_sql(name)).fetchall()
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that numbers may depend on."""
+    from importlib.metadata import version
+
+    import scaling
+
+    found = {name: version(name) for name in _LIBRARIES}
+    return {"scaling-suite": scaling.__version__, "python": platform.python_version(), **found}
+
+
+def _null(value: float) -> float | None:
+    """NaN and infinities as NULL: a number that is not known is not stored as one."""
+    import math
+
+    return float(value) if math.isfinite(value) else None
+
+
+__all__ = ["Excluded", "SavedFit", "fit_runs", "load_fit", "remove_fit", "rows_of", "save_predictions"]

@@ -1,0 +1,165 @@
+"""The schema's history: ordered, named steps, each in one transaction with the record that it was taken.
+
+A released migration never changes. A new schema is a new entry at the end of `MIGRATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from db.views import refresh_views
+from scaling.errors import StoreError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_VERSION_TABLE = """
+CREATE SCHEMA meta;
+CREATE TABLE meta.schema_version (
+    version         INTEGER PRIMARY KEY,
+    name            VARCHAR NOT NULL,
+    applied_at      TIMESTAMP NOT NULL,
+    package_version VARCHAR NOT NULL
+);
+COMMENT ON TABLE meta.schema_version IS 'Migrations that were applied: one row a migration';
+COMMENT ON COLUMN meta.schema_version.version IS 'Version of the schema after the migration, from 1';
+COMMENT ON COLUMN meta.schema_version.name IS 'Name of the migration';
+COMMENT ON COLUMN meta.schema_version.applied_at IS 'When it was applied, UTC';
+COMMENT ON COLUMN meta.schema_version.package_version IS 'Version of the package that applied it';
+"""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema.
+
+    Parameters
+    ----------
+    version : int
+        Version of the schema after it.
+    name : str
+        What it does, in a few words.
+    apply : callable
+        Takes the open connection; runs inside a transaction.
+    """
+
+    version: int
+    name: str
+    apply: Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def _first_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_VERSION_TABLE).fetchall()
+    sql = resources.files("db").joinpath("schema.sql").read_text(encoding="utf-8")
+    connection.execute(sql).fetchall()
+
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(1, "the first schema", _first_schema),)
+
+
+def known_version() -> int:
+    """Version of the schema that this package writes."""
+    return MIGRATIONS[-1].version
+
+
+def stored_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Version of the schema that a database has.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        An open database.
+
+    Returns
+    -------
+    int
+        0 where the database is empty, -1 where it holds tables but is no store.
+    """
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
+    ).fetchall()
+    if ("meta", "schema_version") not in tables:
+        return -1 if tables else 0
+    rows = connection.execute("SELECT coalesce(max(version), 0) FROM meta.schema_version").fetchall()
+    return int(rows[0][0])
+
+
+def check_version(connection: duckdb.DuckDBPyConnection, path: str, *, read_only: bool) -> int:
+    """Refuse databases that are no store, or that this package cannot use as they are.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        An open database.
+    path : str
+        The file, for the message.
+    read_only : bool
+        Whether it is open for reading only, so that it cannot be migrated.
+
+    Returns
+    -------
+    int
+        Version of the schema that the database has; 0 where it is empty.
+
+    Raises
+    ------
+    StoreError
+        If it is another program's database, newer than this package, or older and open for reading only.
+    """
+    version = stored_version(connection)
+    if version < 0:
+        raise StoreError(
+            f"{path} is a DuckDB database, but not a store of this package.",
+            "Name another file with --db (or SCALING_DB); a new one is made by: scaling ingest FILE.",
+        )
+    if version > known_version():
+        raise StoreError(
+            f"The store {path} has schema version {version}; this package knows up to {known_version()}.",
+            "It was written by a newer scaling-suite: upgrade the package, or use another store.",
+        )
+    if read_only and version == 0:
+        raise StoreError(f"The store {path} is empty.", "Ingest some logs into it: scaling ingest FILE.")
+    if read_only and version < known_version():
+        raise StoreError(
+            f"The store {path} has schema version {version}, older than version {known_version()} of this package.",
+            "Open it once for writing, which brings it up to date: scaling ingest FILE, or Store(path) in Python.",
+        )
+    return version
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, package_version: str) -> list[Migration]:
+    """Apply the migrations that a database lacks, each in one transaction with its record.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        A database open for writing.
+    package_version : str
+        Version to record.
+
+    Returns
+    -------
+    list of Migration
+        What was applied, in order.
+    """
+    version = stored_version(connection)
+    pending = [migration for migration in MIGRATIONS if migration.version > version]
+    for migration in pending:
+        connection.begin()
+        try:
+            migration.apply(connection)
+            connection.execute(
+                "INSERT INTO meta.schema_version VALUES (?, ?, now() AT TIME ZONE 'UTC', ?)",
+                [migration.version, migration.name, package_version],
+            ).fetchall()
+            refresh_views(connection)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+    if pending:
+        connection.execute("CHECKPOINT").fetchall()
+    return pending

@@ -1,0 +1,364 @@
+"""Choose the rows that a law is fitted to, and say which were left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from db.views import quote_name
+from scaling.errors import InputDataError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from db.store import Store
+    from scaling.laws.law import Law
+
+#: Columns of ``runs_final`` that the usual names of inputs stand for.
+USUAL_COLUMNS = {"N": "n_params", "D": "n_tokens", "C": "compute_flop"}
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A run that was looked at and left out.
+
+    Parameters
+    ----------
+    run_id : str
+        Which.
+    reason : str
+        Why.
+    group : str, optional
+        Value of the column that the rows are split by.
+    """
+
+    run_id: str
+    reason: str
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a fit.
+
+    Parameters
+    ----------
+    run_ids : tuple of str (n,)
+        One a row.
+    inputs : dict of str to ndarray (n,)
+        One column an input of the law, natural units.
+    observed : ndarray (n,)
+        The loss.
+    clusters : tuple of str (n,), optional
+        Which cluster each row belongs to.
+    groups : tuple of str (n,), optional
+        Value of the column that the rows are split by.
+    sql : str
+        What was asked of the store.
+    sha256 : str
+        Of the sorted values.
+    excluded : tuple of Excluded
+        Rows that the SQL selected and no law can use.
+    not_selected : int
+        Runs that the condition left out.
+    columns : dict of str to str
+        Column, or SQL expression, of each input.
+    metric : str
+        The metric that is taken as the loss.
+    """
+
+    run_ids: tuple[str, ...]
+    inputs: dict[str, NDArray[np.float64]]
+    observed: NDArray[np.float64]
+    sql: str
+    sha256: str
+    excluded: tuple[Excluded, ...]
+    not_selected: int
+    columns: dict[str, str]
+    metric: str
+    clusters: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.run_ids)
+
+    def take(self, value: str) -> Selection:
+        """Return the rows of one group and what was left out of it; a run without a value counts with every group."""
+        import numpy as np
+
+        assert self.groups is not None
+        rows = np.flatnonzero(np.array(self.groups) == value)
+        ids = tuple(self.run_ids[i] for i in rows)
+        inputs = {k: v[rows] for k, v in self.inputs.items()}
+        return Selection(
+            run_ids=ids,
+            inputs=inputs,
+            observed=self.observed[rows],
+            sql=self.sql,
+            sha256=hash_rows(ids, inputs, self.observed[rows]),
+            excluded=tuple(e for e in self.excluded if e.group in (None, value)),
+            not_selected=self.not_selected,
+            columns=self.columns,
+            metric=self.metric,
+            clusters=None if self.clusters is None else tuple(self.clusters[i] for i in rows),
+        )
+
+    def reasons(self) -> dict[str, int]:
+        """Count the rows left out, by reason."""
+        counts: dict[str, int] = {}
+        if self.not_selected:
+            counts["not selected by the condition"] = self.not_selected
+        for row in self.excluded:
+            counts[row.reason] = counts.get(row.reason, 0) + 1
+        return counts
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to fit to: everything that chooses rows.
+
+    Parameters
+    ----------
+    metric : str, optional
+        Metric to take as the loss; that of each run's ingest where missing.
+    where : str, optional
+        SQL condition on the columns of ``runs_final``.
+    inputs : mapping of str to str
+        Column or SQL expression for each input that has no usual one.
+    by : str, optional
+        Column to fit each value of by itself.
+    cluster : str, optional
+        Column whose values are resampled whole.
+    """
+
+    metric: str | None = None
+    where: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    by: str | None = None
+    cluster: str | None = None
+
+
+class _Row(NamedTuple):
+    """One run as the store gives it."""
+
+    run_id: str
+    inputs: tuple[Any, ...]
+    observed: float | None
+    status: str
+    group: str | None
+    cluster: str | None
+
+
+def select(store: Store, law: Law, question: Question, *, positive: bool) -> Selection:
+    """Select the rows to fit a law to.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    law : Law
+        Which inputs are needed.
+    question : Question
+        Which rows.
+    positive : bool
+        Whether the loss must be positive (residuals are of logarithms).
+
+    Returns
+    -------
+    Selection
+        In the order of the run ids.
+
+    Raises
+    ------
+    UsageError
+        For a condition that is no SQL, a column that is not there, an input that no column gives.
+    InputDataError
+        Where no row is left, or a column holds text.
+    """
+    base = store.runs_final_sql(question.metric) if question.metric else "SELECT * FROM runs_final"
+    known, _ = store.query(f"SELECT * FROM ({base}) LIMIT 0")
+    if odd := [name for name in question.inputs if name not in law.inputs]:
+        raise UsageError(f"The law '{law.name}' has no input '{odd[0]}'.", did_you_mean(odd[0], law.inputs))
+    columns = {name: _column(name, law, question.inputs, known) for name in law.inputs}
+    parts = [("run_id", "run_id"), *columns.items(), ("observed", "loss"), ("status", "loss_status")]
+    labels = (("by", question.by), ("cluster", question.cluster))
+    parts += [(name, f"CAST({quote_name(column)} AS VARCHAR)") for name, column in labels if column]
+    if question.where is not None:
+        check_expression(question.where, "--where", "corpus = 'web' AND n_params > 1e8")
+    listed = ", ".join(f"{part} AS {quote_name(name)}" for name, part in parts)
+    condition = f"\nWHERE ({question.where}\n)" if question.where else ""
+    source = "runs_final" if not question.metric else f"({base}) AS runs_final"
+    sql = f"SELECT {listed}\nFROM {source}{condition}\nORDER BY 1"
+    metric = _one_metric(store, f"SELECT DISTINCT metric FROM {source}{condition}", question.metric)
+    _, rows = store.query(sql)
+    _, [(total,)] = store.query(f"SELECT count(*) FROM ({base})")
+    found = [_row(row, law, question) for row in rows]
+    return _clean(law, found, columns, sql, total - len(rows), positive, question, metric)
+
+
+def shut_out_files(store: Store) -> None:
+    """Let conditions and inputs reach nothing outside the store, until it is closed.
+
+    A fit whose rows depend on another file could not be checked later. The store itself can still be written.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    """
+    store.query("SET enable_external_access = false")
+
+
+def check_expression(text: str, what: str, example: str) -> None:
+    """Refuse text that is not one SQL expression: a second statement, or a bracket closed to go on behind it.
+
+    Parameters
+    ----------
+    text : str
+        What was typed.
+    what : str
+        The option, for the message.
+    example : str
+        How it could look.
+
+    Raises
+    ------
+    UsageError
+        For any other text.
+    """
+    import duckdb
+
+    try:
+        duckdb.SQLExpression(text)
+    except (duckdb.Error, TypeError) as error:  # the type error is for text that is no Unicode
+        why = str(error).splitlines()[0].removeprefix("Parser Error: ")
+        raise UsageError(f"{what} takes one SQL expression, not '{text}': {why}.", f"Such as: {example}") from error
+
+
+def _one_metric(store: Store, sql: str, chosen: str | None) -> str:
+    """Refuse to fit different metrics as if they were one."""
+    _, rows = store.query(sql)
+    names = sorted(str(row[0]) for row in rows)
+    if len(names) > 1:
+        raise UsageError(
+            f"The runs show different metrics as their loss: {', '.join(names)}.",
+            f"Choose one: --metric {names[0]}, or select the runs of one with --where.",
+        )
+    return names[0] if names else chosen or "loss"
+
+
+def _column(name: str, law: Law, chosen: Mapping[str, str], known: Sequence[str]) -> str:
+    lower = {k.lower(): k for k in known}
+    if name in chosen:
+        text = chosen[name]
+        if text.lower() in lower:
+            return quote_name(lower[text.lower()])
+        check_expression(text, "--input", f"{name}=n_params, or {name}=n_tokens / n_params")
+        return f"({text})"
+    for candidate in (USUAL_COLUMNS.get(name, name), name):
+        if candidate.lower() in lower:
+            return quote_name(lower[candidate.lower()])
+    raise UsageError(
+        f"The law '{law.name}' needs the input '{name}', and runs_final has no column of that name.",
+        f"Say which column it is: --input {name}=compute_flop. {did_you_mean(name, known)}",
+    )
+
+
+def _row(values: Sequence[Any], law: Law, question: Question) -> _Row:
+    """Name the values of a row by their place: an input of a law may be called like any of the others."""
+    n = len(law.inputs)
+    run_id, inputs, (observed, status, *labels) = values[0], values[1 : 1 + n], values[1 + n :]
+    group = labels.pop(0) if question.by else None
+    cluster = labels.pop(0) if question.cluster else None
+    return _Row(str(run_id), tuple(inputs), observed, status, group, cluster)
+
+
+def _clean(
+    law: Law,
+    rows: Sequence[_Row],
+    columns: dict[str, str],
+    sql: str,
+    not_selected: int,
+    positive: bool,
+    question: Question,
+    metric: str,
+) -> Selection:
+    import numpy as np
+
+    reasons = [_reason(row, law, positive, question) for row in rows]
+    kept = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
+    excluded = [Excluded(row.run_id, reason, row.group) for row, reason in zip(rows, reasons, strict=True) if reason]
+    if not kept:
+        _raise_empty(rows, excluded, question)
+    inputs = {name: np.array([float(row.inputs[i]) for row in kept]) for i, name in enumerate(law.inputs)}
+    observed = np.array([row.observed for row in kept], dtype=float)
+    ids = tuple(row.run_id for row in kept)
+    return Selection(
+        run_ids=ids,
+        inputs=inputs,
+        observed=observed,
+        sql=sql,
+        sha256=hash_rows(ids, inputs, observed),
+        excluded=tuple(excluded),
+        not_selected=not_selected,
+        columns={k: v.strip('"') for k, v in columns.items()},
+        metric=metric,
+        clusters=tuple(str(row.cluster) for row in kept) if question.cluster else None,
+        groups=tuple(str(row.group) for row in kept) if question.by else None,
+    )
+
+
+def _reason(row: _Row, law: Law, positive: bool, question: Question) -> str | None:
+    """Why no law can use a row; None where one can."""
+    if row.status != "ok":
+        return f"the loss is {row.status}"
+    if bad := _bad_input(row, law):
+        return bad
+    if positive and row.observed is not None and row.observed <= 0:
+        return "the loss is not positive, so it has no logarithm"
+    labels = ((question.by, row.group), (question.cluster, row.cluster))
+    return next((f"{column} is missing" for column, value in labels if column and value is None), None)
+
+
+def _bad_input(row: _Row, law: Law) -> str | None:
+    """What is wrong with the inputs of a row."""
+    import math
+
+    for name, value in zip(law.inputs, row.inputs, strict=True):
+        if value is None:
+            return f"{name} is missing"
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise InputDataError(
+                f"The column for '{name}' holds '{value}' (run {row.run_id}), which is not a number.",
+                'Choose another column with --input, or convert it: --input "x=TRY_CAST(column AS DOUBLE)".',
+            ) from error
+        if not math.isfinite(number):
+            return f"{name} is {number}"
+        if name in USUAL_COLUMNS and number <= 0:
+            return f"{name} is not positive"
+    return None
+
+
+def _raise_empty(rows: Sequence[Any], excluded: Sequence[Excluded], question: Question) -> None:
+    if not rows:
+        found = f"No run meets the condition {question.where}." if question.where else "The store has no runs."
+        raise InputDataError(found, "See what there is with: scaling ls")
+    first = excluded[0]
+    raise InputDataError(
+        f"None of the {len(rows)} runs selected can be fitted: of run {first.run_id}, {first.reason}.",
+        "See the runs with: scaling sql 'SELECT * FROM runs_final'",
+    )
+
+
+def hash_rows(run_ids: Sequence[str], inputs: Mapping[str, NDArray[np.float64]], observed: NDArray[np.float64]) -> str:
+    """Hash the rows of a fit, whatever their order: SHA-256 of the sorted run ids and exact values."""
+    lines = sorted(
+        "\t".join([run_id, *(float(column[i]).hex() for column in (*inputs.values(), observed))])
+        for i, run_id in enumerate(run_ids)
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

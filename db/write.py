@@ -1,0 +1,219 @@
+"""Writing a source into the store: its runs, their values and the record of where they came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from db.assemble import metric_kind
+from db.audit import record
+from db.cells import STATUS_NAMES
+from db.readers.table import READER
+from db.version import package_version
+from db.views import refresh_views
+from scaling.errors import InputDataError
+
+if TYPE_CHECKING:
+    from db.ingest import IngestPlan
+    from db.mapping import MetricSpec
+    from db.store import Store
+
+_HIGHER_IS_BETTER = {"loss": False, "accuracy": True}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What writing did: ``ingested``, ``replaced`` or ``unchanged``, and how many runs were there before."""
+
+    status: str
+    n_replaced: int = 0
+    n_removed: int = 0
+
+
+def write_source(store: Store, plan: IngestPlan, *, replace: bool) -> Outcome:
+    """Write a source in one transaction; see :func:`db.ingest.write_plan`."""
+    with store.transaction() as connection:
+        if _is_there(connection, plan):
+            return Outcome("unchanged")
+        uri = str(Path(plan.path).resolve())
+        old_runs = _old_runs(connection, plan, uri)
+        taken = _taken_over(connection, plan, uri, replace=replace)
+        gone = old_runs | taken
+        _delete_runs(connection, gone)
+        connection.execute("DELETE FROM sources WHERE uri = ? OR source_id = ?", [uri, plan.source_id]).fetchall()
+        _insert_source(connection, plan, uri)
+        _insert_runs(connection, plan)
+        _insert_metrics(connection, plan)
+        for spec in plan.mapping.metrics:
+            _define_metric(connection, spec, plan.path)
+        refresh_views(connection)
+        new_runs = set(plan.runs.run_ids)
+        outcome = Outcome("replaced" if gone else "ingested", len(gone & new_runs), len(gone - new_runs))
+        detail = {
+            "uri": uri,
+            "sha256": plan.sha256,
+            "n_rows": plan.n_rows,
+            "n_runs": plan.n_runs,
+            "n_refused": plan.n_refused,
+            "n_replaced": outcome.n_replaced,
+            "removed_runs": sorted(gone - new_runs),
+        }
+        record(connection, "replace" if gone else "ingest", "source", plan.source_id, detail)
+        return outcome
+
+
+def _is_there(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> bool:
+    """Whether this content was read with this mapping, and all its runs are still there."""
+    rows = connection.execute(
+        "SELECT n_runs, (SELECT count(*) FROM runs AS r WHERE r.source_id = s.source_id) FROM sources AS s "
+        "WHERE source_id = ?",
+        [plan.source_id],
+    ).fetchall()
+    return bool(rows) and rows[0][0] == rows[0][1]
+
+
+def _old_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> set[str]:
+    """Runs that earlier readings of the file brought."""
+    rows = connection.execute(
+        "SELECT run_id FROM runs WHERE source_id IN (SELECT source_id FROM sources WHERE uri = ? OR source_id = ?)",
+        [uri, plan.source_id],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _taken_over(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str, *, replace: bool) -> set[str]:
+    """Runs of the plan that another file brought."""
+    with _registered(connection, {"_new_runs": {"run_id": _texts(plan.runs.run_ids)}}):
+        rows = connection.execute(
+            "SELECT r.run_id, s.uri, s.source_id FROM runs AS r JOIN sources AS s USING (source_id) "
+            "WHERE r.run_id IN (SELECT run_id FROM _new_runs) AND s.uri <> ? AND s.source_id <> ? ORDER BY r.run_id",
+            [uri, plan.source_id],
+        ).fetchall()
+    if rows and not replace:
+        run_id, other, source_id = rows[0]
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        raise InputDataError(
+            f"Run '{run_id}'{more} of {plan.path} came from another file already: {other} (source {source_id}).",
+            f"Remove that source first (scaling rm source {source_id}), let this file take the runs over (--replace), "
+            "or make the identifiers differ: [columns] run_id = [...] in a mapping file.",
+        )
+    return {row[0] for row in rows}
+
+
+def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
+    if not run_ids:
+        return
+    with _registered(connection, {"_gone": {"run_id": _texts(sorted(run_ids))}}):
+        for table in ("metrics", "runs"):
+            connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM _gone)").fetchall()
+
+
+def _insert_source(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> None:
+    connection.execute(
+        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)",
+        [
+            plan.source_id,
+            plan.format,
+            uri,
+            plan.sha256,
+            plan.mapping.to_json(),
+            plan.mapping.sha256,
+            READER,
+            package_version(),
+            plan.n_rows,
+            plan.n_runs,
+            plan.n_refused,
+            json.dumps([problem.to_dict() for problem in plan.problems]),
+            json.dumps(list(plan.warnings)),
+        ],
+    ).fetchall()
+
+
+def _insert_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
+    runs = plan.runs
+    batch = {
+        "run_id": _texts(runs.run_ids),
+        "name": _texts(runs.names),
+        "corpus": _texts(runs.corpora),
+        "n_params": runs.n_params,  # NaN is read as NULL, which here means unknown
+        "n_tokens": runs.n_tokens,
+        "compute_flop": runs.compute_flop,
+        "extra": _texts([json.dumps(extra) for extra in runs.extra]),
+    }
+    with _registered(connection, {"_batch": batch}):
+        connection.execute(
+            "INSERT INTO runs (run_id, source_id, name, corpus, n_params, n_tokens, compute_flop, loss_metric, extra) "
+            "SELECT run_id, ?, CAST(name AS VARCHAR), CAST(corpus AS VARCHAR), n_params, n_tokens, compute_flop, ?, "
+            "extra FROM _batch",
+            [plan.source_id, plan.metric],
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO datasets (dataset_id, name) SELECT DISTINCT corpus, corpus FROM runs "
+            "WHERE source_id = ? AND corpus IS NOT NULL AND corpus NOT IN (SELECT dataset_id FROM datasets)",
+            [plan.source_id],
+        ).fetchall()
+
+
+def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
+    """Insert the logged values in bulk; a row by row insert is a thousand times slower."""
+    values = plan.runs.values
+    batches: dict[str, dict[str, np.ndarray]] = {
+        "_values": values,
+        "_runs": {"run": np.arange(len(plan.runs.run_ids)), "run_id": _texts(plan.runs.run_ids)},
+        "_metrics": {
+            "metric": np.arange(len(plan.mapping.metrics)),
+            "name": _texts([spec.metric for spec in plan.mapping.metrics]),
+        },
+        "_statuses": {"status": np.arange(len(STATUS_NAMES)), "name": _texts(STATUS_NAMES)},
+    }
+    with _registered(connection, batches):
+        connection.execute(
+            "INSERT INTO metrics (run_id, metric, step, tokens, value, value_status) "
+            "SELECT r.run_id, m.name, nullif(v.step, -1), v.tokens, v.value, s.name "
+            "FROM _values AS v JOIN _runs AS r ON r.run = v.run JOIN _metrics AS m ON m.metric = v.metric "
+            "JOIN _statuses AS s ON s.status = v.status"
+        ).fetchall()
+
+
+def _define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path: str) -> None:
+    """Record what a metric means, and refuse a file that means something else by it."""
+    kind = metric_kind(spec)
+    rows = connection.execute("SELECT unit FROM metric_defs WHERE metric = ?", [spec.metric]).fetchall()
+    if not rows:
+        connection.execute(
+            "INSERT INTO metric_defs VALUES (?, ?, ?, ?)", [spec.metric, kind, spec.unit, _HIGHER_IS_BETTER.get(kind)]
+        ).fetchall()
+    elif rows[0][0] == "unknown" and spec.unit != "unknown":
+        connection.execute("UPDATE metric_defs SET unit = ? WHERE metric = ?", [spec.unit, spec.metric]).fetchall()
+    elif spec.unit not in ("unknown", rows[0][0]):
+        raise InputDataError(
+            f"The metric '{spec.metric}' of {path} is in {spec.unit}, but the store has it in {rows[0][0]}.",
+            'Convert it in the mapping file (an expression such as "val_loss * 0.6931"), or give it another name.',
+        )
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, batches: dict[str, dict[str, np.ndarray]]) -> Iterator[None]:
+    """Show arrays to SQL as tables for the length of a block."""
+    for name, batch in batches.items():
+        connection.register(name, batch)
+    try:
+        yield
+    finally:
+        # In a transaction that has failed this fails too, and would hide why; the rollback takes the tables away.
+        for name in batches:
+            with suppress(duckdb.Error):
+                connection.unregister(name)
+
+
+def _texts(values: Any) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
