@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import UsageError, VerdictError
 from scaling.fitting.compile import Data, Kernel, compile_law
-from scaling.fitting.diagnostics import NOT_IDENTIFIED
 from scaling.formatting import format_factor
 from scaling.results import Fit
+from scaling.verdicts import NOT_IDENTIFIED
 
 Array = NDArray[np.float64]
 

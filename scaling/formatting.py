@@ -7,6 +7,7 @@ The rounding rule
   1000 and keep two. The value is cut at the same decimal place.
 * **An interval** is cut at the decimal place that the rule gives for half its width; one whose ends are a factor of ten
   or more apart keeps two significant digits of each.
+* **An error or width below 1e-12 of the value** is rounding of the arithmetic: both are written as bare numbers.
 * **A bare number** has four significant digits.
 * **Counts** of parameters and tokens from a thousand on carry K, M, B or T and three significant digits.
 * From 1e6 on, and below 1e-3, powers of ten are written as in ``5.76e23``.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "unknown"
+_ROUNDING = 1e-12  # of a value: what the arithmetic itself leaves
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -73,10 +75,10 @@ def format_estimate(value: float, error: float) -> str:
     """
     if math.isnan(error) or math.isinf(error) or error <= 0:
         return f"{format_number(value)} ± {UNKNOWN if error != 0 else '0'}"
+    if not math.isfinite(value) or error <= _ROUNDING * abs(value):
+        return f"{format_number(value)} ± {format_number(error, 2)}"
     place, error = _pdg(error)
-    if not math.isfinite(value):
-        return f"{format_number(value)} ± {_at_place(error, place, _needs_power(error))}"
-    power = _needs_power(max(abs(value), error))
+    power = _needs_power(max(abs(value), error), place)
     if power is None:
         return f"{_at_place(value, place)} ± {_at_place(error, place)}"
     return f"({_at_place(value, place, power)} ± {_at_place(error, place, power)})e{power}"
@@ -101,12 +103,16 @@ def format_interval(low: float, high: float) -> str:
     """
     if math.isnan(low) or math.isnan(high):
         return UNKNOWN
-    if math.isinf(low) or math.isinf(high) or high <= low:
+    largest = max(abs(low), abs(high))
+    half = high / 2 - low / 2
+    if math.isinf(largest) or half <= _ROUNDING * largest:
         return f"{format_number(low)} to {format_number(high)}"
-    if high >= 10 * low > 0:
+    if high >= 10 * low > 0 or low <= 10 * high < 0:
         return f"{format_number(low, 2)} to {format_number(high, 2)}"
-    place, _ = _pdg((high - low) / 2)
-    return f"{_cut(low, place)} to {_cut(high, place)}"
+    place, _ = _pdg(half)
+    power = _needs_power(largest, place)
+    unit = "" if power is None else f"e{power}"
+    return " to ".join(_at_place(end, place, power) + unit for end in (low, high))
 
 
 def format_count(value: float | None) -> str:
@@ -133,8 +139,31 @@ def format_count(value: float | None) -> str:
             scaled = value / unit
             if abs(scaled) >= 1e4:
                 break
-            return _trim(f"{scaled:.{max(2 - _exponent(scaled, 3), 0)}f}") + suffix
+            place = 2 - _exponent(scaled, 3)
+            return _trim(f"{round(scaled, place):.{max(place, 0)}f}") + suffix
     return format_number(value, 3)
+
+
+def format_plural(count: int, word: str) -> str:
+    """Write a number of things.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    word : str
+        One of them.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_plural(1, "run"), format_plural(5, "run")
+    ('1 run', '5 runs')
+    """
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def format_factor(value: float) -> str:
@@ -190,35 +219,28 @@ def _exponent(value: float, digits: int) -> int:
 
 def _pdg(error: float) -> tuple[int, float]:
     """Decimal place at which the PDG rule cuts, and the error rounded there."""
-    exponent = _exponent(error, 3)
-    leading = round(error / 10.0 ** (exponent - 2))
+    mantissa, power = f"{error:.2e}".split("e")
+    leading, exponent = int(mantissa.replace(".", "")), int(power)
     if leading < 355:
         return 1 - exponent, error
     if leading < 950:
         return -exponent, error
-    return -exponent, 10.0 ** (exponent + 1)
+    return -exponent, float(f"1e{exponent + 1}")
 
 
-def _needs_power(value: float) -> int | None:
-    """Power of ten to factor out, or None where plain digits read better."""
-    if value == 0 or not math.isfinite(value):
-        return None
-    exponent = _exponent(abs(value), 3)
+def _needs_power(value: float, place: int) -> int | None:
+    """Power of ten to factor out of a number cut at a decimal place, or None where plain digits read better."""
+    digits = _exponent(value, 17) + place + 1
+    exponent = max(_exponent(value, digits), -307)  # below it floats lose digits, and 1e-324 is 0
     return exponent if exponent >= 6 or exponent < -3 else None
 
 
 def _at_place(value: float, place: int, power: int | None = None) -> str:
     """Cut at a decimal place (negative places are tens, hundreds), after taking out a power of ten."""
     if power is not None:
-        value, place = value / 10.0**power, place + power
+        value, place = value / float(f"1e{power}"), place + power
     text = f"{round(value, place):.{max(place, 0)}f}"
     return text[1:] if text.startswith("-") and float(text) == 0 else text
-
-
-def _cut(value: float, place: int) -> str:
-    """Cut at a decimal place, with a power of ten of its own where that reads better."""
-    power = _needs_power(value)
-    return _at_place(value, place) if power is None else f"{_at_place(value, place, power)}e{power}"
 
 
 def _scientific(value: float, decimals: int, *, trim: bool) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, VerdictError, did_you_mean
-from scaling.fitting.diagnostics import NOT_IDENTIFIED, Diagnostics
+from scaling.fitting.diagnostics import Diagnostics
 from scaling.fitting.objective import Objective
 from scaling.formatting import format_factor, format_interval, format_number
 from scaling.laws.law import Law
+from scaling.verdicts import NOT_IDENTIFIED
 
 Array = NDArray[np.float64]
 JSON_VERSION = 1
@@ -263,7 +264,7 @@ class Fit:
         factor = self.extrapolation_factor(values)
         what = "parameters and scatter of the runs" if kind == "run" else "parameters"
         largest = float(np.max(factor))
-        extrapolates = largest >= 1.05 and self.verdict != NOT_IDENTIFIED
+        extrapolates = not largest < 1.05 and self.verdict != NOT_IDENTIFIED
         verdict = f"extrapolating {format_factor(largest)}" if extrapolates else self.verdict
         arrays = (mean, low, high, factor)
         mean_, low_, high_, factor_ = (float(a[0]) for a in arrays) if scalar else arrays
@@ -303,7 +304,16 @@ class Fit:
             The largest ratio by which an input exceeds its largest value, or falls below its smallest one, in the
             data; for laws of N and D also that of the compute 6*N*D. 1 is inside; NaN where an input has no scale (it
             changes sign).
+
+        Raises
+        ------
+        InputDataError
+            For an input that the law does not have.
         """
+        if unknown := [name for name in inputs if name not in self.law.inputs]:
+            raise InputDataError(
+                f"the law '{self.law.name}' has no input '{unknown[0]}'", hint=did_you_mean(unknown[0], self.law.inputs)
+            )
         values = {k: np.atleast_1d(np.asarray(v, float)) for k, v in inputs.items()}
         if {"N", "D"} <= set(values):
             values["6*N*D"] = 6 * values["N"] * values["D"]
@@ -311,10 +321,8 @@ class Fit:
         for name, x in values.items():
             first, last = self.support[name]
             with np.errstate(all="ignore"):
-                ratio = (
-                    np.maximum(x / last, first / x) if first > 0 else np.where((x < first) | (x > last), np.nan, 1.0)
-                )
-            factor = np.maximum(factor, ratio)
+                beyond = np.where(x > 0, np.maximum(x / last, first / x), np.inf) if first >= 0 else np.nan
+            factor = np.maximum(factor, np.where((x >= first) & (x <= last), 1.0, beyond))
         return np.maximum(factor, 1.0)
 
     def _scale(self, values: Array) -> Array:
@@ -336,21 +344,8 @@ class Fit:
             gradient = gradient / kernel.value(theta, data)[0][:, None]
         return np.asarray(gradient)
 
-    def to_json(self, replicates: bool = True, indent: int | None = None) -> str:
-        """Write the fit as JSON.
-
-        Parameters
-        ----------
-        replicates : bool, default True
-            Whether to include the bootstrap replicates and the residuals; without them the text is for reading only.
-        indent : int, optional
-            As of `json.dumps`.
-
-        Returns
-        -------
-        str
-            Strict JSON: NaN is null, infinities are the strings "inf" and "-inf".
-        """
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole fit as plain data, strict JSON: NaN is None, infinities are "inf" and "-inf"."""
         table = {
             "json_version": JSON_VERSION,
             "law": self.law.to_dict(),
@@ -374,19 +369,49 @@ class Fit:
             "seed": self.seed,
             "settings": self.settings,
             "version": self.version,
+            "residuals": self.residuals.tolist(),
+            "replicates": self.replicates.tolist(),
         }
-        if replicates:
-            table |= {"replicates": self.replicates.tolist(), "residuals": self.residuals.tolist()}
-        return json.dumps(_plain(table), indent=indent, allow_nan=False)
+        plain: dict[str, Any] = _plain(table)
+        return plain
+
+    def to_json(self, replicates: bool = True, indent: int | None = None) -> str:
+        """Write the fit as JSON.
+
+        Parameters
+        ----------
+        replicates : bool, default True
+            Whether to include the bootstrap replicates and the residuals; without them the text is for reading only.
+        indent : int, optional
+            As of `json.dumps`.
+
+        Returns
+        -------
+        str
+            Strict JSON; see `to_dict`.
+        """
+        table = self.to_dict()
+        if not replicates:
+            table = {k: v for k, v in table.items() if k not in ("replicates", "residuals")}
+        return json.dumps(table, indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Fit:
+        """Read a fit back from `to_json` with its replicates; see `from_dict`."""
+        try:
+            table = json.loads(text)
+        except ValueError as error:
+            raise InputDataError(f"this text is no fit: {error}", hint="Write it with Fit.to_json().") from error
+        return cls.from_dict(table)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Fit:
         """Read a fit back.
 
         Parameters
         ----------
-        text : str
-            From `to_json` with its replicates.
+        table : mapping
+            From `to_dict`.
 
         Returns
         -------
@@ -396,10 +421,9 @@ class Fit:
         Raises
         ------
         InputDataError
-            For a text that is no complete fit of this version.
+            For data that are no complete fit of this version.
         """
         try:
-            table = json.loads(text)
             if table["json_version"] != JSON_VERSION:
                 raise InputDataError(
                     f"this fit has JSON version {table['json_version']}, but version {JSON_VERSION} is read here",
@@ -426,10 +450,8 @@ class Fit:
                 settings=table["settings"],
                 version=table["version"],
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputDataError(
-                f"this text is no complete fit: {error!r}", hint="Write it with Fit.to_json()."
-            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputDataError(f"this is no complete fit: {error!r}", hint="Write it with Fit.to_json().") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fit) and self.to_json() == other.to_json()
@@ -500,7 +522,7 @@ def check_inputs(law: Law, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
         raise InputDataError(
             f"the law '{law.name}' needs the input '{missing[0]}'", hint=did_you_mean(missing[0], inputs)
         )
-    if unknown := [name for name in inputs if name not in law.inputs and name != "6*N*D"]:
+    if unknown := [name for name in inputs if name not in law.inputs]:
         raise InputDataError(
             f"the law '{law.name}' has no input '{unknown[0]}'", hint=did_you_mean(unknown[0], law.inputs)
         )

@@ -232,7 +232,10 @@ class _Sums:
     def double(self, weight: Array, kind: str, m1: int, m2: int, q1: int, q2: int) -> Array:
         key = (kind, min(m1, m2), max(m1, m2))
         if key not in self.cache:
-            self.cache[key] = (weight * self.mixed[m1] * self.mixed[m2]) @ self.products
+            pair = ("pair", key[1], key[2])  # the same for both weights
+            if pair not in self.cache:
+                self.cache[pair] = self.mixed[m1] * self.mixed[m2]
+            self.cache[key] = (weight * self.cache[pair]) @ self.products
         return self.cache[key][:, self.pairs[min(q1, q2), max(q1, q2)]]
 
 
@@ -272,7 +275,7 @@ def _compile(formula: str, inputs: tuple[str, ...], names: tuple[str, ...], log_
     gradient = tuple(split.terms(d) for d in first)
     hessian = {}
     for j, k in combinations_with_replacement(range(len(theta)), 2):
-        second = _gather_exponentials(first[j].diff(theta[k]))
+        second = _gather_exponentials(_without_deltas(first[j].diff(theta[k])))
         if second != 0:
             hessian[j, k] = split.terms(second)
     arguments = [*theta, *columns]
@@ -290,12 +293,21 @@ def _compile(formula: str, inputs: tuple[str, ...], names: tuple[str, ...], log_
 
 
 def _enters_by_powers(expression: sympy.Expr, name: sympy.Symbol) -> bool:
-    """Tell whether an input stands in powers with a free exponent or in logarithms, and never alone in a sum."""
-    if any(name in add.args for add in expression.atoms(sympy.Add)):
+    """Tell whether an input must be positive, so that its logarithm may stand in for it.
+
+    It must where it stands in a power with a free exponent or in a logarithm, unless sums there shift it first.
+    """
+    if any(_is_multiple(term, name) for add in expression.atoms(sympy.Add) for term in add.args):
         return False
     return any(p.exp.free_symbols and name in p.base.free_symbols for p in expression.atoms(sympy.Pow)) or any(
         name in f.args[0].free_symbols for f in expression.atoms(sympy.log)
     )
+
+
+def _is_multiple(term: sympy.Expr, name: sympy.Symbol) -> bool:
+    """Tell whether a term is defined for any sign of a name that it contains."""
+    powers = [f.as_base_exp() for f in sympy.Mul.make_args(term) if name in f.free_symbols]
+    return bool(powers) and all(base == name and exponent.is_positive for base, exponent in powers)
 
 
 def _gather_exponentials(expression: sympy.Expr) -> sympy.Expr:
@@ -311,6 +323,11 @@ def _gather_exponentials(expression: sympy.Expr) -> sympy.Expr:
 
     rewritten = expression.replace(lambda e: e.is_Pow, rewrite)
     return sympy.powsimp(rewritten, combine="exp")
+
+
+def _without_deltas(expression: sympy.Expr) -> sympy.Expr:
+    """Drop the delta function that SymPy puts at the kink of an absolute value."""
+    return expression.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
 
 
 class _Splitter:

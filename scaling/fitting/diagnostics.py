@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.formatting import format_number
+from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
 Array = NDArray[np.float64]
-
-OK, WEAK, NOT_IDENTIFIED = "ok", "weak", "not identified"
 
 SPARE_ROWS = 3  # rows <= parameters + 3 leave too little to judge the law by
 CONDITION_LIMIT = 1e7  # half the digits of a double: beyond it a direction is numerically undetermined

@@ -12,6 +12,7 @@ from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.fitting.compile import Kernel, compile_law
 from scaling.fitting.diagnostics import SPARE_ROWS, WIDE_LOG_ERROR, Diagnostics, residual_structure
 from scaling.fitting.intervals import Covariance, covariance
+from scaling.fitting.newton import Progress
 from scaling.fitting.objective import Objective
 from scaling.fitting.resample import bootstrap_weights
 from scaling.fitting.screen import screen
@@ -42,6 +43,7 @@ def fit(
     bootstrap: int = 1000,
     seed: int = 0,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Fit a law.
 
@@ -72,6 +74,8 @@ def fit(
         Of the bootstrap; recorded.
     parameters : mapping of str to mapping, optional
         For a formula: bounds, such as ``{"alpha": {"low": 0.01, "high": 2}}``. Others are unbounded.
+    progress : callable, optional
+        Told from time to time how many bootstrap replicates are done, and of how many.
 
     Returns
     -------
@@ -101,8 +105,10 @@ def fit(
     n, p = len(y), len(law.parameters)
     if n < p:
         raise InputDataError(f"{n} rows cannot determine the {p} parameters of the law '{law.name}'", hint="Add runs.")
-    if bootstrap < 0 or int(bootstrap) != bootstrap:
-        raise UsageError(f"the number of bootstrap replicates must be a whole number, not {bootstrap}")
+    replicate_count = _whole(bootstrap, "the number of bootstrap replicates")
+    if replicate_count == 1:
+        raise UsageError("one bootstrap replicate has no spread", hint="Ask for some hundreds, or for 0.")
+    seed = _whole(seed, "the seed")
     w = _check_weights(weights, n)
     codes = _check_groups(groups, n)
 
@@ -125,7 +131,7 @@ def fit(
             hint="Check the signs of the inputs and the bounds, or give starting values.",
         )
     same = minima.objective <= value + _SAME * value + problem.rounding(w[None])
-    replicates, shares = _bootstrap(problem, w, minima.theta, starts, int(bootstrap), seed, codes)
+    replicates, shares = _bootstrap(problem, w, minima.theta, starts, replicate_count, seed, codes, progress)
 
     residuals = goal.residuals(y, kernel.value(theta[None], problem.data)[0])
     held = (theta - problem.low <= 1e-9 * (1 + abs(theta))) | (problem.high - theta <= 1e-9 * (1 + abs(theta)))
@@ -168,9 +174,9 @@ def fit(
         residuals=residuals,
         support=support,
         diagnostics=diagnostics,
-        seed=int(seed),
+        seed=seed,
         settings={
-            "bootstrap": int(bootstrap),
+            "bootstrap": replicate_count,
             "weighted": weights is not None,
             "grouped": groups is not None,
             "start": None if start is None else [dict(s) for s in _as_list(start)],
@@ -195,7 +201,12 @@ def _starts(
                 name = sorted(odd)[0]
                 raise UsageError(f"starting values must name every parameter once: '{name}' does not fit",
                                  hint=did_you_mean(name, law.parameter_names))  # fmt: skip
-            rows.append([float(entry[name]) for name in law.parameter_names])
+            try:
+                rows.append([float(entry[name]) for name in law.parameter_names])
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"a starting value is not a number: {error}") from error
+        if not rows:
+            raise UsageError("the list of starting values is empty", hint="Leave `start` out to have them sought.")
         return kernel.to_internal(np.clip(np.array(rows), bounds[:, 0], bounds[:, 1]))
     ranges = [q.screening_range(support) for q in law.parameters]
     relative = problem.objective.residual == "log"
@@ -216,6 +227,7 @@ def _bootstrap(
     replicates: int,
     seed: int,
     codes: NDArray[np.int64] | None,
+    progress: Progress | None,
 ) -> tuple[Array, tuple[float, float]]:
     """Refit every replicate from the best start known: estimates (internal), shares converged and at a bound."""
     if replicates == 0:
@@ -225,7 +237,7 @@ def _bootstrap(
     losses = np.where(np.isfinite(losses), losses, 1e300)
     weights = w * bootstrap_weights(len(w), replicates, seed, codes)
     first = known[np.argmin(weights @ losses.T, axis=1)]
-    minima = problem.solve(first, weights, far=False)
+    minima = problem.solve(first, weights, far=False, progress=progress)
     out, value, converged = minima.theta, minima.objective, minima.converged
     # A replicate may sit in a worse basin than another replicate found: offer it a spread of their optima.
     others = out[:: max(1, replicates // _BEST_STARTS)]
@@ -265,6 +277,17 @@ def _wide(spread: Covariance, kernel: Kernel, problem: Problem, names: tuple[str
     return tuple(name for name, e, most in zip(names, error, limit, strict=True) if e > most)
 
 
+def _whole(value: Any, what: str) -> int:
+    """Check that a setting is a whole number from 0 on."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0 or number != value:
+        raise UsageError(f"{what} must be a whole number from 0 on, not {value}")
+    return number
+
+
 def _check_observed(law: Law, observed: ArrayLike, n: int, objective: Objective) -> Array:
     try:
         y = np.atleast_1d(np.asarray(observed, float))
@@ -287,7 +310,10 @@ def _check_observed(law: Law, observed: ArrayLike, n: int, objective: Objective)
 def _check_weights(weights: ArrayLike | None, n: int) -> Array:
     if weights is None:
         return np.ones(n)
-    w = np.asarray(weights, float)
+    try:
+        w = np.asarray(weights, float)
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"a weight is not a number: {error}") from error
     if w.shape != (n,) or not np.all(np.isfinite(w)) or np.any(w < 0):
         raise InputDataError(f"weights must be {n} finite numbers, none negative")
     if not w.sum() > 0:

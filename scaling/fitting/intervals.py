@@ -106,6 +106,8 @@ def _mean_bend(residuals: Array, weights: Array, objective: Objective) -> float:
     size, delta = np.abs(residuals), objective.delta or 0.0
     median = float(np.median(size))
     bandwidth = max(delta, 1.5 * median * len(size) ** -0.2)
+    if bandwidth == 0:  # most rows are met exactly: the density at zero has no limit
+        return float("inf")
     proper = size > 1e-9 * max(median, 1e-300)
     inside = float(np.sum(weights * (proper & (size <= bandwidth))))
     share = max(inside / float(np.sum(weights * proper)) if proper.any() else 1.0, 1.0 / len(size))

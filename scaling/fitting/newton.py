@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array, NDArray[np.int64]], Array]
+Progress = Callable[[int, int], None]
 Derivatives = Callable[[Array, NDArray[np.int64]], tuple[Array, Array, Array, Array]]
 
 _SHRINK, _GROW, _LAST_DAMPING = 0.15, 8.0, 1e10
@@ -57,6 +58,7 @@ def minimise(
     max_iterations: int = 200,
     always_both: bool = False,
     damping: float = 1e-3,
+    progress: Progress | None = None,
 ) -> Minima:
     """Minimise each row of a batch inside a box.
 
@@ -78,6 +80,8 @@ def minimise(
         Try Newton and Gauss-Newton steps at every iteration; for starts from far away.
     damping : float
         To begin with.
+    progress : callable, optional
+        Told after each iteration how many rows are done, and of how many.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def minimise(
     objective = np.where(np.isfinite(objective), objective, np.inf)
     damp = np.full(batch, damping)
     converged = np.zeros(batch, bool)
-    active = active[np.isfinite(objective)]
+    active = active[np.isfinite(objective) & _smooth(gradient, gauss, hessian)]
     iterations = 0
     while active.size and iterations < max_iterations:
         iterations += 1
@@ -122,9 +126,23 @@ def minimise(
         stay = ~(done | stuck)
         fresh = active[lowered & stay]
         if fresh.size:
-            _, gradient[fresh], gauss[fresh], hessian[fresh] = derivatives(theta[fresh], fresh)
+            _, *new = derivatives(theta[fresh], fresh)
+            smooth = _smooth(*new)
+            for known, found in zip((gradient, gauss, hessian), new, strict=True):
+                known[fresh[smooth]] = found[smooth]
+            # At a pole (a power of zero, where a floor meets its lowest row) there is no way on: go less far.
+            back = np.flatnonzero(lowered & stay)[~smooth]
+            theta[active[back]], objective[active[back]] = at[back], now[back]
+            damp[active[back]] *= _GROW / _SHRINK
         active = active[stay]
+        if progress is not None:
+            progress(batch - len(active), batch)
     return Minima(theta, objective, converged, iterations)
+
+
+def _smooth(*derivatives: Array) -> NDArray[np.bool_]:
+    """Tell which rows have derivatives at all."""
+    return np.asarray(np.all([np.isfinite(d).reshape(len(d), -1).all(axis=1) for d in derivatives], axis=0))
 
 
 def _finite(values: Array) -> Array:
@@ -150,8 +168,9 @@ def _projected(
     both = free[:, :, None] & free[:, None, :]
     frame = scale[:, :, None] * scale[:, None, :]
     eye = np.eye(at.shape[1])
-    h = np.where(both, hessian * frame, eye)
-    b = np.where(both, gauss * frame, eye)
+    with np.errstate(all="ignore"):
+        h = np.where(both, hessian * frame, eye)
+        b = np.where(both, gauss * frame, eye)
     return np.where(free, gradient * scale, 0.0), scale, np.nan_to_num(h), np.nan_to_num(b)
 
 
@@ -160,6 +179,7 @@ def _newton_step(g: Array, h: Array, damp: Array) -> Array:
     values, vectors = np.linalg.eigh(h)
     size = np.abs(values)
     top = size.max(axis=1, keepdims=True)
+    top = np.where(top > 0, top, 1.0)  # no curvature at all, as where every residual lies beyond delta
     size = np.maximum(size, 1e-12 * top) + 1e-2 * damp[:, None] * top
     along = np.einsum("bij,bi->bj", vectors, g) / size
     return -np.asarray(np.einsum("bij,bj->bi", vectors, along), float)

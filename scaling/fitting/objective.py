@@ -69,10 +69,6 @@ class Objective:
         name = f"huber({self.delta:g})" if self.name == "huber" else self.name
         return f"{name} on {self.residual} residuals"
 
-    def with_delta(self, delta: float) -> Objective:
-        """Return the Huber objective with another delta."""
-        return Objective("huber", self.residual, delta)
-
     def residuals(self, observed: Array, predicted: Array) -> Array:
         """Return observed minus predicted, of logarithms where that is asked for; NaN outside the domain."""
         with np.errstate(all="ignore"):
@@ -99,10 +95,6 @@ class Objective:
             return 2 * r
         return np.clip(r, -self.delta, self.delta) if self.delta is not None else np.sign(r)
 
-    def value(self, observed: Array, predicted: Array, weights: Array) -> Array:
-        """Weighted sum of the losses, over the last axis."""
-        return np.asarray(np.sum(weights * self.rho(self.residuals(observed, predicted)), axis=-1))
-
     def weigher(self, observed: Array, weights: Array) -> Callable[[Array], tuple[Array, Array, Array, Array]]:
         """Return the weights that `Kernel.contract` asks for.
 
@@ -128,13 +120,15 @@ class Objective:
             if self.name == "squared":
                 objective = np.einsum("bi,bi,bi->b", weights, r, r)
                 slope, bend, chord = 2 * weights * r, 2 * weights, 2 * weights
+            elif self.delta is None:
+                objective = np.einsum("bi,bi->b", weights, size)
+                slope, bend, chord = weights * np.sign(r), np.zeros_like(r), weights / np.maximum(size, 1e-300)
             else:
-                delta = self.delta if self.delta is not None else 0.0
-                inside = np.minimum(size, delta) if delta else size
-                objective = np.einsum("bi,bi->b", weights, inside * (size - 0.5 * inside) if delta else size)
-                slope = weights * np.clip(r, -delta, delta)
-                bend = weights * (size <= delta)
-                chord = weights * (delta / np.maximum(size, delta))
+                inside = np.minimum(size, self.delta)
+                objective = np.einsum("bi,bi->b", weights, inside * (size - 0.5 * inside))
+                slope = weights * np.clip(r, -self.delta, self.delta)
+                bend = weights * (size <= self.delta)
+                chord = weights * (self.delta / np.maximum(size, self.delta))
             if not log:
                 return objective, -slope, chord, bend
             inverse = 1 / predicted

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from scaling.laws.formula import symbol
+from scaling.laws.formula import parse_formula, symbol
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -114,18 +115,27 @@ def _basis(
     law: Law, linear: list[str], curved: list[str], inputs: dict[str, Array], points: Array
 ) -> tuple[Array, Array]:
     """Columns that multiply the linear parameters, (G, k, n), and what stands without them, (G, n)."""
-    expression = law.expression
-    parts = [expression.diff(symbol(name)) for name in linear]
-    rest = expression.subs({symbol(name): 0 for name in linear}) if linear else expression
-    arguments = [*(symbol(name) for name in curved), *(symbol(name) for name in inputs)]
-    safe = sympy.symbols(f"v0:{len(arguments)}", real=True)
-    renamed = [e.xreplace(dict(zip(arguments, safe, strict=True))) for e in (*parts, rest)]
-    function = sympy.lambdify(safe, renamed, "numpy", cse=True)
+    function = _basis_function(law.formula, tuple(linear), tuple(curved), tuple(inputs))
     shape = (len(points), len(next(iter(inputs.values()))))
     with np.errstate(all="ignore"):
         values = function(*(points[:, j : j + 1] for j in range(points.shape[1])), *inputs.values())
     *columns, offset = (np.broadcast_to(np.asarray(v, float), shape) for v in values)
     return np.stack(columns, axis=1), offset
+
+
+@lru_cache(maxsize=128)
+def _basis_function(
+    formula: str, linear: tuple[str, ...], curved: tuple[str, ...], inputs: tuple[str, ...]
+) -> Callable[..., list[Array]]:
+    """Compile what multiplies each linear parameter, and the rest, as a function of the others and of the inputs."""
+    expression = parse_formula(formula)
+    parts = [expression.diff(symbol(name)) for name in linear]
+    rest = expression.subs({symbol(name): 0 for name in linear})
+    arguments = [symbol(name) for name in (*curved, *inputs)]
+    safe = sympy.symbols(f"v0:{len(arguments)}", real=True)
+    renamed = [e.xreplace(dict(zip(arguments, safe, strict=True))) for e in (*parts, rest)]
+    function: Callable[..., list[Array]] = sympy.lambdify(safe, renamed, "numpy", cse=True)
+    return function
 
 
 def _bounded_least_squares(columns: Array, target: Array, low: Array, high: Array) -> Array:

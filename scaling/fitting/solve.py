@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.fitting.compile import Data, Kernel
-from scaling.fitting.newton import Minima, minimise
+from scaling.fitting.newton import Minima, Progress, minimise
 from scaling.fitting.objective import Objective
 
 Array = NDArray[np.float64]
@@ -61,8 +61,8 @@ class Problem:
         size = np.maximum(np.abs(np.log(self.observed)) if log else np.abs(self.observed), 1.0 if log else 1e-300)
         return float(np.mean(weights, axis=0) @ self.objective.rho(2e-16 * size))
 
-    def solve(self, theta: Array, weights: Array, *, far: bool) -> Minima:
-        """Minimise every row, in chunks that fit the cache.
+    def solve(self, theta: Array, weights: Array, *, far: bool, progress: Progress | None = None) -> Minima:
+        """Minimise every row.
 
         Parameters
         ----------
@@ -72,40 +72,54 @@ class Problem:
             One row a problem.
         far : bool
             Whether the starts may be far from the optimum.
+        progress : callable, optional
+            Told after each iteration how many rows are done, and of how many.
 
         Returns
         -------
         Minima
         """
-        rows = max(1, _CHUNK_ELEMENTS // self.data.n)
         solve = self._solve_lad if self.objective.name == "lad" else self._solve_smooth
-        parts = [solve(theta[i : i + rows], weights[i : i + rows], far) for i in range(0, len(theta), rows)]
-        return Minima(
-            np.concatenate([p.theta for p in parts]),
-            np.concatenate([p.objective for p in parts]),
-            np.concatenate([p.converged for p in parts]),
-            max(p.iterations for p in parts),
-        )
+        return solve(theta, weights, far, progress)
 
-    def _solve_smooth(self, theta: Array, weights: Array, far: bool, max_iterations: int = 200) -> Minima:
+    def _solve_smooth(
+        self,
+        theta: Array,
+        weights: Array,
+        far: bool,
+        progress: Progress | None = None,
+        max_iterations: int = 200,
+    ) -> Minima:
+        # One active set for the whole batch, so that no chunk waits for its slowest row; only the sums over the data
+        # are cut, to stay in the cache.
+        size = max(1, _CHUNK_ELEMENTS // self.data.n)
+
+        def chunks(rows: NDArray[np.int64]) -> list[slice]:
+            return [slice(i, i + size) for i in range(0, len(rows), size)]
+
         def evaluate(at: Array, rows: NDArray[np.int64]) -> Array:
-            return self.values(at, weights[rows])
+            return np.concatenate([self.values(at[c], weights[rows[c]]) for c in chunks(rows)])
 
         def derivatives(at: Array, rows: NDArray[np.int64]) -> tuple[Array, Array, Array, Array]:
-            return self.kernel.contract(at, self.data, self.objective.weigher(self.observed, weights[rows]))
+            parts = [
+                self.kernel.contract(at[c], self.data, self.objective.weigher(self.observed, weights[rows[c]]))
+                for c in chunks(rows)
+            ]
+            objective, gradient, gauss, hessian = (np.concatenate(part) for part in zip(*parts, strict=True))
+            return objective, gradient, gauss, hessian
 
         return minimise(
             theta, evaluate, derivatives, self.low, self.high, floor=self.rounding(weights), always_both=far,
-            damping=1e-3 if far else 1e-6, max_iterations=max_iterations,
+            damping=1e-3 if far else 1e-6, max_iterations=max_iterations, progress=progress,
         )  # fmt: skip
 
-    def _solve_lad(self, theta: Array, weights: Array, far: bool) -> Minima:
+    def _solve_lad(self, theta: Array, weights: Array, far: bool, progress: Progress | None) -> Minima:
         """Follow the Huber optimum as delta shrinks; keep the best sum of absolute residuals met on the way."""
         scale = float(np.median(np.min(np.abs(self._residuals(theta)), axis=0))) or 1e-8
         best = Minima(theta.copy(), self.values(theta, weights), np.zeros(len(theta), bool), 0)
         for delta in scale * (_LAD_DELTAS if far else _LAD_DELTAS_REPLICATE):
             huber = replace(self, objective=Objective("huber", self.objective.residual, float(delta)))
-            minima = huber._solve_smooth(theta, weights, far, max_iterations=200 if far else 40)
+            minima = huber._solve_smooth(theta, weights, far, progress, max_iterations=200 if far else 40)
             theta, value = minima.theta, self.values(minima.theta, weights)
             lower = value <= best.objective
             best = Minima(

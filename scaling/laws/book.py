@@ -14,7 +14,7 @@ from typing import Any
 
 from scaling.errors import LawError, did_you_mean
 from scaling.laws.formula import parse_formula
-from scaling.laws.law import Law, Parameter, find_name
+from scaling.laws.law import Law, find_name
 
 
 @cache
@@ -93,10 +93,10 @@ def _from_file(text: str) -> Law:
         ) from error
     except IsADirectoryError as error:
         raise LawError(f"{path} is a directory; a TOML file was expected") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise LawError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise LawError(f"{path} is not valid TOML: {error}") from error
+    except (OSError, ValueError) as error:  # no permission; no UTF-8; a path with a null character
+        raise LawError(f"{path} cannot be read: {error}") from error
     laws = {name: table for name, table in tables.items() if isinstance(table, Mapping)}
     if not laws:
         raise LawError(
@@ -121,5 +121,14 @@ def _from_formula(text: str, inputs: Iterable[str], parameters: Mapping[str, Map
         )
     if unknown := [name for name in parameters if name not in names]:
         raise LawError(f"there is no parameter '{unknown[0]}' in {text}", hint=did_you_mean(unknown[0], names))
-    free = [Parameter(name, **parameters.get(name, {})) for name in names if name not in inputs]
-    return Law("formula", text, text, dict.fromkeys(inputs, ""), tuple(free))
+    output = "y"
+    while output in names:
+        output += "_"
+    table = {
+        "title": text,
+        "formula": text,
+        "inputs": dict.fromkeys(inputs, ""),
+        "predicts": {output: ""},
+        "parameters": {name: parameters.get(name, {}) for name in names if name not in inputs},
+    }
+    return Law.from_dict("formula", table)

@@ -34,8 +34,11 @@ CONSTANTS = {"pi": sympy.pi}
 MAX_LENGTH = 2000  # characters; the longest published law has fewer than 200
 MAX_DEPTH = 50  # nested parentheses and functions
 
+_LARGEST = 1e300  # numbers beyond it overflow in the next multiplication
+_LARGEST_EXPONENT = 300
+
 _TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|[-+*/^()])", re.UNICODE
+    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|[-+*/^()])"
 )
 
 
@@ -83,7 +86,7 @@ def symbol(name: str) -> sympy.Symbol:
 
 def is_name(text: str) -> bool:
     """Tell whether a text can name an input or a parameter: a name, and not that of a function or constant."""
-    return bool(re.fullmatch(r"[^\W\d]\w*", text)) and text not in FUNCTIONS and text not in CONSTANTS
+    return text.isidentifier() and text not in FUNCTIONS and text not in CONSTANTS
 
 
 class _Parser:
@@ -103,15 +106,22 @@ class _Parser:
                 continue
             match = _TOKEN.match(text, position)
             if match is None:
-                raise LawError(
-                    f"'{text[position]}' has no meaning in a formula",
-                    text,
-                    position,
-                    hint=f"Names, numbers, + - * / ** ( ) and these functions: {', '.join(sorted(FUNCTIONS))}.",
-                )
+                raise self._no_meaning(text, position)
+            for i, character in enumerate(match["name"] or "", position):
+                if not f"a{character}".isidentifier():  # \w takes more than letters: a superscript two, for one
+                    raise self._no_meaning(text, i)
             tokens.append(_Token(str(match.lastgroup), match.group(), position))
             position = match.end()
         return [*tokens, _Token("end", "", len(text))]
+
+    @staticmethod
+    def _no_meaning(text: str, position: int) -> LawError:
+        return LawError(
+            f"'{text[position]}' has no meaning in a formula",
+            text,
+            position,
+            hint=f"Names, numbers, + - * / ** ( ) and these functions: {', '.join(sorted(FUNCTIONS))}.",
+        )
 
     @property
     def token(self) -> _Token:
@@ -156,7 +166,7 @@ class _Parser:
             right = self._signed()
             if token.text == "/" and right == 0:
                 raise LawError("division by zero", self.text, token.position)
-            left = left * right if token.text == "*" else left / right
+            left = self._finite(left * right if token.text == "*" else left / right, token)
         return left
 
     def _signed(self) -> sympy.Expr:
@@ -177,16 +187,31 @@ class _Parser:
         return base
 
     def _raise(self, base: sympy.Expr, exponent: sympy.Expr, token: _Token) -> sympy.Expr:
-        """Power with a guard: SymPy would work out 9**9**9 exactly, and never come back."""
-        if base.is_number and exponent.is_number and not (base.is_Integer and abs(exponent) <= 16):
+        """Power with guards: SymPy would work out 9**9**9 and (3*x)**999999999 exactly, and never come back."""
+        if exponent.is_number and not base.is_number and abs(exponent) > _LARGEST_EXPONENT:
+            raise LawError(f"an exponent beyond {_LARGEST_EXPONENT} overflows", self.text, token.position)
+        if base.is_number and exponent.is_number and not (base.is_Integer and abs(base) < 1e15 and abs(exponent) <= 16):
             try:
                 value = float(base) ** float(exponent)
             except (OverflowError, ZeroDivisionError, TypeError):
                 value = float("nan")
-            if not isinstance(value, float) or not abs(value) < 1e300:
+            if not isinstance(value, float) or not abs(value) < _LARGEST:
                 raise LawError("this power has no finite real value", self.text, token.position)
             return sympy.Float(value)
-        return base**exponent
+        return self._finite(base**exponent, token)
+
+    def _finite(self, expression: sympy.Expr, token: _Token) -> sympy.Expr:
+        """Refuse numbers, and numbers in front of a product, that are not real or that overflow."""
+        number = expression if expression.is_number else expression.as_coeff_Mul()[0]
+        if number.is_Integer and abs(number) < 1e15:
+            return expression
+        try:
+            value = float(number)
+        except (OverflowError, TypeError):  # complex numbers and infinities
+            value = float("nan")
+        if not abs(value) < _LARGEST or (value == 0 and number != 0):
+            raise LawError("this has no finite real value", self.text, token.position)
+        return expression
 
     def _atom(self) -> sympy.Expr:
         token = self.token
@@ -204,7 +229,7 @@ class _Parser:
         if token.text.isdigit() and len(token.text) <= 15:
             return sympy.Integer(token.text)
         value = float(token.text)
-        if not abs(value) < 1e300:
+        if not value < _LARGEST:
             raise LawError("this number is too large", self.text, token.position)
         return sympy.Float(value)
 
@@ -215,7 +240,7 @@ class _Parser:
                 raise LawError(
                     f"the function '{token.text}' needs its argument in parentheses", self.text, token.position
                 )
-            return FUNCTIONS[token.text](self._group(opening))
+            return self._finite(FUNCTIONS[token.text](self._group(opening)), token)
         if token.text in CONSTANTS:
             return CONSTANTS[token.text]
         if self.token.text == "(":

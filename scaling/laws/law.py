@@ -6,6 +6,7 @@ are linear given the rest, LaTeX for the report and SQL for the store.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from scaling.errors import LawError, UsageError, did_you_mean
 from scaling.laws.formula import is_name, parse_formula, symbol
 
 # A bound may be a number or may depend on the data: "min(loss)", "1e-3 * max(N)".
-_DATA_BOUND = re.compile(r"(?:(?P<factor>[0-9.eE+-]+)\s*\*\s*)?(?P<function>min|max)\((?P<name>\w+)\)")
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_DATA_BOUND = re.compile(rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<function>min|max)\((?P<name>\w+)\)")
 Bound = float | str
 
 
@@ -152,8 +154,10 @@ class Law:
         for name in (*declared, self.output):
             if not is_name(name):
                 raise LawError(f"law '{self.name}': '{name}' cannot name an input, output or parameter")
-        if len(set(declared)) < len(declared):
-            raise LawError(f"law '{self.name}': a name is declared twice among {', '.join(declared)}")
+        if len({*declared, self.output}) < len(declared) + 1:
+            raise LawError(f"law '{self.name}': a name is declared twice among {', '.join([*declared, self.output])}")
+        if not self.inputs:
+            raise LawError(f"law '{self.name}': the formula has no input: {self.formula}")
         used = {str(s) for s in self.expression.free_symbols}
         if extra := sorted(used - set(declared)):
             raise LawError(
@@ -171,6 +175,12 @@ class Law:
         for entry in self.published:
             if set(entry.values) != set(self.parameter_names):
                 raise LawError(f"law '{self.name}': published values '{entry.name}' do not match its parameters")
+        quantities = dict.fromkeys((*self.inputs, self.output), (1.0, 1.0))
+        for parameter in self.parameters:
+            for bound in (parameter.low, parameter.high, *(parameter.screen or ())):
+                resolve_bound(bound, quantities)
+            if not isinstance(parameter.low, str) and not isinstance(parameter.high, str):
+                parameter.bounds({})
 
     @cached_property
     def expression(self) -> sympy.Expr:
@@ -278,9 +288,12 @@ class Law:
                     hint='A law looks like: formula = "E + A/x**alpha", inputs = { x = "tokens" }, '
                     "parameters.E = { low = 0 }, parameters.A = { low = 1e-3, high = 1e9 }, ...",
                 )
-        predicts = dict(table.get("predicts", {"y": ""}))
-        if len(predicts) != 1:
-            raise LawError(f"{spot}: 'predicts' names {len(predicts)} quantities; a law predicts one")
+        predicts = table.get("predicts", {"y": ""})
+        if not isinstance(predicts, Mapping) or len(predicts) != 1:
+            raise LawError(f"{spot}: 'predicts' must name one quantity", hint='predicts = { loss = "nats/token" }')
+        published = table.get("published", ())
+        if not isinstance(published, list | tuple):
+            raise LawError(f"{spot}: 'published' must be a list of tables", hint=f"[[{name}.published]]")
         output, unit = next(iter(predicts.items()))
         return cls(
             name=name,
@@ -292,7 +305,7 @@ class Law:
             unit=str(unit),
             source=str(table.get("source", "")),
             note=str(table.get("note", "")),
-            published=tuple(_published(spot, entry) for entry in table.get("published", ())),
+            published=tuple(_published(spot, entry) for entry in published),
         )
 
 
@@ -328,14 +341,20 @@ def resolve_bound(bound: Bound, ranges: Mapping[str, tuple[float, float]]) -> fl
 def _vanishes(expression: sympy.Expr) -> bool:
     """Tell whether an expression is zero everywhere: by form, or by its value at a few odd points.
 
-    SymPy's own proof (`equals`) takes seconds for a nested power; a number that is not zero settles it at once.
+    SymPy's own proof (`equals`) takes seconds for a nested power; a number that is not zero settles it at once. What
+    counts as zero is judged against the terms of the sum, because a term such as exp(-100*a) is small and yet not zero.
     """
     if expression == 0:
         return True
+    if expression.has(sympy.DiracDelta):  # the bend of |a|, which no point but zero shows
+        return False
     names = sorted(expression.free_symbols, key=str)
+    terms = sympy.Add.make_args(sympy.expand_mul(expression))
     for offset in (0.37, 1.13, 1.91):
-        value = complex(expression.subs({s: offset + 0.171 * i for i, s in enumerate(names)}).evalf())
-        if not abs(value) < 1e-12:  # NaN counts as not known to vanish
+        point = {s: offset + 0.171 * i for i, s in enumerate(names)}
+        values = [term.subs(point).evalf() for term in terms]
+        # SymPy's numbers do not underflow. A comparison with NaN is not known to be false either, hence `is`.
+        if (abs(sum(values)) <= 1e-12 * sum(abs(v) for v in values)) is not sympy.true:
             return False
     return True
 
@@ -360,8 +379,10 @@ def _parameter(spot: str, name: str, table: Any) -> Parameter:
                     f"{spot}: parameter '{name}': '{bound}' is not a bound",
                     hint='Bounds are numbers, or like "min(loss)" or "1e-3 * max(N)".',
                 )
-        elif isinstance(bound, bool) or not isinstance(bound, int | float):
+        elif isinstance(bound, bool) or not isinstance(bound, int | float) or math.isnan(bound):
             raise LawError(f"{spot}: {key} of parameter '{name}' must be a number or a text such as \"min(loss)\"")
+        elif key == "screen" and math.isinf(bound):
+            raise LawError(f"{spot}: the screen of parameter '{name}' must be finite")
     return Parameter(
         name=str(name),
         low=table.get("low", -float("inf")),
@@ -388,6 +409,8 @@ def find_name(name: str, text: str) -> int:
 def _sql_number(value: float) -> str:
     """Write a DOUBLE literal. The exponent matters: without one DuckDB reads a DECIMAL."""
     text = repr(float(value))
+    if not text[-1].isdigit():  # nan, inf
+        return f"CAST('{text}' AS DOUBLE)"
     text = text if "e" in text else f"{text}e0"
     return f"({text})" if text.startswith("-") else text
 

@@ -1,0 +1,99 @@
+"""The same rows under other objectives and other laws: how much of an answer is the analyst's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from scaling.errors import ScalingError
+from scaling.laws.book import find_law, law_names
+from scaling.laws.law import Law
+from scaling.results import Fit
+
+_OBJECTIVES = (("huber", "log"), ("lad", "log"), ("squared", "log"), ("squared", "linear"))
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another way to fit the same rows.
+
+    Parameters
+    ----------
+    label : str
+        What differs: the objective, or the law.
+    fit : Fit or None
+        The fit; None where it was refused.
+    refusal : str
+        Why it was.
+    """
+
+    label: str
+    fit: Fit | None
+    refusal: str = ""
+
+
+def alternatives(
+    fit: Fit,
+    inputs: Mapping[str, ArrayLike],
+    observed: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    bootstrap: int = 200,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Alternative]:
+    """Fit the same rows by the other objectives, and by the other laws of the book with the same inputs.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit to vary.
+    inputs : mapping of str to array_like (n,)
+        Its rows.
+    observed : array_like (n,)
+        What it predicts.
+    groups : array_like (n,), optional
+        Clusters, as of `scaling.fit`.
+    bootstrap : int, default 200
+        Replicates of each; enough for a standard error to about 5 %.
+
+    progress : callable, optional
+        Told after each how many are done, and of how many.
+
+    Returns
+    -------
+    list of Alternative
+        Objectives first, then laws in the order of the book.
+    """
+    here = (fit.objective.name, fit.objective.residual)
+    wanted = [(f"{name} on {residual} residuals", fit.law, name, residual) for name, residual in _OBJECTIVES]
+    wanted = [one for one in wanted if one[2:] != here]
+    for name in law_names():
+        law = find_law(name)
+        same_inputs = set(law.inputs) == set(fit.law.inputs)
+        if same_inputs and law.output == fit.law.output and law.formula != fit.law.formula:
+            wanted.append((name, law, *here))
+    out = []
+    for one in wanted:
+        out.append(_try(*one, fit, inputs, observed, groups, bootstrap))
+        if progress is not None:
+            progress(len(out), len(wanted))
+    return out
+
+
+def _try(
+    label: str, law: Law, name: str, residual: str, fit: Fit,
+    inputs: Mapping[str, ArrayLike], observed: ArrayLike, groups: ArrayLike | None, bootstrap: int,
+) -> Alternative:  # fmt: skip
+    from scaling.fitting.fit import fit as fit_law
+
+    delta = fit.objective.delta if name == fit.objective.name else None
+    try:
+        other = fit_law(
+            law, inputs, observed, objective=name, delta=delta, residual=residual, groups=groups,
+            bootstrap=bootstrap, seed=fit.seed,
+        )  # fmt: skip
+    except ScalingError as error:
+        return Alternative(label, None, error.message)
+    return Alternative(label, other)

@@ -1,0 +1,212 @@
+"""Read what people type: quantities, pairs, bounds, targets of a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from scaling.errors import UsageError
+
+_FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_SIZES = ("N", "D", "C")  # parameters, tokens and compute: none can be zero or below
+
+
+def quantity(text: str, what: str) -> float:
+    """Read a number, with K, M, B or T for thousands to trillions.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``70e9``, ``7e10`` or ``70B``.
+    what : str
+        The option or name it belongs to, for the message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        For anything else, infinities and NaN included.
+
+    Examples
+    --------
+    >>> quantity("70B", "--params"), quantity("1.4T", "--tokens"), quantity("5.76e23", "--flops")
+    (70000000000.0, 1400000000000.0, 5.76e+23)
+    """
+    body, factor = text.strip().replace("_", ""), 1.0
+    if body and body[-1].upper() in _FACTORS:
+        body, factor = body[:-1], _FACTORS[body[-1].upper()]
+    try:
+        value = float(body) * factor
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise UsageError(f"'{text}' is not a number that {what} can take.", "Write it as 70e9, 7e10 or 70B.")
+    return value
+
+
+def size(text: str, what: str) -> float:
+    """Read a quantity that is above zero: parameters, tokens, compute.
+
+    Parameters
+    ----------
+    text, what : str
+        As of `quantity`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    value = quantity(text, what)
+    if value <= 0:
+        raise UsageError(f"{what} takes a number above 0, not '{text}'.")
+    return value
+
+
+def check_level(level: float) -> None:
+    """Refuse a nominal coverage that no interval can have.
+
+    Parameters
+    ----------
+    level : float
+        Share of the outcomes that an interval should hold.
+
+    Raises
+    ------
+    UsageError
+        Where it does not lie between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise UsageError(f"A level lies between 0 and 1, not at {level:g}.", "0.9 stands for 90 %.")
+
+
+def pairs(texts: Sequence[str] | None, what: str) -> list[tuple[str, str]]:
+    """Read ``NAME=VALUE`` texts.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        What was typed.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    list of (str, str)
+
+    Raises
+    ------
+    UsageError
+        For a text without a name, an equals sign and a value, or a name given twice.
+    """
+    out: list[tuple[str, str]] = []
+    for text in texts or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise UsageError(f"'{text}' is not of the form NAME=VALUE that {what} takes.")
+        if name in dict(out):
+            raise UsageError(f"{what} gives '{name}' twice.")
+        out.append((name, value))
+    return out
+
+
+def bounds(texts: Sequence[str] | None) -> dict[str, dict[str, float]]:
+    """Read bounds of parameters: ``alpha=0.01:2``, or ``alpha=0:`` with one end.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        What was typed.
+
+    Returns
+    -------
+    dict of str to dict
+        Keys ``low`` and ``high``, as `scaling.fit` takes them.
+
+    Raises
+    ------
+    UsageError
+        For a text without a colon.
+
+    Examples
+    --------
+    >>> bounds(["alpha=0.01:2", "E=0:"])
+    {'alpha': {'low': 0.01, 'high': 2.0}, 'E': {'low': 0.0}}
+    """
+    out = {}
+    for name, text in pairs(texts, "--param"):
+        low, colon, high = text.partition(":")
+        if not colon:
+            raise UsageError(
+                f"'{name}={text}' gives no bounds.", "Write them as alpha=0.01:2, or with one end as alpha=0:"
+            )
+        ends = (("low", low), ("high", high))
+        out[name] = {key: quantity(value, "--param") for key, value in ends if value.strip()}
+    return out
+
+
+def targets(
+    params: Sequence[str] | None, tokens: Sequence[str] | None, at: Sequence[str] | None
+) -> list[dict[str, float]]:
+    """Read the targets of a forecast.
+
+    Parameters
+    ----------
+    params, tokens : sequence of str, optional
+        N and D, one of each a target.
+    at : sequence of str, optional
+        ``NAME=VALUE,...``, inputs of any law, one text a target.
+
+    Returns
+    -------
+    list of dict
+        Inputs of each target; empty where nothing was given.
+
+    Raises
+    ------
+    UsageError
+        For numbers that cannot be read, sizes that are not above 0, or unequally many parameters and tokens.
+
+    Examples
+    --------
+    >>> targets(["70B"], ["1.4T"], ["x=2,y=3"])
+    [{'N': 70000000000.0, 'D': 1400000000000.0}, {'x': 2.0, 'y': 3.0}]
+    """
+    n, d = params or (), tokens or ()
+    if len(n) != len(d):
+        raise UsageError(f"There are {len(n)} --params and {len(d)} --tokens.", "Give both for each target.")
+    out = [{"N": size(x, "--params"), "D": size(y, "--tokens")} for x, y in zip(n, d, strict=True)]
+    named = [pairs(text.split(","), "--at") for text in at or ()]
+    return out + [{k: (size if k in _SIZES else quantity)(v, f"--at {k}") for k, v in entry} for entry in named]
+
+
+def check_targets(wanted: Sequence[Mapping[str, float]], law: str, inputs: Sequence[str]) -> None:
+    """Refuse targets that do not name the inputs of a law.
+
+    Parameters
+    ----------
+    wanted : sequence of mapping
+        From `targets`.
+    law : str
+        Name of the law, for the message.
+    inputs : sequence of str
+        Its inputs.
+
+    Raises
+    ------
+    UsageError
+        For a target that leaves an input out or names another.
+    """
+    for target in wanted:
+        if set(target) != set(inputs):
+            example = " --at " + ",".join(f"{name}=..." for name in inputs)
+            raise UsageError(
+                f"The law '{law}' has the inputs {', '.join(inputs)}, and a target names {', '.join(target)}.",
+                "Write it as:" + (" --params ... --tokens ..." if set(inputs) == {"N", "D"} else example),
+            )
