@@ -1,0 +1,54 @@
+"""The pages: one self-contained HTML file that gives the answer, says how far to trust it, and how it was made.
+
+Everything is imported on first use, so ``import reports`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reports.answers import Answers, answer
+    from reports.inputs import Alternative, RefusedRow, ReportInput, Source, Target
+    from reports.page import render_report, write_report
+    from reports.series import FigureData, Series
+
+_HOMES = {
+    "Alternative": "reports.inputs",
+    "Answers": "reports.answers",
+    "FigureData": "reports.series",
+    "RefusedRow": "reports.inputs",
+    "ReportInput": "reports.inputs",
+    "Series": "reports.series",
+    "Source": "reports.inputs",
+    "Target": "reports.inputs",
+    "answer": "reports.answers",
+    "render_report": "reports.page",
+    "write_report": "reports.page",
+}
+
+__all__ = [
+    "Alternative",
+    "Answers",
+    "FigureData",
+    "RefusedRow",
+    "ReportInput",
+    "Series",
+    "Source",
+    "Target",
+    "answer",
+    "render_report",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'reports' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,240 @@
+"""The sentences of the page: its headline, what its interval holds, and how everything was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports.answers import Answers, Forecast
+from reports.words import (
+    ASSUMED,
+    a_value_of,
+    cited,
+    describe,
+    factor_words,
+    level_text,
+    listed,
+    mean_text,
+    sentence,
+    shortest,
+    unit_of,
+    with_unit,
+)
+from scaling.fitting.objective import Objective
+from scaling.formatting import format_interval, format_number, format_plural
+from scaling.results import Fit
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer, in words.
+
+    Parameters
+    ----------
+    sentence : Markup
+        One sentence that can be acted on.
+    title : str
+        The same in a few words, for the window and the list of bookmarks.
+    choice : str
+        How the target was chosen, where nobody asked for one.
+    """
+
+    sentence: Markup
+    title: str
+    choice: str
+
+
+def headline(answers: Answers) -> Headline:
+    """Say what the page has to say.
+
+    Parameters
+    ----------
+    answers : Answers
+        The numbers of the page.
+
+    Returns
+    -------
+    Headline
+        A refusal where the law is not identified.
+    """
+    data, fit = answers.data, answers.data.fit
+    if not answers.forecasts:
+        return Headline(
+            Markup("No forecast: {} not determine the law.").format(
+                f"the {format_plural(fit.n_obs, 'row')} {'does' if fit.n_obs == 1 else 'do'}"
+            ),
+            f"{data.name}: not identified",
+            "",
+        )
+    first = answers.forecasts[0]
+    run = first.run
+    mean, interval = mean_text(run.mean, run.low, run.high), format_interval(run.low, run.high)
+    answer = Markup("{} {} <strong>{}</strong> ({} interval {}), <strong>{}</strong>.").format(
+        _subject(first, fit),
+        a_value_of(fit.law.output),
+        with_unit(fit.law, mean),
+        level_text(data.level),
+        interval,
+        factor_words(run.extrapolation_factor),
+    )
+    choice = f"No target was given, so this page takes {answers.choice}." if answers.choice else ""
+    return Headline(answer, f"{data.name}: {fit.law.output} {mean} ({interval})", choice)
+
+
+def _subject(forecast: Forecast, fit: Fit) -> str:
+    inputs = describe(fit.law, forecast.target.inputs)
+    named = "" if forecast.target.label == inputs else f" ({forecast.target.label})"
+    if set(fit.law.inputs) == {"N", "D"}:
+        return f"A run of {inputs}{named} is forecast to end at"
+    return f"At {inputs}{named} the law forecasts"
+
+
+def contained(answers: Answers) -> list[str]:
+    """List what the intervals of the forecasts allow for."""
+    fit = answers.data.fit
+    scatter = (
+        "The scatter of single runs around the law, taken as normal with the standard deviation of the residuals."
+        if fit.objective.name == "squared"
+        else "The scatter of single runs around the law, from the quantiles of the residuals."
+    )
+    return [
+        f"The uncertainty of the {format_plural(len(fit.law.parameters), 'parameter')}: {fit.interval_method}.",
+        f"{scatter} The interval of the curve leaves it out.",
+    ]
+
+
+def not_contained(answers: Answers) -> list[str]:
+    """List what the intervals of the forecasts do not allow for."""
+    means = [rival.mean for rival in answers.rivals]
+    form = "The law having the wrong form."
+    if means:
+        form += (
+            f" Other laws and objectives that fit the same rows about as well say {format_number(min(means))} to "
+            f"{with_unit(answers.data.fit.law, format_number(max(means)))}"
+            f"{' for the first target' if len(answers.forecasts) > 1 else ''}."
+        )
+    return [
+        form,
+        "A run that differs from those in the data in anything but the inputs of the law: architecture, data, "
+        "tokenizer, schedule, optimiser.",
+        "Runs that are missing because they failed, and errors in the logs.",
+    ]
+
+
+def methods(answers: Answers) -> list[tuple[str, Markup]]:
+    """Describe how everything was made, with sources.
+
+    Parameters
+    ----------
+    answers : Answers
+        The numbers of the page.
+
+    Returns
+    -------
+    list of (str, Markup)
+        A heading and a paragraph each.
+    """
+    fit = answers.data.fit
+    law = fit.law
+    form = f"{law.title}" + (f" ({law.source})" if law.source else "") + f". {law.note}".rstrip(" .") + "."
+    out = [
+        ("Law", cited(form)),
+        ("Objective", cited(_objective(fit.objective))),
+        (
+            "Optimiser",
+            Markup(
+                "A screen of the whole range of the parameters, those in which the law is linear being solved for; "
+                "then damped Newton steps with exact derivatives, from the {} best starts, inside the bounds."
+            ).format(fit.diagnostics.starts),
+        ),
+        ("Intervals", cited(_intervals(fit))),
+    ]
+    if answers.forecasts:
+        out.append(
+            (
+                "Forecasts",
+                Markup(
+                    "The estimate is the law at its estimates. The interval of a new run adds, in quadrature, the "
+                    "uncertainty of the curve and the scatter of the residuals, on the scale of the objective. The "
+                    "extrapolation factor is the largest ratio by which an input{} exceeds its range in the data."
+                ).format(", or the compute 6ND," if answers.of_n_and_d else ""),
+            )
+        )
+    if answers.allocation is not None:
+        out.append(
+            (
+                "Allocation",
+                cited(
+                    "The loss is minimised numerically at fixed compute C = 6ND (Kaplan et al. 2020, "
+                    "arXiv:2001.08361), as in approach 3 of Hoffmann et al. 2022, arXiv:2203.15556. Intervals: "
+                    f"{answers.allocation.method}. The scatter of single runs is not in them."
+                ),
+            )
+        )
+    out += [
+        (
+            "Verdict",
+            cited(
+                "'ok' means that no check failed; 'weak' that the fit is usable inside the data; 'not identified' that "
+                "the data do not determine the parameters. The checks and their limits are listed above."
+            ),
+        ),
+        (
+            "Rounding",
+            cited(
+                "Estimates and intervals are cut by the rule of the Particle Data Group (Phys. Rev. D 98, 030001, "
+                "section 5.3); other numbers have four significant digits. The JSON in this file has all digits."
+            ),
+        ),
+    ]
+    return out
+
+
+def _objective(objective: Objective) -> str:
+    what = (
+        "the logarithms of observed and predicted values"
+        if objective.residual == "log"
+        else "observed and predicted values"
+    )
+    rho = {
+        "squared": "r², which is most efficient where errors are close to normal, and most easily misled by a bad run",
+        "huber": f"the Huber loss, r²/2 up to {shortest(objective.delta or 0)} and linear beyond, which bad runs "
+        "hardly move (as in Hoffmann et al. 2022, arXiv:2203.15556)",
+        "lad": "|r|, a median fit, which bad runs hardly move",
+    }[objective.name]
+    return sentence(f"{objective}: the sum over rows of {rho}. The residual r is the difference of {what}.")
+
+
+def _intervals(fit: Fit) -> str:
+    method = sentence(fit.interval_method)
+    if not len(fit.replicates):
+        return (
+            f"{method}. The covariance is that of an M-estimate, from the derivatives at the optimum; "
+            "where the law is strongly curved, such intervals are too symmetric."
+        )
+    unit = (
+        "Clusters of rows were drawn whole"
+        if fit.diagnostics.groups
+        else "Rows were drawn one by one, with replacement"
+    )
+    return f"{method}. {unit}, and the law was fitted anew to each draw, as in Besiroglu et al. 2024, arXiv:2404.10102."
+
+
+def rows_used(answers: Answers) -> str:
+    """Say how many rows were used, and how many were not."""
+    data = answers.data
+    left = sum(data.excluded_counts.values())
+    refused = len(data.refused)
+    parts = [
+        f"{format_plural(data.fit.n_obs, 'row')} of {format_plural(len(set(data.run_ids)), 'run')} went into the fit"
+    ]
+    if left:
+        parts.append(f"{left} {'was' if left == 1 else 'were'} left out by the selection")
+    if refused:
+        parts.append(f"{refused} {'was' if refused == 1 else 'were'} refused")
+    if not left and not refused:
+        parts.append("none was left out")
+    law = data.fit.law
+    assumed = f" The logs do not state the unit of the {law.output}; {unit_of(law)} is assumed."
+    return listed(parts) + "." + (assumed if law.unit.endswith(ASSUMED) else "")

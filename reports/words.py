@@ -1,0 +1,179 @@
+"""How the page puts numbers and inputs into words. Every number goes through `scaling.formatting`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from reports.inputs import ReportInput
+from scaling.formatting import (
+    format_count,
+    format_estimate,
+    format_factor,
+    format_interval,
+    format_number,
+    format_plural,
+)
+from scaling.laws.law import Law
+
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+INSIDE = 1.05  # an extrapolation factor below this is not worth a word
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_POWER = re.compile(r"\((.*) ± .*\)e(.*)")
+ASSUMED = ", assumed"  # how a unit ends that the logs did not state
+_PERCENT = re.compile(r"(\d) %")
+_COUNTED = {"N": "parameters", "D": "tokens"}
+
+
+def is_count(law: Law, name: str) -> bool:
+    """Tell whether an input is a number of parameters or tokens, which is written as 70B."""
+    return law.inputs.get(name, "") in _COUNTED.values() or (name in _COUNTED and not law.inputs.get(name))
+
+
+def input_text(law: Law, name: str, value: float) -> str:
+    """Write one value of an input, without its name."""
+    return format_count(value) if is_count(law, name) else shortest(value, most=4)
+
+
+def input_name(law: Law, name: str) -> str:
+    """Name an input with its unit, as on an axis."""
+    unit = law.inputs.get(name, "") or _COUNTED.get(name, "")
+    if is_count(law, name):
+        return f"{unit} {name}"
+    if name == "C":
+        return "training compute C (FLOP)"
+    return f"{name} ({unit})" if unit and not unit.startswith("any") else name
+
+
+def describe(law: Law, inputs: Mapping[str, float]) -> str:
+    """Name a point in the space of inputs, such as ``70B parameters on 1.4T tokens``."""
+    if set(law.inputs) == {"N", "D"}:
+        return f"{format_count(inputs['N'])} parameters on {format_count(inputs['D'])} tokens"
+    parts = []
+    for name in law.inputs:
+        unit = law.inputs[name].split(":")[0]
+        plain = unit in ("", "any") or is_count(law, name)
+        suffix = f" {_COUNTED.get(name, unit)}" if is_count(law, name) else ("" if plain else f" {unit}")
+        parts.append(f"{name} = {input_text(law, name, inputs[name])}{suffix}")
+    return ", ".join(parts)
+
+
+def unit_of(law: Law) -> str:
+    """Return the unit of the output, without the remark that it was assumed."""
+    return law.unit.removesuffix(ASSUMED)
+
+
+def output_name(law: Law) -> str:
+    """Name what the law predicts, with its unit, as on an axis."""
+    return f"{law.output} ({unit_of(law)})" if law.unit else law.output
+
+
+def with_unit(law: Law, text: str) -> str:
+    """Put the unit of the output behind a number."""
+    return f"{text} {unit_of(law)}" if law.unit else text
+
+
+def level_text(level: float) -> str:
+    """Write a nominal coverage: ``90 %``."""
+    return f"{100 * level:g} %"
+
+
+def mean_text(mean: float, low: float, high: float) -> str:
+    """Write a forecast, cut at the decimal place of its interval where that is known."""
+    half = (high - low) / 2
+    if np.isfinite(half) and half > 0 and not high >= 10 * low > 0:
+        text = format_estimate(mean, half)
+        power = _POWER.fullmatch(text)
+        return f"{power[1]}e{power[2]}" if power else text.split(" ± ")[0]
+    return format_number(mean)
+
+
+def count_interval(low: float, high: float) -> str:
+    """Write an interval of counts of parameters or tokens."""
+    return f"{format_count(low)} to {format_count(high)}" if np.isfinite(low) else format_interval(low, high)
+
+
+def factor_text(factor: float) -> str:
+    """Write an extrapolation factor in a table: ``inside``, or ``x45``."""
+    if not np.isfinite(factor):
+        return "outside"
+    return "inside" if factor < INSIDE else format_factor(factor)
+
+
+def factor_words(factor: float) -> str:
+    """Say how far a target lies from the data."""
+    if not np.isfinite(factor):
+        return "outside the data"
+    return (
+        f"extrapolating {format_factor(factor)} beyond the data" if factor >= INSIDE else "inside the range of the data"
+    )
+
+
+def shortest(value: float, most: int = 8) -> str:
+    """Write a number that has few digits by nature, such as a tick or a published value, with just those digits."""
+    for digits in range(1, most):
+        text = format_number(value, digits)
+        if np.isclose(float(f"{value:.{digits - 1}e}"), value, rtol=1e-9, atol=0):
+            return text
+    return format_number(value, most)
+
+
+def unbroken(text: str) -> str:
+    """Keep a number and its percent sign on one line."""
+    return _PERCENT.sub("\\1\u00a0%", text)
+
+
+def printable(text: str) -> str:
+    """Put blanks in place of control characters, which neither SVG nor HTML may hold."""
+    return _CONTROL.sub(" ", text)
+
+
+def sentence(text: str) -> str:
+    """Start with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def power_of_ten(value: float) -> str:
+    """Write a tick: ``10²²``, ``5×10²²``, and plain digits from 0.001 to 99999."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return shortest(value)
+    mantissa, exponent = f"{value:.3e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+    return power if mantissa == "1" else f"{mantissa}×{power}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words: ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def a_value_of(name: str) -> str:
+    """Lead over to a value of the output: ``a loss of``, or ``y =`` for a symbol."""
+    if len(name) == 1:
+        return f"{name} ="
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name} of"
+
+
+def cited(text: str) -> Markup:
+    """Turn arXiv numbers of a text into links; everything else is escaped."""
+    return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', str(escape(text))))
+
+
+def numbering(targets: int) -> str:
+    """Say how several targets are told apart in a figure."""
+    return ", numbered as in the table of forecasts" if targets > 1 else ""
+
+
+def made_of(data: ReportInput) -> str:
+    """Say what stands behind a figure: law, objective, intervals and data."""
+    files = [source.file for source in data.sources]
+    shown = listed(files) if 0 < len(files) <= 3 else format_plural(len(files), "file")
+    return (
+        f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {data.fit.interval_method}; "
+        f"data: {format_plural(data.fit.n_obs, 'row')}{f' of {shown}' if files else ''}."
+    )
