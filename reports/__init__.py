@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reports.answers import Answers, answer
     from reports.inputs import Alternative, RefusedRow, ReportInput, Source, Target
-    from reports.page import render_report, write_report
+    from reports.page import check_place, render_report, write_report
     from reports.series import FigureData, Series
 
 _HOMES = {
@@ -23,6 +23,7 @@ _HOMES = {
     "Source": "reports.inputs",
     "Target": "reports.inputs",
     "answer": "reports.answers",
+    "check_place": "reports.page",
     "render_report": "reports.page",
     "write_report": "reports.page",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "Source",
     "Target",
     "answer",
+    "check_place",
     "render_report",
     "write_report",
 ]

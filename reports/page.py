@@ -83,6 +83,38 @@ def render_report(data: ReportInput) -> str:
     ) + "\n"  # fmt: skip
 
 
+def check_place(path: str | os.PathLike[str]) -> Path:
+    """Check that a report could be written somewhere, before the work of making one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    Path
+        The file, links followed.
+
+    Raises
+    ------
+    UsageError
+        Where `path` is a directory or a device, or its folder does not exist.
+    """
+    goal = Path(os.path.realpath(path))
+    if goal.is_dir():
+        raise UsageError(f"{path} is a directory, but a report is one file", hint=f"Try {Path(path) / 'report.html'}.")
+    if goal.exists() and not goal.is_file():
+        raise UsageError(
+            f"{path} is a device or a pipe, but a report is a file", hint="Name a file, such as report.html."
+        )
+    if not goal.parent.is_dir():
+        raise UsageError(
+            f"there is no folder {goal.parent} to write the report to", hint="Make it, or name another one."
+        )
+    return goal
+
+
 def write_report(data: ReportInput, path: str | os.PathLike[str]) -> Path:
     """Write the page to a file, whole or not at all.
 
@@ -105,17 +137,7 @@ def write_report(data: ReportInput, path: str | os.PathLike[str]) -> Path:
     StoreError
         Where the place cannot be written to, or the disk is full; what was there is as it was.
     """
-    goal = Path(os.path.realpath(path))
-    if goal.is_dir():
-        raise UsageError(f"{path} is a directory, but a report is one file", hint=f"Try {Path(path) / 'report.html'}.")
-    if goal.exists() and not goal.is_file():
-        raise UsageError(
-            f"{path} is a device or a pipe, but a report is a file", hint="Name a file, such as report.html."
-        )
-    if not goal.parent.is_dir():
-        raise UsageError(
-            f"there is no folder {goal.parent} to write the report to", hint="Make it, or name another one."
-        )
+    goal = check_place(path)
     text = render_report(data)
     beside = goal.with_name(f".{goal.name}.{os.getpid()}.part")
     try:

@@ -207,6 +207,6 @@ def check_targets(wanted: Sequence[Mapping[str, float]], law: str, inputs: Seque
         if set(target) != set(inputs):
             example = " --at " + ",".join(f"{name}=..." for name in inputs)
             raise UsageError(
-                f"The law '{law}' has the inputs {', '.join(inputs)}, and a target names {', '.join(target)}.",
+                f"The law '{law}' takes {', '.join(inputs)}, and a target names {', '.join(target)}.",
                 "Write it as:" + (" --params ... --tokens ..." if set(inputs) == {"N", "D"} else example),
             )

@@ -15,7 +15,7 @@ from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
 
-_GRID = {1: 65, 2: 17}  # points a parameter; beyond two parameters a low-discrepancy sequence is thinner and as good
+_GRID = {1: 65, 2: 17}  # points a parameter; beyond two, or without bounds, a low-discrepancy sequence is finer
 _SEQUENCE = 4096
 _MAX_ROWS = 400  # enough to rank starting values; the polish sees all rows
 _UNBOUNDED = (1e-3, 1e3)  # sizes tried for a parameter without bounds, of either sign
@@ -62,6 +62,9 @@ def screen(
     if not linear:
         return np.clip(points, low, high)
     columns, offset = _basis(law, [names[j] for j in linear], [names[j] for j in curved], inputs, points)
+    # A law may not be defined everywhere; squares of what is kept must not overflow.
+    size = np.maximum(np.max(np.abs(columns), axis=(1, 2)), np.max(np.abs(offset), axis=1))
+    points, columns, offset = points[size < 1e100], columns[size < 1e100], offset[size < 1e100]
     weight = 1 / np.maximum(np.abs(observed), 1e-300) if relative else np.ones_like(observed)
     solution = _bounded_least_squares(columns * weight, (observed - offset) * weight, low[linear], high[linear])
     out = np.empty((len(points), len(names)))
@@ -79,7 +82,7 @@ def _spread(ranges: Sequence[tuple[float, float]]) -> Array:
     """Points that fill a box, logarithmically where it lies on one side of zero."""
     if not ranges:
         return np.zeros((1, 0))
-    if len(ranges) in _GRID:
+    if len(ranges) in _GRID and (len(ranges) == 1 or np.all(np.isfinite(ranges))):
         axis = (np.arange(_GRID[len(ranges)]) + 0.5) / _GRID[len(ranges)]
         unit = np.array(list(product(*[axis] * len(ranges))))
     else:
