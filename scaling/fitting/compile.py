@@ -107,7 +107,8 @@ class Kernel:
                 )
             columns.append(np.log(values) if logged else values)
         n = len(columns[0])
-        factors = [np.broadcast_to(np.asarray(f, float), (n,)) for f in self._data_factors(*columns)]
+        with np.errstate(all="ignore"):  # where the law is not defined, no parameters will be found
+            factors = [np.broadcast_to(np.asarray(f, float), (n,)) for f in self._data_factors(*columns)]
         return Data(tuple(columns), np.ascontiguousarray(np.stack(factors, axis=1)))
 
     def value(self, theta: Array, data: Data) -> Array:
