@@ -117,7 +117,8 @@ def say(text: str) -> None:
 def complain(error: ScalingError) -> None:
     """Print an error as sentences: what is wrong, where and why, and then what to do."""
     first, *rest = error.message.split("\n")
-    if first.partition(" ")[0].isalpha():  # a word, and not the name of a file
+    word = first.partition(" ")[0]
+    if word.isalpha() and not Path(word).exists():  # the name of a file stays as it is
         first = first[0].upper() + first[1:]
     stop = "" if first.endswith((".", "?", "!", ":")) else "."
     say("\n".join([f"error: {first}{stop}", *rest, *([error.hint] if error.hint else [])]))
@@ -267,9 +268,14 @@ def show(
             emit([fit_object(saved, 0.95)], format_, fit_text(saved, 0.95))
             return
         run = dict(zip(columns, rows[0], strict=True))
-        names, [values] = store.query("SELECT * FROM runs_wide WHERE run_id = ?", [name])
-    metrics = {k: v for k, v in zip(names, values, strict=True) if k not in columns}
-    shown = [{"field": k, "value": cell(k, v)} for k, v in (run | metrics).items()]
+        _, last = store.query(
+            "SELECT metric, arg_max(struct_pack(value := value, status := value_status), coalesce(step, -1)) "
+            "FROM metrics WHERE run_id = ? GROUP BY metric ORDER BY metric",
+            [name],
+        )
+    metrics = {metric: x["value"] if x["status"] == "ok" else x["status"] for metric, x in last}
+    others = {k: v for k, v in metrics.items() if k not in run}
+    shown = [{"field": k, "value": cell(k, v)} for k, v in (run | others).items()]
     emit([run | {"metrics": metrics}], format_, shown)
 
 

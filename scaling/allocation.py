@@ -25,6 +25,7 @@ FLOP_PER_PARAMETER_TOKEN = 6.0
 _REACH = np.log(1e8)  # how far from N = D = sqrt(C/6) the optimum is sought, either way
 _COARSE = 161
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
+_LEVEL = 1e-9  # of the loss: what it must rise by, far from the optimum
 _ITERATIONS = 48  # of golden section: an interval of 0.2 shrinks below 1e-10
 
 
@@ -117,8 +118,11 @@ def allocate(fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool
             f"the law '{fit.law.name}' has the inputs {', '.join(fit.law.inputs)}, so there is nothing to allocate",
             hint="Fit a law of N and D, such as chinchilla.",
         )
-    budgets = np.atleast_1d(np.asarray(compute_flop, float))
-    if budgets.ndim != 1 or not np.all(np.isfinite(budgets)) or not np.all(budgets > 0):
+    try:
+        budgets = np.atleast_1d(np.asarray(compute_flop, float))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"a compute budget is not a number: {error}") from error
+    if budgets.ndim != 1 or not budgets.size or not np.all(np.isfinite(budgets)) or not np.all(budgets > 0):
         raise UsageError("compute budgets must be positive numbers, in FLOP")
     if not 0 < level < 1:
         raise UsageError(f"a level lies between 0 and 1, not at {level}", hint="0.9 stands for 90 %.")
@@ -168,7 +172,9 @@ def _minimise(kernel: Kernel, theta: Array, budget: float) -> tuple[Array, Array
     values = loss(grid)
     values = np.where(np.isnan(values), np.inf, values)
     j = np.argmin(values, axis=1)
-    inside = (j > 0) & (j < _COARSE - 1)
+    # A loss that depends on N*D alone is level along the budget: its lowest point is rounding, no optimum.
+    ends = np.minimum(values[:, 0], values[:, -1])
+    inside = (j > 0) & (j < _COARSE - 1) & (ends > values.min(axis=1) + _LEVEL * np.abs(ends))
     k = np.clip(j, 1, _COARSE - 2)
     left, right = grid[k - 1][:, None], grid[k + 1][:, None]
     a, b = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)

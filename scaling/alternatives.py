@@ -57,7 +57,6 @@ def alternatives(
         Clusters, as of `scaling.fit`.
     bootstrap : int, default 200
         Replicates of each; enough for a standard error to about 5 %.
-
     progress : callable, optional
         Told after each how many are done, and of how many.
 

@@ -131,7 +131,9 @@ class Fit:
     def standard_errors(self) -> dict[str, float]:
         """Standard error of each estimate, natural units; NaN where it is not known."""
         if len(self.replicates):
-            return dict(zip(self.law.parameter_names, np.std(self.replicates, axis=0, ddof=1).tolist(), strict=True))
+            with np.errstate(all="ignore"):  # a replicate may have run away to infinity
+                errors = np.std(self.replicates, axis=0, ddof=1)
+            return dict(zip(self.law.parameter_names, errors.tolist(), strict=True))
         internal = np.sqrt(np.diag(self.covariance))
         return dict(
             zip(

@@ -124,7 +124,8 @@ def t_quantile(level: float, degrees: float) -> float:
 
 def percentile_interval(replicates: Array, level: float) -> tuple[Array, Array]:
     """Percentiles of replicates, over the first axis; NaN replicates (those without an answer) are left out."""
-    low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    with np.errstate(all="ignore"):  # infinite ones have no mean with their neighbour
+        low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
 

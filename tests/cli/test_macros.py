@@ -1,0 +1,122 @@
+"""Every saved fit is a SQL function: in `scaling sql`, in DuckDB without this package, and equal to Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import scaling
+from db.fits import load_fit
+from db.store import Store
+
+QUICK = ("--bootstrap", "0")
+# Inputs that no column of the store has by itself.
+INPUTS = {"power": ("x=n_tokens",), "power_floor": ("x=compute_flop",), "shifted_power": ("x=loss + 0.5",)}
+
+
+@pytest.mark.parametrize("law", scaling.law_names())
+def test_agrees_with_python_for_every_law_of_the_book(law: str, store: Any, ok: Any) -> None:
+    inputs = [word for one in INPUTS.get(law, ()) for word in ("--input", one)]
+    assert set(scaling.find_law(law).inputs) <= {"N", "D", "x"}
+    row = ok("fit", law, *inputs, "--where", "corpus = 'web'", *QUICK, "--name", "mine").row
+    with Store(store, read_only=True) as opened:
+        saved = load_fit(opened, "mine")
+    columns = [saved.columns[name] for name in saved.fit.law.inputs]
+    sql = f"SELECT {', '.join(columns)}, mine({', '.join(columns)}) AS predicted FROM runs_final WHERE corpus = 'web'"
+    rows = ok("sql", f"{sql} AND loss_status = 'ok'").rows
+    assert len(rows) == 29
+    values = np.array([list(row.values()) for row in rows])
+    inputs_ = dict(zip(saved.fit.law.inputs, values[:, :-1].T, strict=True))
+    expected = saved.fit.evaluate(inputs_)[0]
+    assert np.all(np.isfinite(expected))
+    np.testing.assert_allclose(values[:, -1], expected, rtol=1e-12, atol=0)
+    assert row["n_obs"] == 29
+
+
+def test_outside_the_domain_of_a_law_there_is_no_number(store: Any, ok: Any) -> None:
+    """Below the shift, a power of a negative number: NaN in Python, and NaN in SQL, never an error or a value."""
+    ok("fit", "shifted_power", "--input", "x=loss + 0.5", "--where", "corpus = 'web'", *QUICK, "--name", "mine")
+    row = ok("sql", "SELECT isnan(mine(0.001)) AS low, isfinite(mine(3.0)) AS high").row
+    assert row == {"low": True, "high": True}
+
+
+def test_works_in_duckdb_alone(store: Any, ok: Any) -> None:
+    expected = ok("forecast", "web", "--params", "70B", "--tokens", "1.4T").row["loss"]
+    with duckdb.connect(str(store), read_only=True) as connection:
+        for call in ("web(70e9, 1.4e12)", "WEB(70e9, 1.4e12)", '"Web"(70000000000, 1400000000000)'):
+            assert connection.execute(f"SELECT {call}").fetchall() == [(pytest.approx(expected, rel=1e-12),)]
+        [(total,)] = connection.execute("SELECT count(web(n_params, n_tokens)) FROM runs_final").fetchall()
+        assert total == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("epoch", "SQL function"),
+        ("log", "SQL function"),
+        ("Power", "SQL function"),
+        ("ifnull", "SQL function"),
+        ("try", "SQL"),
+        ("table", "SQL keyword"),
+        ("SELECT", "SQL keyword"),
+        ("latest", "newest fit"),
+        ("9a", "no digit first"),
+        ("a b", "letters, digits and underscores"),
+        ("a-b", "letters, digits and underscores"),
+        ("a;b", "letters, digits and underscores"),
+        ('a"b', "letters, digits and underscores"),
+        ("état", "letters, digits and underscores"),
+        ("", "letters, digits and underscores"),
+        ("x" * 65, "at most 64"),
+    ],
+)
+def test_names_that_would_not_work_are_refused_with_one_that_does(
+    name: str, why: str, store: Any, refused: Any, ok: Any
+) -> None:
+    err = refused(2, "fit", "chinchilla", *QUICK, "--name", name).err
+    assert why in err
+    suggested = err.split("Take '")[1].split("'")[0]
+    ok("fit", "chinchilla", *QUICK, "--name", suggested)
+    assert ok("sql", f"SELECT {suggested}(1e9, 1e10) > 1 AS answer").rows == [{"answer": True}]
+
+
+def test_a_name_that_is_taken(store: Any, refused: Any, ok: Any) -> None:
+    err = refused(2, "fit", "chinchilla", *QUICK, "--name", "Web").err
+    assert "already has a fit 'Web'" in err
+    assert "--replace" in err
+    old = ok("sql", "SELECT web(1e9, 1e10) AS y").row["y"]
+    new = ok("fit", "chinchilla", "--where", "corpus = 'code'", *QUICK, "--name", "Web", "--replace").row
+    assert ok("sql", "SELECT web(1e9, 1e10) AS y").row["y"] != old
+    assert [row["name"] for row in ok("fits").rows] == ["curve", "Web"]
+    assert new["name"] == "Web"
+
+
+def test_a_name_that_was_removed_is_free_again(store: Any, refused: Any, ok: Any) -> None:
+    ok("rm", "fit", "web")
+    assert "web" in refused(2, "sql", "SELECT web(1e9, 1e10)").err
+    ok("fit", "chinchilla", *QUICK, "--name", "web")
+    assert ok("sql", "SELECT web(1e9, 1e10) > 1 AS answer").rows == [{"answer": True}]
+
+
+def test_two_inputs_from_one_column(store: Any, ok: Any) -> None:
+    words = ("--param", "A=0:", "--param", "B=0:", "--param", "a=0.2:0.4", "--param", "b=-0.1:0.1")
+    table = ok(
+        "fit", "A/M**a + B/K**b", "--input", "M=n_params", "--input", "K=n_params", *words, *QUICK, "--name", "two",
+        "--format", "table",
+    ).out  # fmt: skip
+    assert "in SQL: two(x1, x2)" in table
+    forecast = ok("forecast", "two", "--at", "M=1e9,K=1e9", "--force").row["y"]
+    assert ok("sql", "SELECT two(1e9, 1e9) AS y").row["y"] == pytest.approx(forecast, rel=1e-12)
+
+
+def test_integers_are_taken_as_numbers(store: Any, ok: Any) -> None:
+    """An integer argument must not turn the power into integer arithmetic."""
+    whole, real = (ok("sql", f"SELECT web({n}, {d}) AS y").row["y"] for n, d in (("10", "10"), ("10.0", "1e1")))
+    assert whole == real
+
+
+def test_null_gives_null(store: Any, ok: Any) -> None:
+    assert ok("sql", "SELECT web(NULL, 1e9) AS y").rows == [{"y": None}]

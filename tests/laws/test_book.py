@@ -1,0 +1,136 @@
+"""The law book: every law complete and consistent."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from scaling.errors import LawError
+from scaling.laws.book import find_law, law_names
+from scaling.laws.law import Law, resolve_bound
+
+LAWS = ["chinchilla", "kaplan", "skaling", "multiplicative", "shifted_power", "power", "power_floor"]
+LINEAR = {
+    "chinchilla": ("E", "A", "B"),
+    "kaplan": ("E",),
+    "skaling": ("E", "A"),
+    "multiplicative": ("E", "A"),
+    "shifted_power": ("K", "E_y"),
+    "power": ("A",),
+    "power_floor": ("E", "A"),
+}
+# Smallest and largest value of what a bound may name, as a training sweep has them.
+RANGES = {"N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 1e10), "loss": (2.1, 4.0), "y": (2.1, 4.0)}
+
+
+def test_the_book_holds_the_first_laws():
+    assert sorted(law_names()) == sorted(LAWS)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_is_complete(name):
+    law = find_law(name)
+    assert law.name == name
+    assert law.title != name
+    assert law.source or law.note
+    assert all(law.inputs.values()), "every input has a unit"
+    assert law.output
+    assert law.unit
+    assert all(p.meaning for p in law.parameters)
+    assert {str(s) for s in law.expression.free_symbols} == {*law.inputs, *law.parameter_names}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_declared_bounds_hold_the_screen(name):
+    for parameter in find_law(name).parameters:
+        low, high = parameter.bounds(RANGES)
+        first, last = parameter.screening_range(RANGES)
+        assert low <= first < last <= high
+        assert np.isfinite([low, high]).all(), "a bound of the book is a number"
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_published_values_are_complete_and_inside_the_bounds(name):
+    law = find_law(name)
+    for entry in law.published:
+        assert re.search(r"arXiv:\d{4}\.\d{5}", entry.source)
+        assert set(entry.values) == set(law.parameter_names)
+        for parameter in law.parameters:
+            low, high = parameter.bounds(RANGES)
+            assert low < entry.values[parameter.name] < high
+
+
+def test_the_published_coefficients_are_the_printed_ones():
+    book = {(name, p.name): p.values for name in LAWS for p in find_law(name).published}
+    assert book == {
+        ("chinchilla", "hoffmann-2022"): {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28},
+        ("chinchilla", "besiroglu-2024"): {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+        ("kaplan", "brandfonbrener-2024-fineweb-edu"): {
+            "E": 1.96691, "N_c": 6.67989e7, "D_c": 8.89956e8, "alpha_N": 0.412898, "alpha_D": 0.455581,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_linear_parameters(name):
+    assert find_law(name).linear_parameters == LINEAR[name]
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_survives_the_way_to_json_and_back(name):
+    law = find_law(name)
+    assert Law.from_dict(name, json.loads(json.dumps(law.to_dict(), allow_nan=False))) == law
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_latex_names_every_parameter_and_closes_every_brace(name):
+    law = find_law(name)
+    text = law.latex()
+    assert text.count("{") == text.count("}")
+    assert text.count(r"\left(") == text.count(r"\right)")
+    for symbol in (*law.inputs, *law.parameter_names):
+        stem, _, index = symbol.partition("_")
+        stem = rf"\{stem}" if stem in ("alpha", "beta", "kappa") else stem
+        index = rf"_{{\{index}}}" if index in ("alpha",) else rf"_{{{index}}}" if index else ""
+        assert stem + index in text
+
+
+def test_latex_keeps_the_order_of_the_formula():
+    assert find_law("chinchilla").latex() == r"E + A N^{- \alpha} + B D^{- \beta}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("chinchila", "chinchilla"), ("Kaplan", "kaplan"), ("powerfloor", "power")]
+)
+def test_an_unknown_name_suggests_the_nearest(wrong, near):
+    with pytest.raises(LawError) as caught:
+        find_law(wrong)
+    assert caught.value.message == f"the book has no law '{wrong}'"
+    assert caught.value.hint.startswith(f"Did you mean '{near}")
+
+
+def test_a_law_of_the_book_keeps_its_own_bounds():
+    with pytest.raises(LawError, match="which has its own"):
+        find_law("chinchilla", parameters={"E": {"low": 1}})
+
+
+def test_a_bound_may_depend_on_the_data():
+    assert resolve_bound("min(loss)", RANGES) == 2.1
+    assert resolve_bound(" 1e-2 * max(N) ", RANGES) == 1e8
+    assert resolve_bound("-.5*min(loss)", RANGES) == -1.05
+    assert resolve_bound(3, RANGES) == 3.0
+    for text in ("loss", "min(loss", "median(loss)", "1e-e * min(N)", "min(loss) + 1", ""):
+        with pytest.raises(LawError, match="is not a bound"):
+            resolve_bound(text, RANGES)
+    with pytest.raises(LawError, match=r"names no input or output\nDid you mean 'loss'"):
+        resolve_bound("min(los)", RANGES)
+
+
+@pytest.mark.parametrize("formula", ["E + A*exp(-1000*a*x)", "E + A*sigmoid(a*(x - 100))", "E + A*tanh(50*a*x)"])
+def test_a_derivative_that_is_merely_small_does_not_make_a_parameter_linear(formula):
+    assert find_law(formula, inputs=["x"]).linear_parameters == ("E", "A")
+
+
+def test_an_absolute_value_is_not_linear():
+    assert find_law("A*sqrt(a*a)*x", inputs=["x"]).linear_parameters == ("A",)
