@@ -20,7 +20,8 @@ from scaling.errors import InputDataError, ScalingError, UsageError, did_you_mea
 if TYPE_CHECKING:
     from db.store import Store
     from scaling.laws.law import Law
-    from scaling.results import Fit, Prediction
+    from scaling.prediction import Prediction
+    from scaling.results import Fit
 
 _LIBRARIES = ("numpy", "scipy", "sympy", "duckdb")
 _KEPT_EXCLUDED = 200  # named one by one with the fit; the counts are complete

@@ -13,7 +13,7 @@ from reports.inputs import ReportInput, Target
 from reports.words import describe, sentence
 from scaling.allocation import FLOP_PER_PARAMETER_TOKEN, Allocation, allocate
 from scaling.errors import ScalingError
-from scaling.results import Prediction
+from scaling.prediction import Prediction
 from scaling.verdicts import NOT_IDENTIFIED
 
 Array = NDArray[np.float64]

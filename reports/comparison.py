@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from reports.inputs import Alternative
 from scaling.errors import ScalingError
 from scaling.fitting.diagnostics import Diagnostics
-from scaling.results import Fit, Prediction
+from scaling.prediction import Prediction
+from scaling.results import Fit
 
 Array = NDArray[np.float64]
 AS_WELL = 1.25  # a typical residual up to this many times that of the report counts as fitting as well

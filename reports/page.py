@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from markupsafe import Markup
 
 from reports import tables
@@ -24,6 +23,7 @@ from reports.svg import formula_svg, themed_svg
 from reports.trust import VERDICTS, checks
 from reports.words import cited, level_text, unbroken
 from scaling.errors import StoreError, UsageError
+from scaling.serial import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -227,7 +227,7 @@ def _json(answers: Answers) -> Markup:
         "store": data.store,
         "versions": data.versions,
     }
-    text = json.dumps(_strict(table), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(plain(table), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)
@@ -239,19 +239,6 @@ def _rows(data: ReportInput) -> dict[str, list[Any]] | None:
     columns: dict[str, list[Any]] = {"run_id": list(data.run_ids)}
     columns |= {name: values.tolist() for name, values in data.inputs.items()}
     return columns | {data.fit.law.output: data.observed.tolist(), "residual": data.fit.residuals.tolist()}
-
-
-def _strict(value: Any) -> Any:
-    """Make a value strict JSON: NaN is null, infinities are the strings "inf" and "-inf"."""
-    if isinstance(value, dict):
-        return {str(k): _strict(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
 
 
 def _resource(name: str) -> str:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaling.formatting import format_count, format_factor, format_interval, format_number
+from scaling.formatting import UNKNOWN, format_count, format_factor, format_interval, format_number
 
 if TYPE_CHECKING:
     from scaling.allocation import Allocation
     from scaling.laws.law import Law
-    from scaling.results import Fit, Prediction
+    from scaling.prediction import Prediction
+    from scaling.results import Fit
 
 Rows = list[dict[str, Any]]
 
@@ -111,6 +112,8 @@ def with_interval(value: float, low: float, high: float) -> str:
 
 
 def _counts(low: float, high: float) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return UNKNOWN
     return f"{format_count(low)} to {format_count(high)}"
 
 

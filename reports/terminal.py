@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Any
 
 from scaling.errors import UsageError, did_you_mean
 from scaling.formatting import format_count, format_number
+from scaling.serial import plain
 
 NOTHING = "-"  # SQL's NULL: there is no value; a number that could not be found is "unknown"
 FORMATS = ("table", "json", "jsonl", "csv", "markdown")
@@ -97,21 +97,6 @@ def unique_names(columns: Sequence[str]) -> list[str]:
             name, number = f"{column}_{number}", number + 1
         names.append(name)
     return names
-
-
-def plain(value: Any) -> Any:
-    """Make a value strict JSON."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float | Decimal):
-        if math.isfinite(value):
-            return float(value)
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _flat(row: Row, prefix: str = "") -> dict[str, Any]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from scaling.fitting.objective import Objective
     from scaling.laws.book import find_law, law_names
     from scaling.laws.law import Law
-    from scaling.results import Fit, Prediction
+    from scaling.prediction import Prediction
+    from scaling.results import Fit
 
 __version__ = "0.1.0"
 
@@ -43,7 +44,7 @@ _HOMES = {
     "law_names": "scaling.laws.book",
     "Law": "scaling.laws.law",
     "Fit": "scaling.results",
-    "Prediction": "scaling.results",
+    "Prediction": "scaling.prediction",
 }
 
 __all__ = [

@@ -69,23 +69,6 @@ def size(text: str, what: str) -> float:
     return value
 
 
-def check_level(level: float) -> None:
-    """Refuse a nominal coverage that no interval can have.
-
-    Parameters
-    ----------
-    level : float
-        Share of the outcomes that an interval should hold.
-
-    Raises
-    ------
-    UsageError
-        Where it does not lie between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise UsageError(f"A level lies between 0 and 1, not at {level:g}.", "0.9 stands for 90 %.")
-
-
 def pairs(texts: Sequence[str] | None, what: str) -> list[tuple[str, str]]:
     """Read ``NAME=VALUE`` texts.
 

@@ -14,44 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.errors import InputDataError, UsageError, VerdictError, did_you_mean
 from scaling.fitting.diagnostics import Diagnostics
 from scaling.fitting.objective import Objective
-from scaling.formatting import format_factor, format_interval, format_number
+from scaling.formatting import format_interval, format_number
+from scaling.inputs import check_inputs, check_level
 from scaling.laws.law import Law
+from scaling.prediction import Prediction
+from scaling.serial import array, number, plain
 from scaling.verdicts import NOT_IDENTIFIED
 
 Array = NDArray[np.float64]
 JSON_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a law says about inputs.
-
-    Parameters
-    ----------
-    mean : float or ndarray
-        The law at its estimates.
-    low, high : float or ndarray
-        The interval.
-    level : float
-        Its nominal coverage.
-    kind : {'run', 'curve'}
-        Whether it is for the outcome of a new run, or for the law's own curve.
-    extrapolation_factor : float or ndarray
-        How far beyond the data; 1 is inside.
-    method : str
-        How the interval was made.
-    verdict : str
-        That of the fit, or ``extrapolating x37``.
-    """
-
-    mean: Any
-    low: Any
-    high: Any
-    level: float
-    kind: str
-    extrapolation_factor: Any
-    method: str
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +137,7 @@ class Fit:
         names = self.law.parameter_names
         if name not in names:
             raise UsageError(f"the law '{self.law.name}' has no parameter '{name}'", hint=did_you_mean(name, names))
-        _check_level(level)
+        check_level(level)
         j = names.index(name)
         if len(self.replicates):
             from scaling.fitting.intervals import percentile_interval
@@ -237,40 +208,9 @@ class Fit:
         InputDataError
             For bad inputs.
         """
-        from scaling.fitting.intervals import percentile_interval, residual_interval, t_quantile
+        from scaling.prediction import predict
 
-        _check_level(level)
-        if kind not in ("run", "curve"):
-            raise UsageError(f"there is no kind of prediction '{kind}'", hint="There are: run, curve.")
-        self.require_identified(force)
-        scalar = all(np.ndim(v) == 0 for v in inputs.values())
-        log = self.objective.residual == "log"
-        values = check_inputs(self.law, inputs)
-        mean = self.evaluate(values)[0]
-        centre = self._scale(mean)
-        if len(self.replicates):
-            spread = self._scale(self.evaluate(values, self.replicates))
-            low, high = percentile_interval(spread, level)
-            down, up = np.maximum(centre - low, 0), np.maximum(high - centre, 0)
-        else:
-            gradient = self._gradient(values)
-            variance = np.einsum("mj,jk,mk->m", gradient, np.nan_to_num(self.covariance), gradient)
-            known = bool(np.any(np.isfinite(self.covariance)))
-            down = up = t_quantile(level, self.degrees) * np.sqrt(variance) if known else np.full_like(mean, np.nan)
-        if kind == "run":
-            below, above = residual_interval(self.residuals, len(self.theta), self.objective, level)
-            down, up = np.hypot(down, below), np.hypot(up, above)
-        low, high = centre - down, centre + up
-        if log:
-            low, high = np.exp(low), np.exp(high)
-        factor = self.extrapolation_factor(values)
-        what = "parameters and scatter of the runs" if kind == "run" else "parameters"
-        largest = float(np.max(factor))
-        extrapolates = not largest < 1.05 and self.verdict != NOT_IDENTIFIED
-        verdict = f"extrapolating {format_factor(largest)}" if extrapolates else self.verdict
-        arrays = (mean, low, high, factor)
-        mean_, low_, high_, factor_ = (float(a[0]) for a in arrays) if scalar else arrays
-        return Prediction(mean_, low_, high_, level, kind, factor_, f"{what}; {self.interval_method}", verdict)
+        return predict(self, inputs, level, kind, force)
 
     def require_identified(self, force: bool = False) -> None:
         """Refuse to go on from a law that the data do not determine.
@@ -312,39 +252,9 @@ class Fit:
         InputDataError
             For an input that the law does not have.
         """
-        if unknown := [name for name in inputs if name not in self.law.inputs]:
-            raise InputDataError(
-                f"the law '{self.law.name}' has no input '{unknown[0]}'", hint=did_you_mean(unknown[0], self.law.inputs)
-            )
-        values = {k: np.atleast_1d(np.asarray(v, float)) for k, v in inputs.items()}
-        if {"N", "D"} <= set(values):
-            values["6*N*D"] = 6 * values["N"] * values["D"]
-        factor = np.ones(np.broadcast_shapes(*(v.shape for v in values.values())))
-        for name, x in values.items():
-            first, last = self.support[name]
-            with np.errstate(all="ignore"):
-                beyond = np.where(x > 0, np.maximum(x / last, first / x), np.inf) if first >= 0 else np.nan
-            factor = np.maximum(factor, np.where((x >= first) & (x <= last), 1.0, beyond))
-        return np.maximum(factor, 1.0)
+        from scaling.prediction import extrapolation_factor
 
-    def _scale(self, values: Array) -> Array:
-        """Go to the scale on which residuals are taken."""
-        if self.objective.residual == "linear":
-            return values
-        with np.errstate(all="ignore"):
-            return np.asarray(np.log(values))
-
-    def _gradient(self, inputs: Mapping[str, ArrayLike]) -> Array:
-        """Gradient of the scaled prediction with respect to the internal parameters, shape (m, p)."""
-        from scaling.fitting.compile import compile_law
-
-        kernel = compile_law(self.law, self.log_scaled)
-        data = kernel.prepare(check_inputs(self.law, inputs))
-        theta = kernel.to_internal(self.theta[None])
-        gradient = kernel.jacobian(theta, data)[0]
-        if self.objective.residual == "log":
-            gradient = gradient / kernel.value(theta, data)[0][:, None]
-        return np.asarray(gradient)
+        return extrapolation_factor(self, inputs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole fit as plain data, strict JSON: NaN is None, infinities are "inf" and "-inf"."""
@@ -374,8 +284,8 @@ class Fit:
             "residuals": self.residuals.tolist(),
             "replicates": self.replicates.tolist(),
         }
-        plain: dict[str, Any] = _plain(table)
-        return plain
+        out: dict[str, Any] = plain(table)
+        return out
 
     def to_json(self, replicates: bool = True, indent: int | None = None) -> str:
         """Write the fit as JSON.
@@ -436,17 +346,17 @@ class Fit:
             return cls(
                 law=Law.from_dict(law["name"], law),
                 objective=Objective(**table["objective"]),
-                estimates={k: _number(v) for k, v in table["estimates"].items()},
-                objective_value=_number(table["objective_value"]),
+                estimates={k: number(v) for k, v in table["estimates"].items()},
+                objective_value=number(table["objective_value"]),
                 n_obs=int(table["n_obs"]),
-                covariance=_array(table["covariance"]).reshape(p, p),
+                covariance=array(table["covariance"]).reshape(p, p),
                 log_scaled=tuple(table["log_scaled"]),
-                degrees=_number(table["degrees"]),
-                replicates=_array(table["replicates"]).reshape(-1, p),
-                residuals=_array(table["residuals"]),
-                support={k: (_number(a), _number(b)) for k, (a, b) in table["support"].items()},
+                degrees=number(table["degrees"]),
+                replicates=array(table["replicates"]).reshape(-1, p),
+                residuals=array(table["residuals"]),
+                support={k: (number(a), number(b)) for k, (a, b) in table["support"].items()},
                 diagnostics=Diagnostics.from_dict(
-                    {k: _number(v) if k in _NUMBERS else v for k, v in table["diagnostics"].items()}
+                    {k: number(v) if k in _NUMBERS else v for k, v in table["diagnostics"].items()}
                 ),
                 seed=int(table["seed"]),
                 settings=table["settings"],
@@ -499,76 +409,3 @@ _NUMBERS = (
     "replicates_converged",
     "replicates_at_bound",
 )
-
-
-def check_inputs(law: Law, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """Check the inputs of a law and bring them to one length.
-
-    Parameters
-    ----------
-    law : Law
-        Which inputs there should be.
-    inputs : mapping of str to array_like
-        Scalars are repeated.
-
-    Returns
-    -------
-    dict of str to ndarray (m,)
-
-    Raises
-    ------
-    InputDataError
-        For a missing or unknown input, lengths that differ, or values that are no finite numbers.
-    """
-    if missing := [name for name in law.inputs if name not in inputs]:
-        raise InputDataError(
-            f"the law '{law.name}' needs the input '{missing[0]}'", hint=did_you_mean(missing[0], inputs)
-        )
-    if unknown := [name for name in inputs if name not in law.inputs]:
-        raise InputDataError(
-            f"the law '{law.name}' has no input '{unknown[0]}'", hint=did_you_mean(unknown[0], law.inputs)
-        )
-    arrays = {}
-    for name in law.inputs:
-        try:
-            values = np.atleast_1d(np.asarray(inputs[name], float))
-        except (TypeError, ValueError) as error:
-            raise InputDataError(f"input '{name}' holds something that is not a number: {error}") from error
-        if values.ndim != 1:
-            raise InputDataError(f"input '{name}' has shape {values.shape}; one value a row is expected")
-        if not np.all(np.isfinite(values)):
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise InputDataError(f"input '{name}' is {values[row]} in row {row}", hint="Leave such rows out.")
-        arrays[name] = values
-    length = max(len(v) for v in arrays.values())
-    for name, values in arrays.items():
-        if len(values) not in (1, length):
-            raise InputDataError(f"input '{name}' has {len(values)} rows, another one {length}")
-        arrays[name] = np.broadcast_to(values, (length,)).copy()
-    return arrays
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise UsageError(f"a level lies between 0 and 1, not at {level}", hint="0.9 stands for 90 %.")
-
-
-def _plain(value: Any) -> Any:
-    """Make a value strict JSON."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None if np.isnan(value) else ("inf" if value > 0 else "-inf")
-    return value
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _array(value: Any) -> Array:
-    return np.array([[_number(x) for x in row] if isinstance(row, list) else _number(row) for row in value], float)

@@ -17,9 +17,10 @@ from scaling.fitting.objective import Objective
 from scaling.fitting.resample import bootstrap_weights
 from scaling.fitting.screen import screen
 from scaling.fitting.solve import Problem
+from scaling.inputs import check_inputs
 from scaling.laws.book import find_law
 from scaling.laws.law import Law
-from scaling.results import Fit, check_inputs
+from scaling.results import Fit
 
 Array = NDArray[np.float64]
 

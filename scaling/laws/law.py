@@ -6,7 +6,6 @@ are linear given the rest, LaTeX for the report and SQL for the store.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,76 +14,11 @@ from itertools import combinations
 from typing import Any
 
 import sympy
-from sympy.printing.str import StrPrinter
 
 from scaling.errors import LawError, UsageError, did_you_mean
 from scaling.laws.formula import is_name, parse_formula, symbol
-
-# A bound may be a number or may depend on the data: "min(loss)", "1e-3 * max(N)".
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_DATA_BOUND = re.compile(rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<function>min|max)\((?P<name>\w+)\)")
-Bound = float | str
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a law.
-
-    Parameters
-    ----------
-    name : str
-        As it stands in the formula.
-    low, high : float or str, default -inf and inf
-        Bounds; a string such as ``"min(loss)"`` is worked out from the data.
-    screen : tuple of (float or str), optional
-        Where to look for starting values; the bounds where it is missing.
-    meaning : str
-        One line for people.
-    """
-
-    name: str
-    low: Bound = -float("inf")
-    high: Bound = float("inf")
-    screen: tuple[Bound, Bound] | None = None
-    meaning: str = ""
-
-    def bounds(self, ranges: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
-        """Work out the bounds.
-
-        Parameters
-        ----------
-        ranges : mapping of str to (float, float)
-            Smallest and largest value of each input and of the observed quantity.
-
-        Returns
-        -------
-        tuple of float
-
-        Raises
-        ------
-        LawError
-            Where the low bound is not below the high one.
-        """
-        low, high = (resolve_bound(bound, ranges) for bound in (self.low, self.high))
-        if not low < high:
-            raise LawError(f"parameter '{self.name}': the low bound {low:g} is not below the high bound {high:g}")
-        return low, high
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the parameter as plain data, without what is at its default."""
-        table: dict[str, Any] = {"low": self.low, "high": self.high}
-        table = {key: bound for key, bound in table.items() if bound not in (float("inf"), -float("inf"))}
-        if self.screen is not None:
-            table["screen"] = list(self.screen)
-        return table | ({"meaning": self.meaning} if self.meaning else {})
-
-    def screening_range(self, ranges: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
-        """Work out where starting values are sought: `screen` cut to the bounds, or the bounds (maybe infinite)."""
-        low, high = self.bounds(ranges)
-        if self.screen is None:
-            return low, high
-        first, last = (resolve_bound(bound, ranges) for bound in self.screen)
-        return max(low, first), min(high, last)
+from scaling.laws.parameter import Parameter, read_parameter, resolve_bound
+from scaling.laws.sql import sql_number, to_sql
 
 
 @dataclass(frozen=True)
@@ -235,9 +169,9 @@ class Law:
             n for n in self.inputs if n not in columns
         ]:
             raise UsageError(f"law '{self.name}': no value for {', '.join(missing)}")
-        texts = {n: _sql_number(values[n]) for n in self.parameter_names}
+        texts = {n: sql_number(values[n]) for n in self.parameter_names}
         texts |= {n: f"CAST({columns[n]} AS DOUBLE)" for n in self.inputs}
-        return str(_SqlPrinter(texts).doprint(self.expression))
+        return to_sql(self.expression, texts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the law as plain data; `from_dict` reads it back."""
@@ -300,42 +234,13 @@ class Law:
             title=str(table.get("title", name)),
             formula=table["formula"],
             inputs={str(k): str(v) for k, v in table["inputs"].items()},
-            parameters=tuple(_parameter(spot, key, value) for key, value in table["parameters"].items()),
+            parameters=tuple(read_parameter(spot, key, value) for key, value in table["parameters"].items()),
             output=str(output),
             unit=str(unit),
             source=str(table.get("source", "")),
             note=str(table.get("note", "")),
             published=tuple(_published(spot, entry) for entry in published),
         )
-
-
-def resolve_bound(bound: Bound, ranges: Mapping[str, tuple[float, float]]) -> float:
-    """Work out a bound that may depend on the data.
-
-    Parameters
-    ----------
-    bound : float or str
-        A number, or ``min(name)`` or ``max(name)``, with an optional factor in front.
-    ranges : mapping of str to (float, float)
-        Smallest and largest value of each name.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    LawError
-        For any other text.
-    """
-    if not isinstance(bound, str):
-        return float(bound)
-    match = _DATA_BOUND.fullmatch(bound.strip())
-    if match is None:
-        raise LawError(f"'{bound}' is not a bound", hint='Bounds are numbers, or like "min(loss)" or "1e-3 * max(N)".')
-    if match["name"] not in ranges:
-        raise LawError(f"the bound '{bound}' names no input or output", hint=did_you_mean(match["name"], ranges))
-    return float(match["factor"] or 1) * ranges[match["name"]][match["function"] == "max"]
 
 
 def _vanishes(expression: sympy.Expr) -> bool:
@@ -359,39 +264,6 @@ def _vanishes(expression: sympy.Expr) -> bool:
     return True
 
 
-def _parameter(spot: str, name: str, table: Any) -> Parameter:
-    if not isinstance(table, Mapping):
-        raise LawError(
-            f"{spot}: parameter '{name}' is not a table", hint=f"parameters.{name} = {{ low = 0, high = 2 }}"
-        )
-    known = {"low", "high", "screen", "meaning"}
-    if unknown := sorted(set(table) - known):
-        raise LawError(
-            f"{spot}: parameter '{name}' has the unknown key '{unknown[0]}'", hint=did_you_mean(unknown[0], known)
-        )
-    screen = table.get("screen")
-    if screen is not None and not (isinstance(screen, list | tuple) and len(screen) == 2):
-        raise LawError(f"{spot}: the screen of parameter '{name}' must be a pair [low, high]")
-    for key, bound in [*((k, table[k]) for k in ("low", "high") if k in table), *(("screen", b) for b in screen or ())]:
-        if isinstance(bound, str):
-            if _DATA_BOUND.fullmatch(bound.strip()) is None:
-                raise LawError(
-                    f"{spot}: parameter '{name}': '{bound}' is not a bound",
-                    hint='Bounds are numbers, or like "min(loss)" or "1e-3 * max(N)".',
-                )
-        elif isinstance(bound, bool) or not isinstance(bound, int | float) or math.isnan(bound):
-            raise LawError(f"{spot}: {key} of parameter '{name}' must be a number or a text such as \"min(loss)\"")
-        elif key == "screen" and math.isinf(bound):
-            raise LawError(f"{spot}: the screen of parameter '{name}' must be finite")
-    return Parameter(
-        name=str(name),
-        low=table.get("low", -float("inf")),
-        high=table.get("high", float("inf")),
-        screen=None if screen is None else (screen[0], screen[1]),
-        meaning=str(table.get("meaning", "")),
-    )
-
-
 def _published(spot: str, table: Mapping[str, Any]) -> Published:
     try:
         values = {str(k): float(v) for k, v in table["values"].items()}
@@ -404,46 +276,3 @@ def find_name(name: str, text: str) -> int:
     """Return where a name first stands in a formula, 0 where it does not."""
     match = re.search(rf"\b{re.escape(name)}\b", text)
     return match.start() if match else 0
-
-
-def _sql_number(value: float) -> str:
-    """Write a DOUBLE literal. The exponent matters: without one DuckDB reads a DECIMAL."""
-    text = repr(float(value))
-    if not text[-1].isdigit():  # nan, inf
-        return f"CAST('{text}' AS DOUBLE)"
-    text = text if "e" in text else f"{text}e0"
-    return f"({text})" if text.startswith("-") else text
-
-
-class _SqlPrinter(StrPrinter):  # type: ignore[misc]
-    """Print an expression as DuckDB SQL; names become the texts given."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        super().__init__({"order": "none"})
-        self.texts = texts
-
-    def _print_Symbol(self, expr: sympy.Symbol) -> str:
-        return self.texts[expr.name]
-
-    def _print_Pow(self, expr: sympy.Pow, rational: bool = False) -> str:  # noqa: ARG002 - SymPy's signature
-        return f"power({self._print(expr.base)}, {self._print(expr.exp)})"
-
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return _sql_number(float(expr))
-
-    # SymPy looks its printers up by these names.
-    _print_Float = _print_Rational = _print_Half = _print_One = _print_NegativeOne = _print_Zero = _print_Integer
-    _print_Pi = _print_Exp1 = _print_Integer
-
-    def _print_Function(self, expr: sympy.Function) -> str:
-        name = {"log": "ln"}.get(expr.func.__name__, expr.func.__name__)
-        return f"{name}({', '.join(self._print(a) for a in expr.args)})"
-
-    def _print_Add(self, expr: sympy.Add, order: str | None = None) -> str:  # noqa: ARG002 - SymPy's signature
-        return "(" + " + ".join(self._print(a) for a in expr.args) + ")"
-
-    def _print_Mul(self, expr: sympy.Mul) -> str:
-        return "(" + " * ".join(self._print(a) for a in expr.args) + ")"
-
-    def _print_exp(self, expr: sympy.exp) -> str:
-        return f"exp({self._print(expr.args[0])})"

@@ -16,6 +16,7 @@ MODULES = [
     "scaling.fitting.fit",
     "scaling.formatting",
     "scaling.laws.formula",
+    "scaling.serial",
 ]
 
 

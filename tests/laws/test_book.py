@@ -8,7 +8,8 @@ import pytest
 
 from scaling.errors import LawError
 from scaling.laws.book import find_law, law_names
-from scaling.laws.law import Law, resolve_bound
+from scaling.laws.law import Law
+from scaling.laws.parameter import resolve_bound
 
 LAWS = ["chinchilla", "kaplan", "skaling", "multiplicative", "shifted_power", "power", "power_floor"]
 LINEAR = {
