@@ -92,12 +92,11 @@ def command(panel: str, epilog: str) -> Callable[[Callable[..., None]], Callable
     return decorate
 
 
-def check_options(format_: str | None = None, level: float = 0.5, fail_on: str | None = None, **_: Any) -> None:
+def check_options(format_: str | None = None, fail_on: str | None = None, **_: Any) -> None:
     """Refuse what cannot be answered before anything is done."""
     from reports.terminal import choose_format
 
     choose_format(format_)
-    arguments.check_level(level)
     fail_on_verdict(fail_on, "ok")
 
 
@@ -251,7 +250,7 @@ def show(
     format_: Format = None,
 ) -> None:
     """Show everything about a run or a fit."""
-    from db.fits import load_fit
+    from db.saved import load_fit
     from db.store import Store
     from reports.terminal import cell
 
@@ -360,7 +359,9 @@ def fit(
     from db.select import Question, shut_out_files
     from db.store import Store
     from scaling.formatting import format_plural
+    from scaling.inputs import check_level
 
+    check_level(level)
     if bool(law) == bool(formula):
         raise UsageError("Name one law to fit: as an argument, or as --formula.", "See them with: scaling laws")
     question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), by, cluster)
@@ -431,7 +432,8 @@ def forecast(
     format_: Format = None,
 ) -> None:
     """Forecast the loss of runs that have not been made."""
-    from db.fits import load_fit, save_predictions
+    from db.fits import save_predictions
+    from db.saved import load_fit
     from db.store import Store
     from reports.rows import forecast_rows, forecast_shown
 
@@ -466,7 +468,7 @@ def allocate(
 ) -> None:
     """Split compute budgets between parameters and tokens, so that the loss is lowest."""
     import scaling
-    from db.fits import load_fit
+    from db.saved import load_fit
     from db.store import Store
     from reports.rows import allocation_shown
 
@@ -507,7 +509,7 @@ def report(
     format_: Format = None,
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
-    from db.fits import load_fit
+    from db.saved import load_fit
     from db.select import shut_out_files
     from db.store import Store
     from reports import check_place, write_report
@@ -535,8 +537,8 @@ def report_input(
     advance: Callable[[int, int], None] | None,
 ) -> Any:
     """Gather what a page shows: the rows of the fit, where they came from, and what other choices would give."""
-    from db.fits import rows_of
     from db.provenance import is_simulated, sources_of
+    from db.saved import rows_of
     from reports import Alternative, RefusedRow, ReportInput, Source, Target
     from scaling.alternatives import alternatives
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scaling
-from db.fits import load_fit
+from db.saved import load_fit
 from db.store import Store
 
 QUICK = ("--bootstrap", "0")

@@ -13,8 +13,9 @@ import pytest
 
 import db
 import scaling
-from db.fits import SavedFit, fit_runs, load_fit, remove_fit, rows_of, save_predictions
+from db.fits import fit_runs, remove_fit, save_predictions
 from db.provenance import is_simulated, sources_of
+from db.saved import SavedFit, load_fit, rows_of
 from db.select import Question
 from db.store import Store
 from scaling.errors import InputDataError, LawError, UsageError

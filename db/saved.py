@@ -1,0 +1,179 @@
+"""Fits as they stand in the store: load one, and select its rows again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from db.select import Question, Selection, select
+from scaling.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from scaling.results import Fit
+
+
+@dataclass(frozen=True)
+class SavedFit:
+    """A fit as it stands in the store.
+
+    Parameters
+    ----------
+    fit_id, name : str
+        The identifier and the name, which is also that of the SQL macro.
+    fit : Fit
+        The fit.
+    metric : str
+        Metric that was fitted.
+    sql, data_sha256 : str
+        What selected the rows, and the hash of their values.
+    config : dict
+        What was asked for: the question and the settings of the fit.
+    excluded : dict
+        ``counts`` by reason, and the first ``rows``.
+    group_by, group_value : str or None
+        For a fit of one value of a column.
+    env : dict
+        Versions of Python and the libraries.
+    created_at : datetime
+        UTC.
+    """
+
+    fit_id: str
+    name: str
+    fit: Fit
+    metric: str
+    sql: str
+    data_sha256: str
+    config: dict[str, Any]
+    excluded: dict[str, Any]
+    group_by: str | None
+    group_value: str | None
+    env: dict[str, str]
+    created_at: datetime
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column of ``runs_final`` for each input of the law."""
+        return dict(self.config["columns"])
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """Name of the macro's argument for each input: its column, or the input where that is an expression.
+
+        Where two would be called the same, all are numbered.
+        """
+        names = {k: (c if c.isidentifier() else k) for k, c in self.columns.items()}
+        if len({name.lower() for name in names.values()}) < len(names):
+            return {k: f"x{i}" for i, k in enumerate(names, start=1)}
+        return names
+
+    @property
+    def command(self) -> str:
+        """The command that makes this fit."""
+        question, settings = self.config["question"], self.config["settings"]
+        law = self.config["law"]
+        words = ["scaling", "fit", *([f"--formula={law}"] if law.startswith("-") else [law])]
+        for name, bounds in self.config["parameters"].items():
+            words += ["--param", f"{name}={bounds.get('low', '')}:{bounds.get('high', '')}"]
+        for name, column in question["inputs"].items():
+            words += ["--input", f"{name}={column}"]
+        for option in ("metric", "where", "by", "cluster"):
+            words += [f"--{option}", question[option]] if question[option] else []
+        for option, value in settings.items():
+            if option == "start":
+                words += [word for k, v in value.items() for word in ("--start", f"{k}={v}")]
+            else:
+                words += [f"--{option}", str(value)]
+        return shlex.join([*words, "--name", self.config["name"]])
+
+
+def load_fit(store: Store, name: str) -> SavedFit:
+    """Load a saved fit.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        Its name, its identifier, or ``latest``.
+
+    Returns
+    -------
+    SavedFit
+
+    Raises
+    ------
+    UsageError
+        Where there is none; suggests the nearest name.
+    """
+    from scaling.results import Fit
+
+    columns = (
+        "fit_id, name, fit, metric, query_sql, data_sha256, config, excluded, group_by, group_value, env, created_at"
+    )
+    order = "ORDER BY created_at DESC, fit_id DESC LIMIT 1"
+    _, rows = store.query(
+        f"SELECT {columns} FROM fits WHERE lower(name) = lower($name) OR fit_id = $name", {"name": name}
+    )
+    if not rows and name == "latest":
+        _, rows = store.query(f"SELECT {columns} FROM fits {order}")
+    if not rows:
+        _, known = store.query("SELECT name FROM fits")
+        hint = (
+            did_you_mean(name, [k for (k,) in known]) if known else "Fit one first: scaling fit chinchilla --name NAME"
+        )
+        raise UsageError(f"The store has no fit '{name}'.", hint)
+    row = rows[0]
+    table = json.loads(row[2])
+    table["replicates"] = _replicates(store, row[0], list(table["law"]["parameters"]))
+    return SavedFit(
+        fit_id=row[0],
+        name=row[1],
+        fit=Fit.from_dict(table),
+        metric=row[3],
+        sql=row[4],
+        data_sha256=row[5],
+        config=json.loads(row[6]),
+        excluded=json.loads(row[7]),
+        group_by=row[8],
+        group_value=row[9],
+        env=json.loads(row[10]),
+        created_at=row[11],
+    )
+
+
+def rows_of(store: Store, saved: SavedFit) -> Selection:
+    """Select the rows of a saved fit again.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit.
+
+    Returns
+    -------
+    Selection
+        Its hash differs from that of the fit where the data have changed since.
+    """
+    asked = saved.config["question"]
+    question = Question(**{**asked, "inputs": asked["inputs"]})
+    selection = select(store, saved.fit.law, question, positive=saved.fit.objective.residual == "log")
+    return selection if saved.group_value is None else selection.take(saved.group_value)
+
+
+def _replicates(store: Store, fit_id: str, names: list[str]) -> list[list[float | None]]:
+    _, rows = store.query(
+        "SELECT replicate, parameter, value FROM fit_replicates WHERE fit_id = ? ORDER BY replicate", [fit_id]
+    )
+    count = len(rows) // len(names)
+    out: list[list[float | None]] = [[None] * len(names) for _ in range(count)]
+    place = {name: j for j, name in enumerate(names)}
+    for replicate, parameter, value in rows:
+        out[replicate][place[parameter]] = value
+    return out
