@@ -1,12 +1,15 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
 # Each sets up .venv by itself: with uv where it is installed, otherwise with python3 -m venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-duckdb15 lint docs clean
+.PHONY: help demo test test-slow test-duckdb15 lint docs clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# One thread a worker: linear algebra on 5 x 5 matrices gains nothing from more, and loses by sharing.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n auto
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
@@ -26,18 +29,18 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## Simulate run logs, ingest them, fit a law, forecast, write a report
 	$(BIN)/scaling demo --output demo-out
 
-test: $(READY)  ## Run the whole test suite
-	$(BIN)/python -m pytest -n auto
+test: $(READY)  ## Run the test suite
+	$(PYTEST) -m "not slow"
 
-test-fast: $(READY)  ## Run the tests that take less than ten seconds each
-	$(BIN)/python -m pytest -n auto -m "not slow"
+test-slow: $(READY)  ## Run the tests that take long, such as the coverage of bootstrap intervals
+	$(PYTEST) -m slow
 
 test-duckdb15: $(READY)  ## Run the tests of the store on DuckDB 1.5 too
 	test -x .venv-duckdb15/bin/python || $(BIN)/python -m venv .venv-duckdb15
 	grep -v '^duckdb==' constraints.txt > .venv-duckdb15/constraints.txt
 	.venv-duckdb15/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -c .venv-duckdb15/constraints.txt -e '.[dev]' 'duckdb==1.5.*'
-	.venv-duckdb15/bin/python -m pytest -n auto tests/db tests/fits tests/crash
+	$(ONE_THREAD) .venv-duckdb15/bin/python -m pytest -n auto tests/db tests/fits tests/crash
 
 lint: $(READY)  ## Lint, check the formatting, check the types
 	$(BIN)/ruff check .

@@ -40,7 +40,15 @@ LISTS = {
     "FROM fits ORDER BY created_at, name",
 }
 
-Database = Annotated[str, Option("--db", envvar="SCALING_DB", metavar="FILE", help="The store.")]
+
+def store_path(text: str) -> str:
+    """Read the name of a store; one in memory would be gone with the command."""
+    if text in ("", ":memory:"):
+        raise typer.BadParameter("a store is a file, such as scaling.duckdb.")
+    return os.path.expanduser(text)
+
+
+Database = Annotated[str, Option("--db", envvar="SCALING_DB", metavar="FILE", callback=store_path, help="The store.")]
 Format = Annotated[
     str | None,
     Option("--format", metavar="FORMAT", help="table, json, jsonl, csv or markdown. Table on a terminal, else JSON."),
@@ -186,7 +194,7 @@ def read(db: str, statement: str, limit: int | None = None) -> tuple[list[str], 
 
 @command(DATA, "Example: scaling ingest runs.csv --dry-run")
 def ingest(
-    paths: Annotated[list[Path], Argument(metavar="PATH...", help="CSV, JSON lines or Parquet files.")],
+    paths: Annotated[list[Path], Argument(metavar="PATH", help="CSV, JSON lines or Parquet files.")],
     mapping: Annotated[
         Path | None, Option("--mapping", metavar="TOML", help="Which column is what; guessed where left out.")
     ] = None,
@@ -232,13 +240,17 @@ def ingest(
 @command(DATA, "Example: scaling ls --what sources")
 def ls(
     what: Annotated[str, Option("--what", help="runs, sources, metrics or fits.")] = "runs",
-    limit: Annotated[int, Option("--limit", min=1, help="Rows at most.")] = 50,
+    limit: Annotated[int | None, Option("--limit", min=1, help="Rows at most; in a table 50, otherwise all.")] = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
     """List what the store holds."""
+    from reports.terminal import choose_format
+
     if what not in LISTS:
         raise UsageError(f"There is nothing called '{what}' to list.", did_you_mean(what, LISTS))
+    if limit is None and choose_format(format_) == "table":
+        limit = 50
     columns, rows = read(db, LISTS[what], limit)
     emit(rows, format_, columns=columns)
 

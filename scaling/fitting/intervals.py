@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +125,9 @@ def t_quantile(level: float, degrees: float) -> float:
 
 def percentile_interval(replicates: Array, level: float) -> tuple[Array, Array]:
     """Percentiles of replicates, over the first axis; NaN replicates (those without an answer) are left out."""
-    with np.errstate(all="ignore"):  # infinite ones have no mean with their neighbour
+    # Infinite ones have no mean with their neighbour; where all are NaN, so are their percentiles.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 

@@ -88,6 +88,12 @@ def run_command(*words: str | Path, stdin: str | None = None) -> Answer:
     return Answer(result.exit_code, result.stdout, result.stderr)
 
 
+@pytest.fixture(scope="session")
+def in_process() -> Run:
+    """The same for fixtures that are made once."""
+    return run_command
+
+
 @pytest.fixture
 def run() -> Run:
     """Run a command in this process."""
@@ -124,7 +130,7 @@ def refused(tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with the log, the fit `web` with 60 replicates, and the fit `curve` of one input without any."""
     folder = tmp_path_factory.mktemp("store")
     log, db = folder / "runs.csv", folder / "scaling.duckdb"
@@ -143,9 +149,9 @@ def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(_filled: Path, tmp_path: Path) -> Path:
+def store(filled: Path, tmp_path: Path) -> Path:
     """A copy of the filled store, where commands look for one."""
-    return Path(shutil.copy(_filled, tmp_path / "scaling.duckdb"))
+    return Path(shutil.copy(filled, tmp_path / "scaling.duckdb"))
 
 
 @pytest.fixture

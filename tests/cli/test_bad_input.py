@@ -232,9 +232,7 @@ def holder(store: Path) -> Iterator[int]:
         process.communicate("")
 
 
-@pytest.mark.parametrize(
-    "words", [("ls",), ("fit", "chinchilla"), INGEST, ("sql", "SELECT 1")], ids=lambda words: words[0]
-)
+@pytest.mark.parametrize("words", [("ls",), INGEST], ids=lambda words: words[0])
 def test_a_store_that_another_process_holds(words: tuple[str, ...], good: Path, holder: int, refused: Any) -> None:
     answer = refused(3, *words)
     assert f"locked by process {holder}" in answer.err

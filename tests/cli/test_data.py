@@ -91,6 +91,20 @@ class TestIngest:
         ok("ingest", write("runs.csv", LOG), "--db", "named.duckdb")  # the option goes before
         assert len(ok("ls", "--db", "named.duckdb").rows) == 2
 
+    def test_a_store_in_the_home_folder(
+        self, write: Any, ok: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "home").mkdir()
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("SCALING_DB", "~/runs.duckdb")  # which no shell has expanded
+        ok("ingest", write("runs.csv", LOG))
+        assert (tmp_path / "home" / "runs.duckdb").exists()
+        assert len(ok("ls").rows) == 2
+
+    @pytest.mark.parametrize("name", ["", ":memory:"])
+    def test_a_store_that_would_vanish_is_refused(self, name: str, write: Any, refused: Any) -> None:
+        assert "a store is a file" in refused(2, "ingest", write("runs.csv", LOG), "--db", name).err
+
     def test_diverged_runs_keep_their_status(self, store: Path, ok: Any) -> None:
         rows = ok("sql", "SELECT run_id, loss, loss_status FROM runs_final WHERE loss_status <> 'ok' ORDER BY 1").rows
         assert rows == [
@@ -110,6 +124,12 @@ class TestLs:
         answer = ok("ls", "--limit", "60")
         assert len(answer.rows) == 60
         assert answer.err == ""
+
+    def test_unasked_a_program_gets_all_and_people_get_50(self, store: Path, ok: Any) -> None:
+        assert len(ok("ls").rows) == len(ok("ls", "--format", "csv").table) == 60
+        answer = ok("ls", "--format", "table")
+        assert len(answer.out.splitlines()) == 52
+        assert "The first 50" in answer.err
 
     def test_sources(self, store: Path, ok: Any) -> None:
         row = ok("ls", "--what", "sources").row
@@ -166,6 +186,11 @@ class TestRm:
         assert "60 runs" in ok("rm", "source", source_id).err
         assert query("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM metrics)") == [(0, 0)]
         assert ("remove", "source", source_id) in query("SELECT event, object_kind, object_id FROM audit")
+
+    def test_a_source_by_its_path(self, write: Any, ok: Any) -> None:
+        ok("ingest", write("runs.csv", LOG))
+        assert "2 runs" in ok("rm", "source", "runs.csv").err
+        assert ok("ls").rows == []
 
     def test_a_fit_and_its_macro(self, store: Path, ok: Any, query: Any, refused: Any) -> None:
         ok("forecast", "web", "--params", "1B", "--tokens", "1B", "--save")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -232,6 +234,18 @@ class TestHow:
         assert query("SELECT fit_id FROM fits WHERE name = 'web'") == [(new["fit_id"],)]
         assert query(f"SELECT count(*) FROM fit_replicates WHERE fit_id = '{old}'") == [(0,)]
         assert ("replace", old) in query("SELECT event, object_id FROM audit WHERE object_kind = 'fit'")
+
+    def test_progress_of_the_replicates_is_told(self, store: Any, ok: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        told: list[tuple[int, int]] = []
+
+        @contextmanager
+        def record(label: str) -> Iterator[Any]:
+            assert label == "resampling"
+            yield lambda done, total: told.append((done, total))
+
+        monkeypatch.setattr("cli.progress", record)
+        ok("fit", "chinchilla", *WEB, "--bootstrap", "30")
+        assert told[-1] == (30, 30)
 
     def test_fail_on_prints_and_saves_first(self, store: Any, run: Any, query: Any) -> None:
         """Seven rows are two above the number of parameters, and not four."""

@@ -15,6 +15,16 @@ import duckdb
 import pytest
 
 SCALING = Path(sys.executable).with_name("scaling")
+ROOT = Path(__file__).resolve().parents[2]
+SLOW_WORK = """
+import sys, time
+from cli import progress
+with progress("working") as advance:
+    for i in range(1, 9):
+        if advance:
+            advance(i, 8)
+        time.sleep(float(sys.argv[1]) / 8)
+"""
 
 
 def scaling(*words: str, env: dict[str, str] | None = None, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -24,12 +34,11 @@ def scaling(*words: str, env: dict[str, str] | None = None, **settings: object) 
     return subprocess.run([SCALING, *words], check=False, env=environment, **(defaults | settings))  # type: ignore
 
 
-def on_a_terminal(*words: str, err_too: bool = False) -> tuple[str, int]:
-    """Run the console script with a terminal as its standard output; give what appears there, and the exit code."""
+def on_a_terminal(*words: str, program: Path = SCALING) -> tuple[str, int]:
+    """Run a program with a terminal for its output and its talk; give what appears there, and the exit code."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [SCALING, *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs if err_too else subprocess.DEVNULL
-    )
+    cwd = None if program is SCALING else ROOT
+    process = subprocess.Popen([program, *words], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=cwd)
     os.close(theirs)
     pieces = []
     while True:
@@ -77,15 +86,17 @@ class TestTerminalOrPipe:
         out, _ = on_a_terminal("fits", "--format", "json")
         assert len(json.loads(out)) == 2
 
-    def test_a_bar_for_what_takes_long_and_only_on_a_terminal(self, store: Path) -> None:
-        """Eight thousand replicates take some seconds; the bar comes after one."""
-        words = ("fit", "chinchilla", "--bootstrap", "8000", "--format", "json")
-        out, code = on_a_terminal(*words, err_too=True)
+    @pytest.mark.parametrize(("seconds", "shown"), [(2, True), (0.2, False)])
+    def test_a_bar_for_what_takes_longer_than_a_second(self, seconds: float, shown: bool) -> None:
+        out, code = on_a_terminal("-c", SLOW_WORK, str(seconds), program=Path(sys.executable))
         assert code == 0
-        assert "resampling" in out
-        assert "/8000" in out
-        answer = scaling("fit", "chinchilla", "--bootstrap", "100")
-        assert "resampling" not in answer.stderr
+        assert ("working" in out and "4/8" in out) == shown
+
+    def test_no_bar_where_talk_is_no_terminal(self) -> None:
+        answer = subprocess.run(
+            [sys.executable, "-c", SLOW_WORK, "1.5"], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        assert answer.stdout + answer.stderr == ""
 
 
 class TestOutputThatGoesNowhere:
@@ -123,7 +134,6 @@ class TestExitCodes:
             (["fits"], 0),
             (["forecast", "web", "--at", "N=1e12,D=1e14", "--fail-on", "extrapolating"], 1),
             (["fit", "chinchila"], 2),
-            (["fitt"], 2),
             (["fits", "--nosuch"], 2),
             (["fits", "--db", "nosuch.duckdb"], 3),
             (["ingest", "nosuch.csv"], 4),

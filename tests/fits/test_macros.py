@@ -46,13 +46,9 @@ def suggestion(store: Store, name: str) -> str:
 
 
 WORDS = """
-c4 epoch240 _ _x X loss n_params runs_final fits web fit law chinchilla a1 abort data day year first last key
-level method name names new no off old options over plans prior rank replace role rule run schema set share
-show sql start store system temp text type value version view weak work write zone if ifnull date time try
-try_cast cast map row struct coalesce nullif columns unpack grouping extract position substring trim overlay
-interval exists any all lambda list array count sum avg min max abs exp ln log log2 log10 pow power sqrt pi
-epoch random range unnest query table select from where order group by end case when then else in is not and
-or null true false default user current_date
+c4 _ X loss n_params runs_final fits law day first key new off over rank replace run schema set sql text type value
+if ifnull date time try cast map row struct coalesce columns unpack grouping extract trim interval exists any lambda
+list power epoch query end case current_date
 """
 
 

@@ -97,7 +97,7 @@ def test_the_bootstrap_agrees_with_the_covariance_where_both_hold():
 @pytest.mark.parametrize("objective", ["squared", "huber", "lad"])
 def test_a_replicate_is_the_fit_of_its_rows(objective):
     x, y = curve(n=30)
-    count = 6 if objective == "lad" else 20
+    count = 3 if objective == "lad" else 20
     fit = fitted(x, y, objective=objective, bootstrap=count, seed=9)
     for i, counts in enumerate(bootstrap_weights(30, count, seed=9)):
         rows = np.repeat(np.arange(30), counts.astype(int))

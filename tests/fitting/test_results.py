@@ -138,6 +138,15 @@ def test_a_run_scatters_around_the_curve(plain):
     assert half[run] == pytest.approx(np.hypot(half[curve], noise), rel=1e-9)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_the_two_sides_of_a_robust_forecast_are_their_own(boot, level):
+    curve, run = (boot.predict({"x": 1e9}, level, kind) for kind in ("curve", "run"))
+    below, above = np.quantile(boot.residuals, [(1 - level) / 2, (1 + level) / 2]) * np.sqrt(12 / 9)
+    assert np.log(run.high / run.mean) == pytest.approx(np.hypot(np.log(curve.high / curve.mean), above), rel=1e-9)
+    assert np.log(run.mean / run.low) == pytest.approx(np.hypot(np.log(curve.mean / curve.low), below), rel=1e-9)
+    assert abs(above) != pytest.approx(abs(below), rel=0.01)
+
+
 def test_inputs_of_different_lengths():
     n, d = np.meshgrid(np.geomspace(1e7, 1e9, 4), np.geomspace(1e9, 1e11, 4))
     fit = scaling.fit(
@@ -172,6 +181,19 @@ def test_inputs_from_zero_or_of_both_signs():
     np.testing.assert_allclose(signed.extrapolation_factor({"x": [-9, 0, 10]}), 1)
     assert np.isnan(signed.extrapolation_factor({"x": 11})[0])
     assert signed.predict({"x": 11}).verdict != "ok"
+
+
+@pytest.mark.parametrize("bootstrap", [0, 40])
+def test_outside_the_domain_of_a_law_a_forecast_is_unknown(bootstrap):
+    x = 1.4 + np.geomspace(0.05, 6, 40)
+    noise = np.exp(0.001 * np.random.default_rng(0).standard_normal(40))
+    fit = scaling.fit("shifted_power", {"x": x}, (0.9 * (x - 1.4) ** 1.1 + 1.2) * noise, bootstrap=bootstrap)
+    below, inside = (fit.predict({"x": v}) for v in (0.5, 3.0))
+    assert np.isnan([below.mean, below.low, below.high]).all()
+    assert inside.low < inside.mean < inside.high
+    both = fit.predict({"x": [0.5, 3.0]})
+    assert np.isnan(both.mean[0])
+    assert both.high[1] == inside.high
 
 
 @pytest.mark.parametrize("which", ["plain", "boot"])

@@ -1,5 +1,7 @@
 """Each finding behind a verdict, shown by data that have it, and absent from data that do not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -183,3 +185,29 @@ def test_redundant_parameters_are_found():
     assert fit.verdict == "not identified"
     assert fit.diagnostics.condition_number > 1e7
     assert fit.evaluate({"x": 10.0})[0, 0] == pytest.approx(21, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({}, "ok"),
+        ({"structure_p": 0.99e-4}, "weak"), ({"structure_p": 1.01e-4}, "ok"), ({"structure_p": np.nan}, "ok"),
+        ({"condition_number": 1.01e7}, "not identified"), ({"condition_number": 0.99e7}, "ok"),
+        ({"condition_number": np.inf}, "not identified"), ({"condition_number": np.nan}, "not identified"),
+        ({"starts": 24, "starts_at_optimum": 1}, "weak"), ({"starts": 24, "starts_at_optimum": 2}, "ok"),
+        ({"starts": 1, "starts_at_optimum": 1}, "ok"),
+        ({"replicates_converged": 0.979, "replicates_at_bound": 0.0}, "weak"),
+        ({"replicates_converged": 0.981, "replicates_at_bound": 0.1}, "ok"),
+        ({"replicates_converged": 1.0, "replicates_at_bound": 0.101}, "weak"),
+        ({"groups": 7}, "weak"), ({"groups": 8}, "ok"),
+        ({"converged": False}, "weak"), ({"wide": ("E",)}, "weak"), ({"at_bound": ("E",)}, "weak"),
+        ({"enough_rows": False}, "not identified"), ({"constant_inputs": ("N",)}, "not identified"),
+        ({"converged": False, "enough_rows": False}, "not identified"),
+    ],
+)  # fmt: skip
+def test_the_limits_of_the_findings(change, verdict):
+    n, d = cross()
+    fit = chinchilla(n, d, loss(n, d) * noise(36), start=TRUTH)
+    changed = dataclasses.replace(fit.diagnostics, **change)
+    assert changed.verdict == verdict
+    assert bool(changed.reasons) is (verdict != "ok")

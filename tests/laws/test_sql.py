@@ -86,6 +86,17 @@ def test_sql_numbers_read_back_exactly():
             assert found == number
 
 
+def test_sql_numbers_are_doubles_and_no_decimals():
+    # Without an exponent DuckDB takes a literal for a DECIMAL, whose products run out of digits.
+    law = find_law("a*b*c*x", inputs=["x"])
+    values = np.random.default_rng(0).uniform(1, 10, (50, 3))
+    with duckdb.connect(":memory:") as connection:
+        for a, b, c in values.tolist():
+            sql = law.sql({"a": a, "b": b, "c": c}, {"x": "1e0"})
+            ((found,),) = connection.execute(f"SELECT {sql}").fetchall()
+            assert found == pytest.approx(a * b * c, rel=1e-15)
+
+
 def test_sql_needs_a_value_for_every_name():
     with pytest.raises(UsageError, match="no value for B, beta, D"):
         find_law("chinchilla").sql({"E": 1, "A": 1, "alpha": 1}, {"N": "n"})
