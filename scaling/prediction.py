@@ -71,9 +71,9 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
         down, up = np.maximum(centre - low, 0), np.maximum(high - centre, 0)
     else:
         gradient = _gradient(fit, values)
-        variance = np.einsum("mj,jk,mk->m", gradient, np.nan_to_num(fit.covariance), gradient)
-        known = bool(np.any(np.isfinite(fit.covariance)))
-        down = up = t_quantile(level, fit.degrees) * np.sqrt(variance) if known else np.full_like(mean, np.nan)
+        # A parameter that a bound holds has no error that is known, and so neither has a forecast that rests on it.
+        variance = np.einsum("mj,jk,mk->m", gradient, fit.covariance, gradient)
+        down = up = t_quantile(level, fit.degrees) * np.sqrt(variance)
     if kind == "run":
         below, above = residual_interval(fit.residuals, len(fit.theta), fit.objective, level)
         down, up = np.hypot(down, below), np.hypot(up, above)
@@ -87,7 +87,11 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
     verdict = f"extrapolating {format_factor(largest)}" if extrapolates else fit.verdict
     arrays = (mean, low, high, factor)
     mean_, low_, high_, factor_ = (float(a[0]) for a in arrays) if scalar else arrays
-    return Prediction(mean_, low_, high_, level, kind, factor_, f"{what}; {fit.interval_method}", verdict)
+    method = f"{what}; {fit.interval_method}"
+    if fit.diagnostics.at_bound and not len(fit.replicates):
+        held = ", ".join(fit.diagnostics.at_bound)
+        method = f"unknown, because a bound holds {held}, whose error the covariance does not give; use the bootstrap"
+    return Prediction(mean_, low_, high_, level, kind, factor_, method, verdict)
 
 
 def extrapolation_factor(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:

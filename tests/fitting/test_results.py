@@ -264,3 +264,16 @@ def test_a_fit_is_frozen(plain):
     with pytest.raises(dataclasses.FrozenInstanceError):
         plain.n_obs = 3
     assert plain != "a fit"
+
+
+def test_a_forecast_that_rests_on_a_held_parameter_has_no_known_interval():
+    x = np.geomspace(1, 1e4, 30)
+    y = (3 / x**0.3 - 0.05) * np.exp(0.01 * np.random.default_rng(0).standard_normal(30))  # a floor below zero
+    fit = scaling.fit("power_floor", {"x": x}, y, bootstrap=0)
+    assert fit.diagnostics.at_bound == ("E",)
+    prediction = fit.predict({"x": 1e6})
+    assert np.isfinite(prediction.mean)
+    assert np.isnan(prediction.low)
+    assert np.isnan(prediction.high)
+    assert "a bound holds E" in prediction.method
+    assert np.isfinite(scaling.fit("power_floor", {"x": x}, y, bootstrap=100).predict({"x": 1e6}).low)
