@@ -22,7 +22,6 @@ from scaling.errors import InputDataError, ScalingError, StoreError, UsageError,
 
 app = typer.Typer(
     name="scaling",
-    help="Scaling laws from run logs: ingest them, fit a law, forecast, decide, report.",
     epilog="Start with: scaling demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -66,6 +65,24 @@ At = Annotated[
     list[str] | None, Option("--at", metavar="NAME=VALUE,...", help="Inputs of any law; repeat for more targets.")
 ]
 Replace = Annotated[bool, Option("--replace", help="Let what is there of that name give way.")]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        from scaling import __version__
+
+        typer.echo(f"scaling-suite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Scaling laws from run logs: ingest them, fit a law, forecast, decide, report."""
 
 
 def command(panel: str, epilog: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -483,6 +500,7 @@ def allocate(
     from db.saved import load_fit
     from db.store import Store
     from reports.rows import allocation_shown
+    from scaling.formatting import format_percent
 
     budgets = [arguments.size(c, "--flops") for c in flops]
     with Store(db, read_only=True) as store:
@@ -495,6 +513,8 @@ def allocate(
         allocation_shown(saved.fit, plan),
     )
     say(f"C = 6 N D. Intervals of the optimum: {plan.method}; the scatter of single runs is not in them.")
+    if (lost := float(max(plan.edge_share))) > 0:
+        say(f"Up to {format_percent(lost)} of the replicates have no optimum; the intervals are of the others.")
     say_verdict(saved)
     fail_on_verdict(fail_on, plan.verdict, saved.fit.verdict)
 

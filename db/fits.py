@@ -169,9 +169,9 @@ def _find_law(store: Store, law: str, question: Question, parameters: Mapping[st
 
 def _with_unit(store: Store, law: Law, metric: str) -> Law:
     """Give the law the unit that the store knows of the metric; where it knows none, say that the law's is assumed."""
-    _, rows = store.query("SELECT unit FROM metric_defs WHERE metric = ?", [metric])
-    known = rows[0][0] if rows else "unknown"
-    assumed = f"{law.unit}, assumed" if law.unit else ""
+    _, rows = store.query("SELECT unit, kind FROM metric_defs WHERE metric = ?", [metric])
+    known, kind = rows[0] if rows else ("unknown", "loss")
+    assumed = f"{law.unit}, assumed" if law.unit and kind == "loss" else ""
     return replace_fields(law, unit=known if known != "unknown" else assumed)
 
 
@@ -183,7 +183,7 @@ def _free_name(store: Store, name: str | None, law: str, replace: bool) -> str:
     base, number = safe_name(store, law), 1
     _, rows = store.query("SELECT lower(name) FROM fits")
     taken = {row[0] for row in rows}
-    while f"{base}_{number}" in taken:
+    while any(one == f"{base}_{number}" or one.startswith(f"{base}_{number}_") for one in taken):
         number += 1
     return f"{base}_{number}"
 

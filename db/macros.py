@@ -81,10 +81,12 @@ def _meaning(store: Store, name: str) -> str | None:
     if rows:
         return str(rows[0][0]) if rows[0][1] else None
     # The parser gives a meaning of its own to a few words that are on neither list, such as ifnull and try.
+    import duckdb
+
     try:
-        store.query(f"SELECT {name}(1, 2)")
-    except UsageError as error:
-        return None if "does not exist" in error.message else "function"
+        store.connection.execute(f"SELECT {name}(1, 2)").fetchall()
+    except duckdb.Error as error:
+        return None if "does not exist" in str(error) else "function"
     return "function"
 
 

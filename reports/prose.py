@@ -143,10 +143,7 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
         ("Objective", cited(_objective(fit.objective))),
         (
             "Optimiser",
-            Markup(
-                "A screen of the whole range of the parameters, those in which the law is linear being solved for; "
-                "then damped Newton steps with exact derivatives, from the {} best starts, inside the bounds."
-            ).format(fit.diagnostics.starts),
+            Markup("{}, inside the bounds.").format(_optimiser(fit)),
         ),
         ("Intervals", cited(_intervals(fit))),
     ]
@@ -184,7 +181,8 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
             "Rounding",
             cited(
                 "Estimates and intervals are cut by the rule of the Particle Data Group (Phys. Rev. D 98, 030001, "
-                "section 5.3); other numbers have four significant digits. The JSON in this file has all digits."
+                "section 5.3); other numbers have four significant digits, counts and factors fewer. "
+                "The JSON in this file has all digits."
             ),
         ),
     ]
@@ -218,7 +216,19 @@ def _intervals(fit: Fit) -> str:
         if fit.diagnostics.groups
         else "Rows were drawn one by one, with replacement"
     )
-    return f"{method}. {unit}, and the law was fitted anew to each draw, as in Besiroglu et al. 2024, arXiv:2404.10102."
+    source = "" if fit.diagnostics.groups else ", as in Besiroglu et al. 2024, arXiv:2404.10102"
+    return f"{method}. {unit}, and the law was fitted anew to each draw{source}."
+
+
+def _optimiser(fit: Fit) -> str:
+    polish = "damped Newton steps with exact derivatives"
+    if fit.settings.get("start") is not None:
+        given = format_plural(fit.diagnostics.starts, "starting value")
+        return f"{polish[0].upper()}{polish[1:]} from the {given} that the user gave"
+    return (
+        "Starts spread over the usual range of the parameters, those in which the law is linear being solved for; "
+        f"then {polish} from the best {fit.diagnostics.starts}"
+    )
 
 
 def rows_used(answers: Answers) -> str:

@@ -130,7 +130,7 @@ def _of_the_fit(answers: Answers) -> list[Check]:
             "Optimum repeatable",
             _answer(said.optimum_is_repeatable),
             f"{said.starts_at_optimum} of {said.starts}",
-            "Starts, chosen by a screen of the whole range, that ended at the reported optimum.",
+            "Of the starting values that were polished, those that ended at the reported optimum.",
         ),
         Check(
             "Residuals without a trend",

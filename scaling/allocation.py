@@ -82,6 +82,7 @@ class Allocation:
                 "loss_low": float(self.loss_interval[0][i]),
                 "loss_high": float(self.loss_interval[1][i]),
                 "extrapolation_factor": float(self.extrapolation_factor[i]),
+                "replicates_without_optimum": float(self.edge_share[i]),
             }
             for i in range(len(self.compute_flop))
         ]

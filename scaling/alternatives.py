@@ -12,7 +12,8 @@ from scaling.laws.book import find_law, law_names
 from scaling.laws.law import Law
 from scaling.results import Fit
 
-_OBJECTIVES = (("huber", "log"), ("lad", "log"), ("squared", "log"), ("squared", "linear"))
+# Robust objectives on the fit's own scale, least squares on both: what published fits differ in.
+_ROBUST, _SCALES = ("huber", "lad"), ("log", "linear")
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,12 @@ def alternatives(
         Objectives first, then laws in the order of the book.
     """
     here = (fit.objective.name, fit.objective.residual)
-    wanted = [(f"{name} on {residual} residuals", fit.law, name, residual) for name, residual in _OBJECTIVES]
-    wanted = [one for one in wanted if one[2:] != here]
+    choices = [*((name, here[1]) for name in _ROBUST), *(("squared", residual) for residual in _SCALES)]
+    wanted = [
+        (f"{name} on {residual} residuals", fit.law, name, residual)
+        for name, residual in choices
+        if (name, residual) != here
+    ]
     for name in law_names():
         law = find_law(name)
         same_inputs = set(law.inputs) == set(fit.law.inputs)
@@ -87,7 +92,8 @@ def _try(
 ) -> Alternative:  # fmt: skip
     from scaling.fitting.fit import fit as fit_law
 
-    delta = fit.objective.delta if name == fit.objective.name else None
+    same_scale = (name, residual) == (fit.objective.name, fit.objective.residual)
+    delta = fit.objective.delta if same_scale else None  # in the unit of the residual, so it means nothing elsewhere
     try:
         other = fit_law(
             law, inputs, observed, objective=name, delta=delta, residual=residual, groups=groups,

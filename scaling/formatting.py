@@ -53,7 +53,7 @@ def format_number(value: float | None, digits: int = 4) -> str:
         return _scientific(value, digits - 1, trim=True)
     place = digits - 1 - exponent
     text = f"{round(value, place):.{max(place, 0)}f}"
-    return _trim(text) if float(text).is_integer() else text
+    return _trim(text) if float(value).is_integer() else text
 
 
 def format_estimate(value: float, error: float) -> str:

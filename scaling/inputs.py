@@ -53,6 +53,8 @@ def check_inputs(law: Law, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
             raise InputDataError(f"input '{name}' is {values[row]} in row {row}", hint="Leave such rows out.")
         arrays[name] = values
     length = max(len(v) for v in arrays.values())
+    if length == 0:
+        raise InputDataError("the inputs hold no rows")
     for name, values in arrays.items():
         if len(values) not in (1, length):
             raise InputDataError(f"input '{name}' has {len(values)} rows, another one {length}")

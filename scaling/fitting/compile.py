@@ -25,6 +25,7 @@ import sympy
 from numpy.typing import NDArray
 
 from scaling.errors import InputDataError
+from scaling.laws.formula import expand_products
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -344,7 +345,7 @@ class _Splitter:
         """Return the terms whose sum the expression is; one alone where its terms share no mixed factor."""
         if expression == 0:
             return ()
-        parts = [self._factors(term) for term in sympy.Add.make_args(sympy.expand_mul(expression))]
+        parts = [self._factors(term) for term in sympy.Add.make_args(expand_products(expression))]
         if len({mixed for _, mixed, _ in parts}) > 1:
             parts = [self._factors(expression)]
         return tuple((_index(self.parameter, p), _index(self.mixed, m), _index(self.data, q)) for p, m, q in parts)

@@ -27,6 +27,7 @@ SPARE_ROWS = 3  # rows <= parameters + 3 leave too little to judge the law by
 CONDITION_LIMIT = 1e7  # half the digits of a double: beyond it a direction is numerically undetermined
 WIDE_LOG_ERROR = 3.0  # a standard error of 3 in ln(amplitude) is a factor of 20 either way
 STRUCTURE_P = 1e-4
+FEW_REPLICATES = 40  # fewer leave less than one replicate beyond each end of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Diagnostics:
     correlated : tuple of str
         The pair.
     wide : tuple of str
-        Parameters that the data do not determine to better than a factor of 20 or to a tenth of their bounds.
+        Parameters that the data do not determine to better than a factor of 20 or to a quarter of their range.
     residual_rms : float
         Root mean square of the residuals, in the unit of the objective's residual.
     structure_p : float
@@ -104,6 +105,11 @@ class Diagnostics:
         return not (self.replicates_converged < 0.98 or self.replicates_at_bound > 0.1)
 
     @property
+    def undetermined(self) -> tuple[str, ...]:
+        """Parameters that the data leave wide open, or that only a bound holds."""
+        return (*self.wide, *self.at_bound)
+
+    @property
     def enough_groups(self) -> bool:
         """Whether clusters, if there are any, are enough to be resampled."""
         return self.groups == 0 or self.groups >= 8
@@ -138,12 +144,31 @@ class Diagnostics:
                 "Some combination of parameters leaves the fit unchanged "
                 f"(condition number {format_number(self.condition_number, 2)}).",
             )
+        if self.replicates_converged < 0.8 or (self.replicates_at_bound > 0.5 and not self.at_bound):
+            note(
+                NOT_IDENTIFIED,
+                "Drawn again, the rows give other parameters altogether: of the bootstrap replicates "
+                f"{100 * self.replicates_converged:.0f} % converged "
+                f"and {100 * self.replicates_at_bound:.0f} % ended at a bound.",
+            )
+        elif not self.bootstrap_sound:
+            note(
+                WEAK,
+                f"Of the bootstrap replicates {100 * self.replicates_converged:.0f} % converged "
+                f"and {100 * self.replicates_at_bound:.0f} % ended at a bound.",
+            )
+        if 0 < self.replicates < FEW_REPLICATES:
+            note(WEAK, f"There are only {self.replicates} bootstrap replicates; ends of intervals rest on one or two.")
         if not self.converged:
             note(WEAK, "The optimum was not reached: steps still lower the objective, or the parameters run away.")
-        if self.at_bound:
-            note(WEAK, f"A bound holds {_names(self.at_bound)}; its error is not known.")
-        if self.wide and self.well_conditioned:
-            note(WEAK, f"The data hardly determine {_names(self.wide)}.")
+        if len(self.undetermined) > 1:
+            note(
+                NOT_IDENTIFIED, f"The data do not determine {_names(self.undetermined)}: wide open, or held by a bound."
+            )
+        elif self.at_bound:
+            note(WEAK, f"A bound holds {self.at_bound[0]}; its error is not known.")
+        elif self.wide and self.well_conditioned:
+            note(WEAK, f"The data hardly determine {self.wide[0]}.")
         if not self.optimum_is_repeatable:
             note(WEAK, f"Only one of {self.starts} starts reached the optimum; there may be a better one.")
         if not self.residuals_unstructured:
@@ -151,12 +176,6 @@ class Diagnostics:
                 WEAK,
                 "The residuals show a trend that chance would not leave "
                 f"(p = {format_number(self.structure_p, 1)}): the law does not quite have the shape of the data.",
-            )
-        if not self.bootstrap_sound:
-            note(
-                WEAK,
-                f"Of the bootstrap replicates {100 * self.replicates_converged:.0f} % converged "
-                f"and {100 * self.replicates_at_bound:.0f} % ended at a bound.",
             )
         if not self.enough_groups:
             note(WEAK, f"There are only {self.groups} groups to resample; intervals from so few are too narrow.")
@@ -175,7 +194,7 @@ class Diagnostics:
         return cls(**values)
 
 
-def residual_structure(residuals: Array, weights: Array, inputs: dict[str, Array], p: int) -> float:
+def residual_structure(residuals: Array, weights: Array, inputs: dict[str, Array], p: int, rounding: float) -> float:
     """Test whether a trend is left in the residuals.
 
     Parameters
@@ -186,6 +205,8 @@ def residual_structure(residuals: Array, weights: Array, inputs: dict[str, Array
         Of the law; logarithms are taken of positive ones.
     p : int
         Parameters already fitted.
+    rounding : float
+        Residuals of this size and below are rounding, in which patterns mean nothing.
 
     Returns
     -------
@@ -204,7 +225,7 @@ def residual_structure(residuals: Array, weights: Array, inputs: dict[str, Array
     n = len(residuals)
     centre = residuals - np.median(residuals)
     scale = 1.4826 * float(np.median(np.abs(centre)))
-    if not scale > 0:
+    if not scale > rounding:
         return float("nan")
     y = np.clip(centre, -4 * scale, 4 * scale)
     axes = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from scaling.fitting.intervals import Covariance, covariance
 from scaling.fitting.newton import Progress
 from scaling.fitting.objective import Objective
 from scaling.fitting.resample import bootstrap_weights
-from scaling.fitting.screen import screen
+from scaling.fitting.screen import screen, spread_rows
 from scaling.fitting.solve import Problem
 from scaling.inputs import check_inputs
 from scaling.laws.book import find_law
@@ -64,7 +66,8 @@ def fit(
     residual : {'log', 'linear'}, default 'log'
         Whether residuals are of logarithms.
     weights : array_like (n,), optional
-        How much each row counts; not negative.
+        How much each row counts in the objective; rows of weight zero are left out. The scatter of a new run is that of
+        the residuals, each counted once.
     groups : array_like (n,), optional
         Which cluster each row belongs to (a run, a model family). Clusters are resampled whole.
     start : mapping, or sequence of mappings, optional
@@ -104,14 +107,19 @@ def fit(
     x = check_inputs(law, inputs)
     y = _check_observed(law, observed, len(next(iter(x.values()))), goal)
     n, p = len(y), len(law.parameters)
-    if n < p:
-        raise InputDataError(f"{n} rows cannot determine the {p} parameters of the law '{law.name}'", hint="Add runs.")
+    _check_enough(n, law)
     replicate_count = _whole(bootstrap, "the number of bootstrap replicates")
     if replicate_count == 1:
         raise UsageError("one bootstrap replicate has no spread", hint="Ask for some hundreds, or for 0.")
     seed = _whole(seed, "the seed")
     w = _check_weights(weights, n)
     codes = _check_groups(groups, n)
+    if np.any(w == 0):  # a row that does not count is no row: not of the data's range, nor of the degrees of freedom
+        used = np.flatnonzero(w > 0)
+        x, y, w = {name: v[used] for name, v in x.items()}, y[used], w[used]
+        codes = None if codes is None else _check_groups(codes[used], len(used))
+        n = len(used)
+        _check_enough(n, law)
 
     support = {name: (float(v.min()), float(v.max())) for name, v in x.items()}
     support[law.output] = (float(y.min()), float(y.max()))
@@ -141,6 +149,7 @@ def fit(
         flop = 6 * x["N"] * x["D"]
         support["6*N*D"] = (float(flop.min()), float(flop.max()))
     names = law.parameter_names
+    scale = 1.0 if residual == "log" else float(np.max(np.abs(y)))
     correlation, pair = _largest_correlation(spread, names)
     diagnostics = Diagnostics(
         converged=bool(minima.converged[best]),
@@ -154,7 +163,7 @@ def fit(
         correlated=pair,
         wide=_wide(spread, kernel, problem, names),
         residual_rms=float(np.sqrt(np.average(residuals**2, weights=w))),
-        structure_p=residual_structure(residuals, w, x, p),
+        structure_p=residual_structure(residuals, w, x, p, rounding=1e-12 * scale),
         replicates=len(replicates),
         replicates_converged=shares[0],
         replicates_at_bound=shares[1],
@@ -198,9 +207,11 @@ def _starts(
     if start is not None:
         rows = []
         for entry in _as_list(start):
-            if odd := set(entry) ^ set(law.parameter_names):
+            if missing := [name for name in law.parameter_names if name not in entry]:
+                raise UsageError(f"there is no starting value for '{missing[0]}'", hint="Give one for every parameter.")
+            if odd := set(entry) - set(law.parameter_names):
                 name = sorted(odd)[0]
-                raise UsageError(f"starting values must name every parameter once: '{name}' does not fit",
+                raise UsageError(f"the law '{law.name}' has no parameter '{name}' to start from",
                                  hint=did_you_mean(name, law.parameter_names))  # fmt: skip
             try:
                 rows.append([float(entry[name]) for name in law.parameter_names])
@@ -214,9 +225,10 @@ def _starts(
     points = kernel.to_internal(screen(law, x, y, bounds[:, 0], bounds[:, 1], ranges, relative))
     if not len(points):
         raise InputDataError(f"no starting values for the law '{law.name}' were found inside its bounds")
-    cost = np.concatenate([
-        problem.values(points[i : i + 256], w[None]) for i in range(0, len(points), 256)
-    ])  # fmt: skip
+    # Some hundred rows tell good starts from bad ones; the polish sees all of them.
+    some = spread_rows(len(y))
+    small = replace(problem, data=problem.data.take(some), observed=y[some])
+    cost = np.concatenate([small.values(points[i : i + 256], w[None, some]) for i in range(0, len(points), 256)])
     return np.asarray(points[np.argsort(cost, kind="stable")])
 
 
@@ -308,6 +320,11 @@ def _check_observed(law: Law, observed: ArrayLike, n: int, objective: Objective)
     return y
 
 
+def _check_enough(n: int, law: Law) -> None:
+    if n < (p := len(law.parameters)):
+        raise InputDataError(f"{n} rows cannot determine the {p} parameters of the law '{law.name}'", hint="Add runs.")
+
+
 def _check_weights(weights: ArrayLike | None, n: int) -> Array:
     if weights is None:
         return np.ones(n)
@@ -326,6 +343,8 @@ def _check_groups(groups: ArrayLike | None, n: int) -> NDArray[np.int64] | None:
     if groups is None:
         return None
     labels = np.asarray(groups)
+    if any(label is None or (isinstance(label, float) and math.isnan(label)) for label in labels.ravel().tolist()):
+        raise InputDataError("a row has no group: None or NaN stands in its place", hint="Leave such rows out.")
     if labels.shape != (n,):
         raise InputDataError(f"groups have shape {labels.shape}, but there are {n} rows")
     _, codes = np.unique(labels.astype(str), return_inverse=True)

@@ -53,7 +53,7 @@ def screen(
         Natural units, inside the bounds.
     """
     names = law.parameter_names
-    rows = _spread_rows(len(observed))
+    rows = spread_rows(len(observed))
     inputs = {name: x[rows] for name, x in inputs.items()}
     observed = observed[rows]
     linear = [names.index(n) for n in law.linear_parameters]
@@ -73,7 +73,7 @@ def screen(
     return np.clip(out, low, high)
 
 
-def _spread_rows(n: int) -> NDArray[np.int64]:
+def spread_rows(n: int) -> NDArray[np.int64]:
     """Return at most `_MAX_ROWS` rows, evenly spread over the data."""
     return np.unique(np.linspace(0, n - 1, min(n, _MAX_ROWS)).round().astype(np.int64))
 

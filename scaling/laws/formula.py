@@ -7,6 +7,7 @@ always written out (``6*N``, not ``6N``), because a missing sign is more often a
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ MAX_DEPTH = 50  # nested parentheses and functions
 
 _LARGEST = 1e300  # numbers beyond it overflow in the next multiplication
 _LARGEST_EXPONENT = 300
+_MOST_TERMS = 256  # of a sum that products are multiplied out to; a formula of 14 factors would make 16,384
 
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|[-+*/^()])"
@@ -87,6 +89,15 @@ def symbol(name: str) -> sympy.Symbol:
 def is_name(text: str) -> bool:
     """Tell whether a text can name an input or a parameter: a name, and not that of a function or constant."""
     return text.isidentifier() and text not in FUNCTIONS and text not in CONSTANTS
+
+
+def expand_products(expression: sympy.Expr) -> sympy.Expr:
+    """Multiply out products of sums, unless that would make more than a few hundred terms."""
+    terms = 1
+    for product in expression.atoms(sympy.Mul) | {expression}:
+        size = math.prod(len(f.args) for f in sympy.Mul.make_args(product) if f.is_Add)
+        terms = max(terms, size)
+    return sympy.expand_mul(expression) if terms <= _MOST_TERMS else expression
 
 
 class _Parser:

@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 from scaling.errors import LawError, UsageError, did_you_mean
-from scaling.laws.formula import is_name, parse_formula, symbol
+from scaling.laws.formula import expand_products, is_name, parse_formula, symbol
 from scaling.laws.parameter import Parameter, read_parameter, resolve_bound
 from scaling.laws.sql import sql_number, to_sql
 
@@ -254,7 +254,7 @@ def _vanishes(expression: sympy.Expr) -> bool:
     if expression.has(sympy.DiracDelta):  # the bend of |a|, which no point but zero shows
         return False
     names = sorted(expression.free_symbols, key=str)
-    terms = sympy.Add.make_args(sympy.expand_mul(expression))
+    terms = sympy.Add.make_args(expand_products(expression))
     for offset in (0.37, 1.13, 1.91):
         point = {s: offset + 0.171 * i for i, s in enumerate(names)}
         values = [term.subs(point).evalf() for term in terms]

@@ -216,9 +216,7 @@ class TestHow:
         [(config,)] = query("SELECT config FROM fits WHERE name = 'chinchilla_2'")
         assert json.loads(config)["settings"]["start"]["A"] == 500
 
-    @pytest.mark.parametrize(
-        ("objective", "residual"), [("squared", "log"), ("squared", "linear"), ("lad", "log"), ("huber", "linear")]
-    )
+    @pytest.mark.parametrize(("objective", "residual"), [("squared", "linear"), ("lad", "log")])
     def test_objectives(self, objective: str, residual: str, store: Any, ok: Any, web_runs: Any) -> None:
         row = ok("fit", "chinchilla", *WEB, *QUICK, "--objective", objective, "--residual", residual).row
         inputs = {"N": web_runs["N"], "D": web_runs["D"]}

@@ -96,23 +96,11 @@ def test_a_law_of_another_input(store: Path, ok: Any) -> None:
 
 
 def test_a_fit_that_is_not_identified_says_so_first(store: Path, ok: Any) -> None:
-    where = "corpus = 'web' AND (run_id LIKE 'web-0%' OR run_id IN ('web-22', 'web-41'))"
-    ok("fit", "chinchilla", "--where", where, "--bootstrap", "20", "--name", "few")
-    answer = ok("report", "few", *TARGET)
+    words = ("--param", "E=0:", "--param", "A=0:", "--param", "alpha=0.01:2", "--where", "run_id LIKE 'web-0%'")
+    ok("fit", "E + A/D**alpha", *words, "--bootstrap", "20", "--name", "few")
+    answer = ok("report", "few", "--at", "D=1e12")
     assert answer.row["verdict"] == "not identified"
     assert "not identified" in text_of(page())[:2000]
-
-
-def test_simulated_logs_are_called_so(ok: Any, write: Any) -> None:
-    lines = [
-        f"r{i}{j},{n},{d},{1.8 + 480 / n**0.35 + 2100 / d**0.37},true"
-        for i, n in enumerate((1e7, 1e8, 1e9, 1e10))
-        for j, d in enumerate((1e9, 1e10, 1e11))
-    ]
-    ok("ingest", write("made.csv", "\n".join(["run_id,N,D,loss,simulated", *lines])))
-    ok("fit", "chinchilla", "--bootstrap", "0", "--name", "made")
-    ok("report", "made")
-    assert "Simulated data." in text_of(page())[:2000]
 
 
 class TestRefused:

@@ -31,12 +31,15 @@ QUICK = ("--bootstrap", "0")
         "loss < '",
     ],
 )
-@pytest.mark.parametrize("option", ["--where", "--input"])
-def test_what_is_not_one_condition_is_refused(option: str, where: str, store: Path, refused: Any) -> None:
-    text = where if option == "--where" else f"N={where}"
-    answer = refused(2, "fit", "chinchilla", *QUICK, option, text)
-    assert option in answer.err
-    assert "saved" not in answer.err
+def test_what_is_not_one_condition_is_refused(where: str, store: Path, refused: Any) -> None:
+    assert "--where takes one SQL expression" in refused(2, "fit", "chinchilla", *QUICK, "--where", where).err
+
+
+@pytest.mark.parametrize(
+    "text", ["n_params; DROP TABLE runs", "n_params) AS N, (n_tokens", "n_params, n_tokens", "(n_params", "n_params AS"]
+)
+def test_what_is_not_one_input_is_refused(text: str, store: Path, refused: Any) -> None:
+    assert "--input takes one SQL expression" in refused(2, "fit", "chinchilla", *QUICK, "--input", f"N={text}").err
 
 
 @pytest.mark.parametrize(

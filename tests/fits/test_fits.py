@@ -84,7 +84,7 @@ class TestWhatIsKept:
         assert ask(f"SELECT {columns} FROM fits") == [
             (
                 saved.fit_id, "mine", "loss", "chinchilla", "E + A/N**alpha + B/D**beta", "loss",
-                "huber(0.001) on log residuals", saved.fit.objective_value, "ok", 19, 9, None,
+                "huber(0.001) on log residuals", saved.fit.objective_value, saved.fit.verdict, 19, 9, None,
             )
         ]  # fmt: skip
         [(sql, data, version, env)] = ask("SELECT query_sql, data_sha256, package_version, env FROM fits")

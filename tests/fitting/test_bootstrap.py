@@ -81,7 +81,7 @@ def test_labels_of_groups_may_be_anything():
     labels = np.arange(40) % 10
     by_number = fitted(x, y, bootstrap=40, groups=labels)
     by_text = fitted(x, y, bootstrap=40, groups=[f"model {i}" for i in labels])
-    by_object = fitted(x, y, bootstrap=40, groups=np.array([None if i == 0 else i for i in labels], object))
+    by_object = fitted(x, y, bootstrap=40, groups=np.array(["zero" if i == 0 else i for i in labels], object))
     np.testing.assert_array_equal(by_number.replicates, by_text.replicates)
     assert by_object.diagnostics.groups == 10
 

@@ -153,3 +153,25 @@ def test_more_replicates_begin_with_the_same_ones(draw, clean):
     inputs, observed = noisy("chinchilla", draw, clean)
     few, many = (fitted("chinchilla", inputs, observed, bootstrap=b) for b in (40, 300))
     np.testing.assert_allclose(many.replicates[:40], few.replicates, rtol=1e-5)
+
+
+def test_a_row_of_weight_zero_is_no_row():
+    x = np.geomspace(1, 1e3, 30)
+    y = (2 + 3 / x**0.5) * np.exp(0.01 * np.random.default_rng(4).standard_normal(30))
+    wild_x, wild_y = np.append(x, [1e9, 1e9]), np.append(y, [50.0, 60.0])
+    weights = np.append(np.ones(30), [0.0, 0.0])
+    for objective in ("squared", "huber", "lad"):
+        without = scaling.fit("power_floor", {"x": x}, y, objective=objective, bootstrap=50)
+        given = scaling.fit("power_floor", {"x": wild_x}, wild_y, objective=objective, bootstrap=50, weights=weights)
+        assert given.estimates == without.estimates
+        assert given.n_obs == 30
+        assert given.support == without.support
+        assert given.predict({"x": 1e4}) == without.predict({"x": 1e4})
+
+
+def test_runs_that_share_one_ratio_of_tokens_to_parameters_do_not_identify_a_law_of_both():
+    rng = np.random.default_rng(0)
+    n = np.geomspace(2e7, 2e9, 30)
+    for _ in range(5):
+        loss = (1.8 + 480 / n**0.35 + 2100 / (20 * n) ** 0.37) * np.exp(0.005 * rng.standard_normal(30))
+        assert scaling.fit("chinchilla", {"N": n, "D": 20 * n}, loss, bootstrap=200).verdict == "not identified"
