@@ -469,6 +469,10 @@ def forecast(
     targets = arguments.targets(params, tokens, at)
     if not targets:
         raise UsageError("Nothing to forecast.", "Name a target: --params 70B --tokens 1.4T, or --at x=1e24.")
+    if save and curve:
+        raise UsageError(
+            "A forecast is kept to be held against a run, so its interval is that of a run.", "Leave --curve out."
+        )
     kind = "curve" if curve else "run"
     with Store(db, read_only=not save, create=False) as store:
         saved = load_fit(store, name)

@@ -6,8 +6,8 @@ process. Statements are not judged by their text; what may not happen is switche
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import duckdb
@@ -71,31 +71,28 @@ def run_readonly(
         connection = store.connection
         _harden(connection, memory_limit)
         statement = _single_statement(connection, sql, store.path)
-        expired = False
 
-        def stop() -> None:
-            nonlocal expired
-            expired = True
-            connection.interrupt()
-
-        timer = Timer(timeout_s, stop)
-        timer.daemon = True
-        timer.start()
-        try:
+        def work() -> tuple[list[str], list[tuple[Any, ...]]]:
             result = connection.execute(statement, params)
             columns = [column[0] for column in result.description or []]
-            rows = result.fetchall() if max_rows is None else result.fetchmany(max_rows)
-        except duckdb.Error as error:
-            if expired:
+            return columns, result.fetchall() if max_rows is None else result.fetchmany(max_rows)
+
+        # In a thread of its own, because DuckDB does not always notice Ctrl-C while it works.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            running = pool.submit(work)
+            try:
+                return running.result(timeout_s)
+            except TimeoutError as error:
+                connection.interrupt()
                 raise StoreError(
                     f"The query was stopped after {timeout_s:g} s.",
                     "Select fewer rows, or allow more time (--timeout).",
                 ) from error
-            timer.cancel()
-            raise translate(error, connection, store.path) from error
-        finally:
-            timer.cancel()
-        return columns, rows
+            except KeyboardInterrupt:
+                connection.interrupt()
+                raise
+            except duckdb.Error as error:
+                raise translate(error, connection, store.path) from error
 
 
 def _harden(connection: duckdb.DuckDBPyConnection, memory_limit: str) -> None:

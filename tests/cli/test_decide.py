@@ -259,3 +259,25 @@ class TestAllocate:
     def test_a_law_without_an_optimum(self, ok: Any, store: Any, refused: Any) -> None:
         ok("fit", "multiplicative", "--bootstrap", "0", "--name", "flat")
         assert "no compute-optimal split" in refused(1, "allocate", "flat", "--flops", "1e22", "--force").err
+
+
+def test_a_forecast_that_is_kept_is_one_of_a_run(tmp_path) -> None:
+    from typer.testing import CliRunner
+
+    import cli
+
+    words = [
+        "forecast",
+        "c4",
+        "--params",
+        "70B",
+        "--tokens",
+        "1.4T",
+        "--curve",
+        "--save",
+        "--db",
+        str(tmp_path / "no.duckdb"),
+    ]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 2
+    assert "Leave --curve out" in done.stderr

@@ -167,6 +167,17 @@ class TestExitCodes:
         assert err == "Interrupted; what was not finished is not in the store.\n"
         assert store.read_bytes() == before
 
+    def test_interrupt_of_a_query(self, store: Path) -> None:
+        words = ("sql", "SELECT count(*) FROM range(100000000) AS a(i), range(100000) AS b(j) WHERE i % 7 = j % 5")
+        with subprocess.Popen([SCALING, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            time.sleep(3)  # well inside the query, which is stopped after 30 s at the latest
+            assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert out == ""
+        assert "Traceback" not in err
+
 
 class TestEnvironment:
     def test_the_store_named_by_the_environment(self, store: Path, tmp_path: Path) -> None:
