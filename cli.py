@@ -281,6 +281,7 @@ def show(
     """Show everything about a run or a fit."""
     from db.saved import load_fit
     from db.store import Store
+    from reports.rows import saved_fit_row, saved_fit_text
     from reports.terminal import cell
 
     with Store(db, read_only=True) as store:
@@ -293,7 +294,7 @@ def show(
                 near = did_you_mean(name, [k for (k,) in known]).split("There are:")[0]
                 hint = f"{near}See what there is with: scaling ls, scaling fits"
                 raise UsageError(f"The store has no run and no fit '{name}'.", hint) from error
-            emit([fit_object(saved, 0.95)], format_, fit_text(saved, 0.95))
+            emit([saved_fit_row(saved, 0.95)], format_, saved_fit_text(saved, 0.95))
             return
         run = dict(zip(columns, rows[0], strict=True))
         _, last = store.query(
@@ -387,6 +388,7 @@ def fit(
     from db.fits import fit_runs
     from db.select import Question, shut_out_files
     from db.store import Store
+    from reports.rows import saved_fit_row, saved_fit_text
     from scaling.formatting import format_plural
     from scaling.inputs import check_level
 
@@ -415,8 +417,8 @@ def fit(
         about = f"{one.name}: " if by else ""
         for reason, count in one.excluded["counts"].items():
             say(f"{about}left out: {format_plural(count, 'run')}, {reason}")
-    texts = [fit_text(one, level) for one in saved]
-    emit([fit_object(one, level) for one in saved], format_, "\n\n".join(texts))
+    texts = [saved_fit_text(one, level) for one in saved]
+    emit([saved_fit_row(one, level) for one in saved], format_, "\n\n".join(texts))
     fail_on_verdict(fail_on, *(one.fit.verdict for one in saved))
 
 
@@ -425,22 +427,6 @@ def fits(db: Database = "scaling.duckdb", format_: Format = None) -> None:
     """List the saved fits."""
     columns, rows = read(db, LISTS["fits"])
     emit(rows, format_, columns=columns)
-
-
-def fit_object(saved: Any, level: float) -> dict[str, Any]:
-    """Return a saved fit as a row object."""
-    from reports.rows import fit_row
-
-    group = {"group_by": saved.group_by, "group_value": saved.group_value}
-    origin = {"excluded": saved.excluded["counts"], "sql": saved.sql, "data_sha256": saved.data_sha256}
-    return {"fit_id": saved.fit_id, "name": saved.name} | fit_row(saved.fit, level) | group | origin
-
-
-def fit_text(saved: Any, level: float) -> str:
-    """Return a saved fit as a text."""
-    group = f", {saved.group_by} = {saved.group_value}" if saved.group_by else ""
-    call = f"{saved.name}({', '.join(saved.arguments.values())})"
-    return f"{saved.fit.summary(level)}\nsaved as {saved.name} ({saved.fit_id}{group}); in SQL: {call}"
 
 
 # --- Decide ---------------------------------------------------------------------------------------------------------
@@ -545,72 +531,30 @@ def report(
     format_: Format = None,
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
-    from db.saved import load_fit
+    from db.provenance import is_simulated, sources_of
+    from db.saved import load_fit, unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
     from reports import check_place, write_report
+    from reports.gather import gather
+    from scaling.alternatives import alternatives
 
     check_place(output)
     targets = arguments.targets(params, tokens, at)
     budgets = [arguments.size(c, "--flops") for c in flops or []]
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        saved = load_fit(store, name)
+        arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+        rows = unchanged_rows(store, saved)
+        sources, simulated = sources_of(store, rows.run_ids), is_simulated(store, rows.run_ids)
     with progress("refitting") as advance:
-        with Store(db, read_only=True) as store:
-            shut_out_files(store)
-            saved = load_fit(store, name)
-            arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
-            page = report_input(store, saved, targets, budgets, level, advance)
+        others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)
+        asked = {"targets": targets, "budgets": budgets, "level": level}
+        page = gather(saved, rows, sources, others, store=db, simulated=simulated, **asked)
         path = write_report(page, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
-
-
-def report_input(
-    store: Any,
-    saved: Any,
-    targets: Sequence[dict[str, float]],
-    budgets: Sequence[float],
-    level: float,
-    advance: Callable[[int, int], None] | None,
-) -> Any:
-    """Gather what a page shows: the rows of the fit, where they came from, and what other choices would give."""
-    from db.provenance import is_simulated, sources_of
-    from db.saved import rows_of
-    from reports import Alternative, RefusedRow, ReportInput, Source, Target
-    from scaling.alternatives import alternatives
-
-    rows = rows_of(store, saved)
-    if rows.sha256 != saved.data_sha256:
-        raise InputDataError(
-            f"The rows of the fit '{saved.name}' have changed since it was made, so it no longer describes them.",
-            f"Fit again: {saved.command} --replace",
-        )
-    sources = sources_of(store, rows.run_ids)
-    refused = [RefusedRow(Path(s.uri).name, line, reason) for s in sources for line, reason in s.refused]
-    refused += [RefusedRow(f"run {row['run_id']}", None, row["reason"]) for row in saved.excluded["rows"]]
-    others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)
-    return ReportInput(
-        name=saved.name,
-        fit=saved.fit,
-        inputs=rows.inputs,
-        observed=rows.observed,
-        run_ids=rows.run_ids,
-        targets=tuple(Target("", x) for x in targets),
-        budgets=tuple(budgets),
-        alternatives=tuple(Alternative(a.label, a.fit, a.refusal) for a in others),
-        refused=tuple(refused),
-        excluded_counts=dict(saved.excluded["counts"]),
-        sources=tuple(
-            Source(Path(s.uri).name, s.sha256, s.n_runs, f"{s.imported_at:%Y-%m-%d %H:%M} UTC") for s in sources
-        ),
-        command=saved.command,
-        sql=saved.sql,
-        data_sha256=saved.data_sha256,
-        versions=saved.env,
-        store=Path(store.path).name,
-        created_at=f"{saved.created_at:%Y-%m-%d %H:%M} UTC",
-        simulated=is_simulated(store, rows.run_ids),
-        level=level,
-    )
 
 
 @command(REPORT, "Example: scaling demo --output demo-out")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from db.select import Question, Selection, select
-from scaling.errors import UsageError, did_you_mean
+from scaling.errors import InputDataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -165,6 +165,34 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
     question = Question(**{**asked, "inputs": asked["inputs"]})
     selection = select(store, saved.fit.law, question, positive=saved.fit.objective.residual == "log")
     return selection if saved.group_value is None else selection.take(saved.group_value)
+
+
+def unchanged_rows(store: Store, saved: SavedFit) -> Selection:
+    """Select the rows of a saved fit again, and refuse where they are no longer those that were fitted.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    InputDataError
+        Where the data have changed since.
+    """
+    rows = rows_of(store, saved)
+    if rows.sha256 != saved.data_sha256:
+        raise InputDataError(
+            f"The rows of the fit '{saved.name}' have changed since it was made, so it no longer describes them.",
+            f"Fit again: {saved.command} --replace",
+        )
+    return rows
 
 
 def _replicates(store: Store, fit_id: str, names: list[str]) -> list[list[float | None]]:

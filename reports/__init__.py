@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reports.answers import Answers, answer
-    from reports.inputs import Alternative, RefusedRow, ReportInput, Source, Target
+    from reports.inputs import RefusedRow, ReportInput, Source, Target
     from reports.page import check_place, render_report, write_report
     from reports.series import FigureData, Series
+    from scaling.alternatives import Alternative
 
 _HOMES = {
-    "Alternative": "reports.inputs",
+    "Alternative": "scaling.alternatives",
     "Answers": "reports.answers",
     "FigureData": "reports.series",
     "RefusedRow": "reports.inputs",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.alternatives import Alternative
 from scaling.errors import UsageError
 from scaling.results import Fit
 
@@ -28,25 +29,6 @@ class Target:
 
     label: str
     inputs: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """The same rows under another objective or another law.
-
-    Parameters
-    ----------
-    label : str
-        Such as ``squared on log residuals`` or ``kaplan``.
-    fit : Fit, optional
-        What came out; few or no bootstrap replicates are enough.
-    refusal : str
-        Why nothing came out, where `fit` is None.
-    """
-
-    label: str
-    fit: Fit | None = None
-    refusal: str = ""
 
 
 @dataclass(frozen=True)

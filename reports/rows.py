@@ -51,6 +51,20 @@ def fit_row(fit: Fit, level: float) -> dict[str, Any]:
     }
 
 
+def saved_fit_row(saved: Any, level: float) -> dict[str, Any]:
+    """Return a fit of the store as one row object: that of `fit_row`, and where it comes from."""
+    group = {"group_by": saved.group_by, "group_value": saved.group_value}
+    origin = {"excluded": saved.excluded["counts"], "sql": saved.sql, "data_sha256": saved.data_sha256}
+    return {"fit_id": saved.fit_id, "name": saved.name} | fit_row(saved.fit, level) | group | origin
+
+
+def saved_fit_text(saved: Any, level: float) -> str:
+    """Return a fit of the store as a text: its summary, and how to call it in SQL."""
+    group = f", {saved.group_by} = {saved.group_value}" if saved.group_by else ""
+    call = f"{saved.name}({', '.join(saved.arguments.values())})"
+    return f"{saved.fit.summary(level)}\nsaved as {saved.name} ({saved.fit_id}{group}); in SQL: {call}"
+
+
 def forecast_rows(fit: Fit, targets: Sequence[Mapping[str, float]], predictions: Sequence[Prediction]) -> Rows:
     """Return forecasts as rows; ``verdict`` is that of the forecast, ``fit_verdict`` that of the fit behind it."""
     return [

@@ -31,7 +31,7 @@ class Alternative:
     """
 
     label: str
-    fit: Fit | None
+    fit: Fit | None = None
     refusal: str = ""
 
 

@@ -1,0 +1,74 @@
+"""Turn a saved fit, its rows and their sources into what a page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reports.inputs import Alternative, RefusedRow, ReportInput, Source, Target
+
+
+def gather(
+    saved: Any,
+    rows: Any,
+    sources: Sequence[Any],
+    others: Sequence[Alternative],
+    *,
+    targets: Sequence[dict[str, float]],
+    budgets: Sequence[float],
+    level: float,
+    store: str,
+    simulated: bool,
+) -> ReportInput:
+    """Gather what a page shows.
+
+    Parameters
+    ----------
+    saved : db.saved.SavedFit
+        The fit, as the store has it.
+    rows : db.select.Selection
+        Its rows.
+    sources : sequence of db.provenance.SourceOfRuns
+        Where they came from.
+    others : sequence of Alternative
+        The same rows under other objectives and laws.
+    targets : sequence of dict
+        Inputs of the forecasts.
+    budgets : sequence of float
+        Compute to split, FLOP.
+    level : float
+        Nominal coverage of the intervals.
+    store : str
+        Path of the store.
+    simulated : bool
+        Whether no model was trained.
+
+    Returns
+    -------
+    ReportInput
+    """
+    refused = [RefusedRow(Path(s.uri).name, line, reason) for s in sources for line, reason in s.refused]
+    refused += [RefusedRow(f"run {row['run_id']}", None, row["reason"]) for row in saved.excluded["rows"]]
+    files = [Source(Path(s.uri).name, s.sha256, s.n_runs, f"{s.imported_at:%Y-%m-%d %H:%M} UTC") for s in sources]
+    return ReportInput(
+        name=saved.name,
+        fit=saved.fit,
+        inputs=rows.inputs,
+        observed=rows.observed,
+        run_ids=rows.run_ids,
+        targets=tuple(Target("", x) for x in targets),
+        budgets=tuple(budgets),
+        alternatives=tuple(others),
+        refused=tuple(refused),
+        excluded_counts=dict(saved.excluded["counts"]),
+        sources=tuple(files),
+        command=saved.command,
+        sql=saved.sql,
+        data_sha256=saved.data_sha256,
+        versions=saved.env,
+        store=Path(store).name,
+        created_at=f"{saved.created_at:%Y-%m-%d %H:%M} UTC",
+        simulated=simulated,
+        level=level,
+    )
