@@ -12,10 +12,11 @@ from db.cells import BAD, MISSING, NAN, OK, Numbers, typed_values
 from db.checks import Refusals, check_units, check_values
 from db.fields import is_loss_name
 from db.mapping import Mapping, MetricSpec
-from db.problems import Problem, counted, line_list, summary
+from db.problems import Problem, line_list, summary
 from db.readers.table import Table
 from db.resolve import Resolved
 from scaling.errors import InputDataError
+from scaling.formatting import format_plural
 
 
 @dataclass(frozen=True)
@@ -382,10 +383,12 @@ class _Assembler:
             count = int((status == code).sum())
             if count:
                 metric = self.mapping.metric
-                self.warnings.append(f"{counted(count, 'run')} ended with {metric} = {word}: no loss, status kept.")
+                self.warnings.append(
+                    f"{format_plural(count, 'run')} ended with {metric} = {word}: no loss, status kept."
+                )
         count = int((status == MISSING).sum())
         if count:
-            self.warnings.append(f"{counted(count, 'run')} without any {self.mapping.metric}.")
+            self.warnings.append(f"{format_plural(count, 'run')} without any {self.mapping.metric}.")
         for field in ("n_params", "n_tokens"):
             if field not in self.resolved.numbers and not (field == "n_tokens" and "tokens" in self.resolved.numbers):
                 self.warnings.append(f"No column is {field}; laws that need it cannot be fitted.")

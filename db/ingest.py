@@ -23,9 +23,10 @@ from db.assemble import Runs, assemble
 from db.cells import STATUS_NAMES
 from db.guess import complete
 from db.mapping import Mapping
-from db.problems import Problem, counted
+from db.problems import Problem
 from db.readers.table import file_format, file_sha256, read_table
 from db.resolve import resolve
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -123,17 +124,16 @@ class IngestReport:
     mapping: Mapping
 
     def __str__(self) -> str:
+        runs = format_plural(self.n_runs, "run")
         if self.status == "unchanged":
-            return (
-                f"{self.path}: unchanged, {counted(self.n_runs, 'run')} in the store already (source {self.source_id})."
-            )
-        parts = [f"{counted(self.n_runs, 'run')} from {counted(self.n_rows, 'row')}"]
+            return f"{self.path}: unchanged, {runs} in the store already (source {self.source_id})."
+        parts = [f"{runs} from {format_plural(self.n_rows, 'row')}"]
         if self.n_replaced:
             parts.append(f"{self.n_replaced} replaced")
         if self.n_removed:
             parts.append(f"{self.n_removed} no longer in the file and removed")
         if self.n_refused:
-            parts.append(f"{counted(self.n_refused, 'row')} refused")
+            parts.append(f"{format_plural(self.n_refused, 'row')} refused")
         return f"{self.path}: {', '.join(parts)} (source {self.source_id})."
 
 

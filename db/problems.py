@@ -77,11 +77,6 @@ def summary(problems: Sequence[Problem], limit: int = 5) -> str:
     return "\n".join(lines)
 
 
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun: ``1 run``, ``3 runs``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def line_list(lines: Sequence[int], limit: int = 8) -> str:
     """Write line numbers: ``lines 3, 9 and 12``.
 

@@ -14,10 +14,11 @@ import duckdb
 from db import migrations, views
 from db.connect import MEMORY, connect, damaged_error, missing_error
 from db.integrity import HEADER_BYTES, lost_table
-from db.problems import counted, nearest
+from db.problems import nearest
 from db.sql_errors import is_disk_full, translate
 from db.version import package_version
 from scaling.errors import StoreError, UsageError
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,7 +282,7 @@ class Store:
         _, [(runs, sources, fits)] = self.query(
             "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM sources), (SELECT count(*) FROM fits)"
         )
-        content = f"{counted(runs, 'run')} from {counted(sources, 'source')}, {counted(fits, 'fit')}"
+        content = f"{format_plural(runs, 'run')} from {format_plural(sources, 'source')}, {format_plural(fits, 'fit')}"
         return f"Store({self.path!r}, {mode}: {content})"
 
     def _prepare(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from db.problems import Problem, counted, line_list, nearest, summary
+from db.problems import Problem, line_list, nearest, summary
+from scaling.formatting import format_plural
 
 
 def test_a_problem_says_where_what_and_why() -> None:
@@ -25,7 +26,7 @@ def test_a_summary_has_one_line_a_reason_the_most_frequent_first() -> None:
 def test_lists_are_cut() -> None:
     assert line_list([4]) == "line 4"
     assert line_list(list(range(1, 11))) == "lines 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"
-    assert [counted(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [format_plural(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
     hint = nearest("column7", [f"column{number}" for number in range(30)])
     assert hint.startswith("Did you mean 'column7'? There are 30: column0, column1, ")
     assert hint.endswith(" and so on.")
