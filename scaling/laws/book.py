@@ -18,22 +18,64 @@ from scaling.laws.law import Law, find_name
 
 
 @cache
-def _book() -> dict[str, Law]:
-    laws: dict[str, Law] = {}
+def _families() -> dict[str, tuple[Law, ...]]:
+    families: dict[str, tuple[Law, ...]] = {}
+    seen: set[str] = set()
     files = sorted(
         (f for f in resources.files("scaling.laws").iterdir() if f.name.endswith(".toml")), key=lambda f: f.name
     )
     for file in files:
-        for name, table in tomllib.loads(file.read_text(encoding="utf-8")).items():
-            if name in laws:
-                raise LawError(f"the law '{name}' stands in the book twice, the second time in {file.name}")
-            laws[name] = Law.from_dict(name, table, where=file.name)
-    return laws
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        if twice := sorted(seen & set(tables)):
+            raise LawError(f"the law '{twice[0]}' stands in the book twice, the second time in {file.name}")
+        seen |= set(tables)
+        families[file.name.removesuffix(".toml")] = tuple(
+            Law.from_dict(name, table, where=file.name) for name, table in tables.items()
+        )
+    return families
+
+
+@cache
+def _book() -> dict[str, Law]:
+    return {law.name: law for laws in _families().values() for law in laws}
 
 
 def law_names() -> list[str]:
     """Return the names of all laws in the book, in the order of its pages."""
     return list(_book())
+
+
+def family_names() -> list[str]:
+    """Return the names of the families in the book: its files, each of laws for one kind of data."""
+    return list(_families())
+
+
+def find_family(name: str) -> tuple[Law, ...]:
+    """Find a family: laws that may stand for each other, and among which a back-test can choose.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``compute_optimal``.
+
+    Returns
+    -------
+    tuple of Law
+        In the order of its page. The length of ``law.parameters`` says which of two laws is the simpler one.
+
+    Raises
+    ------
+    LawError
+        Where there is no such family.
+
+    Examples
+    --------
+    >>> [law.name for law in find_family("compute_optimal")]
+    ['chinchilla', 'kaplan', 'skaling', 'multiplicative', 'farseer', 'gadre']
+    """
+    if name not in _families():
+        raise LawError(f"the book has no family '{name}'", hint=did_you_mean(name, family_names()))
+    return _families()[name]
 
 
 def find_law(

@@ -1,8 +1,9 @@
 """Read a formula into a SymPy expression without ever evaluating user text.
 
 The grammar is that of school algebra: numbers, names, ``+ - * /``, powers as ``**`` or ``^``, parentheses, and the
-functions in `FUNCTIONS`. Anything else is a `LawError` with a caret below the offending character. Multiplication is
-always written out (``6*N``, not ``6N``), because a missing sign is more often a slip than a style.
+functions in `FUNCTIONS`; ``min`` and ``max`` take two values or more, with commas between. Anything else is a
+`LawError` with a caret below the offending character. Multiplication is always written out (``6*N``, not ``6N``),
+because a missing sign is more often a slip than a style.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any
 import sympy
 
 from scaling.errors import LawError
+from scaling.laws.extremes import largest_of, smallest_of
 
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": sympy.exp,
     "log": sympy.log,
     "ln": sympy.log,
@@ -29,7 +31,10 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "arctan": sympy.atan,
     "tanh": sympy.tanh,
     "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)),
+    "min": smallest_of,
+    "max": largest_of,
 }
+_SEVERAL = ("min", "max")  # functions of two values or more
 CONSTANTS = {"pi": sympy.pi}
 
 MAX_LENGTH = 2000  # characters; the longest published law has fewer than 200
@@ -39,8 +44,10 @@ _LARGEST = 1e300  # numbers beyond it overflow in the next multiplication
 _LARGEST_EXPONENT = 300
 _MOST_TERMS = 256  # of a sum that products are multiplied out to; a formula of 14 factors would make 16,384
 
+_LONGEST = 250  # operations in what is multiplied out; derivatives of the laws in common use have fewer than 200
+
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|[-+*/^()])"
+    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(?P<name>[^\W\d]\w*)|(?P<op>\*\*|[-+*/^(),])"
 )
 
 
@@ -92,7 +99,9 @@ def is_name(text: str) -> bool:
 
 
 def expand_products(expression: sympy.Expr) -> sympy.Expr:
-    """Multiply out products of sums, unless that would make more than a few hundred terms."""
+    """Multiply out products of sums, unless that takes seconds or would make more than a few hundred terms."""
+    if expression.count_ops() > _LONGEST:
+        return expression
     terms = 1
     for product in expression.atoms(sympy.Mul) | {expression}:
         size = math.prod(len(f.args) for f in sympy.Mul.make_args(product) if f.is_Add)
@@ -157,6 +166,8 @@ class _Parser:
             hint = None
             if token.text == ")":
                 hint = "This parenthesis closes nothing."
+            elif token.text == ",":
+                hint = "Commas stand between the values of min and max alone; a decimal takes a point."
             elif token.kind in ("name", "number") or token.text == "(":
                 hint = "Write multiplication out: 6*N, not 6N."
             raise LawError(f"'{token.text}' is not expected here", self.text, token.position, hint)
@@ -251,7 +262,7 @@ class _Parser:
                 raise LawError(
                     f"the function '{token.text}' needs its argument in parentheses", self.text, token.position
                 )
-            return self._finite(FUNCTIONS[token.text](self._group(opening)), token)
+            return self._finite(FUNCTIONS[token.text](*self._arguments(token, opening)), token)
         if token.text in CONSTANTS:
             return CONSTANTS[token.text]
         if self.token.text == "(":
@@ -262,6 +273,23 @@ class _Parser:
                 hint=f"Functions: {', '.join(sorted(FUNCTIONS))}. Multiplication is written out: a*(b + c).",
             )
         return symbol(token.text)
+
+    def _arguments(self, function: _Token, opening: _Token) -> list[sympy.Expr]:
+        if function.text not in _SEVERAL:
+            return [self._group(opening)]
+        self._descend(opening)
+        values = [self._sum()]
+        while self._take(","):
+            values.append(self._sum())
+        self._expect(")")
+        self.depth -= 1
+        if len(values) < 2:
+            raise LawError(
+                f"the function '{function.text}' needs two values or more, with commas between",
+                self.text,
+                function.position,
+            )
+        return values
 
     def _group(self, opening: _Token) -> sympy.Expr:
         self._descend(opening)

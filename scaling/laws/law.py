@@ -16,6 +16,7 @@ from typing import Any
 import sympy
 
 from scaling.errors import LawError, UsageError, did_you_mean
+from scaling.laws.extremes import greatest, least
 from scaling.laws.formula import expand_products, is_name, parse_formula, symbol
 from scaling.laws.parameter import Parameter, read_parameter, resolve_bound
 from scaling.laws.sql import sql_number, to_sql
@@ -171,7 +172,11 @@ class Law:
             raise UsageError(f"law '{self.name}': no value for {', '.join(missing)}")
         texts = {n: sql_number(values[n]) for n in self.parameter_names}
         texts |= {n: f"CAST({columns[n]} AS DOUBLE)" for n in self.inputs}
-        return to_sql(self.expression, texts)
+        sql = to_sql(self.expression, texts)
+        if self.expression.has(least, greatest):  # in SQL these two pass over NULL, where all else is NULL with it
+            unknown = " OR ".join(f"({columns[n]}) IS NULL" for n in self.inputs)
+            return f"CASE WHEN {unknown} THEN NULL ELSE {sql} END"
+        return sql
 
     def to_dict(self) -> dict[str, Any]:
         """Return the law as plain data; `from_dict` reads it back."""
@@ -251,7 +256,8 @@ def _vanishes(expression: sympy.Expr) -> bool:
     """
     if expression == 0:
         return True
-    if expression.has(sympy.DiracDelta):  # the bend of |a|, which no point but zero shows
+    # The bend of |a| shows at no point but zero, and what min and max leave out may show at none of the points tried.
+    if expression.has(sympy.DiracDelta, sympy.Heaviside, least, greatest):
         return False
     names = sorted(expression.free_symbols, key=str)
     terms = sympy.Add.make_args(expand_products(expression))

@@ -59,6 +59,13 @@ class _SqlPrinter(StrPrinter):  # type: ignore[misc]
         name = {"log": "ln"}.get(expr.func.__name__, expr.func.__name__)
         return f"{name}({', '.join(self._print(a) for a in expr.args)})"
 
+    def _print_greatest(self, expr: sympy.Function) -> str:
+        # For DuckDB NaN is the largest number, so `greatest` passes it on, as NumPy does, and `least` would drop it.
+        return f"greatest({', '.join(self._print(a) for a in expr.args)})"
+
+    def _print_least(self, expr: sympy.Function) -> str:
+        return f"(-greatest({', '.join(f'-({self._print(a)})' for a in expr.args)}))"
+
     def _print_Add(self, expr: sympy.Add, order: str | None = None) -> str:  # noqa: ARG002 - SymPy's signature
         return "(" + " + ".join(self._print(a) for a in expr.args) + ")"
 

@@ -7,11 +7,24 @@ import numpy as np
 import pytest
 
 from scaling.errors import LawError
-from scaling.laws.book import find_law, law_names
+from scaling.fitting.compile import compile_law
+from scaling.laws.book import family_names, find_family, find_law, law_names
 from scaling.laws.law import Law
 from scaling.laws.parameter import resolve_bound
+from tests.truths import BY_HAND, RANGES, draw
 
-LAWS = ["chinchilla", "kaplan", "skaling", "multiplicative", "shifted_power", "power", "power_floor"]
+FAMILIES = {
+    "compute_optimal": ["chinchilla", "kaplan", "skaling", "multiplicative", "farseer", "gadre"],
+    "data_constrained": ["data_constrained", "data_constrained_decay"],
+    "downstream": ["downstream_error"],
+    "groups": ["shared_exponents"],
+    "kaplan": ["kaplan_n", "kaplan_d", "kaplan_c", "kaplan_steps"],
+    "loss_to_loss": ["shifted_power"],
+    "power": ["power", "power_floor"],
+    "precision": ["precision"],
+    "shape": ["gemstones"],
+}
+LAWS = [name for names in FAMILIES.values() for name in names]
 LINEAR = {
     "chinchilla": ("E", "A", "B"),
     "kaplan": ("E",),
@@ -20,13 +33,57 @@ LINEAR = {
     "shifted_power": ("K", "E_y"),
     "power": ("A",),
     "power_floor": ("E", "A"),
+    "farseer": ("F", "B"),
+    "gadre": ("E", "A", "B"),
+    "data_constrained": ("E",),
+    "data_constrained_decay": (),
+    "downstream_error": ("eps", "k"),
+    "shared_exponents": ("E", "A", "B"),
+    "kaplan_n": (),
+    "kaplan_d": (),
+    "kaplan_c": (),
+    "kaplan_steps": (),
+    "precision": ("E", "A", "B"),
+    "gemstones": ("E", "A_w", "A_l", "A_N", "A_D"),
 }
-# Smallest and largest value of what a bound may name, as a training sweep has them.
-RANGES = {"N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 1e10), "loss": (2.1, 4.0), "y": (2.1, 4.0)}
 
 
-def test_the_book_holds_the_first_laws():
-    assert sorted(law_names()) == sorted(LAWS)
+def test_the_book_holds_these_laws_in_these_families():
+    assert {name: [law.name for law in find_family(name)] for name in family_names()} == FAMILIES
+    assert law_names() == LAWS
+    assert find_family("compute_optimal")[0] is find_law("chinchilla")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("compute_optimum", "compute_optimal"), ("Power", "power"), ("shapes", "shape")]
+)
+def test_an_unknown_family_suggests_the_nearest(wrong, near):
+    with pytest.raises(LawError) as caught:
+        find_family(wrong)
+    assert caught.value.message == f"the book has no family '{wrong}'"
+    assert caught.value.hint.startswith(f"Did you mean '{near}'")
+
+
+def test_the_laws_of_a_family_that_is_chosen_from_predict_the_same_from_the_same():
+    for name in ("compute_optimal", "data_constrained", "power"):
+        assert len({(tuple(law.inputs), law.output, law.unit) for law in find_family(name)}) == 1
+
+
+def test_among_the_compute_optimal_laws_the_simplest_has_four_parameters():
+    sizes = {law.name: len(law.parameters) for law in find_family("compute_optimal")}
+    assert sizes == {"chinchilla": 5, "kaplan": 5, "skaling": 6, "multiplicative": 4, "farseer": 9, "gadre": 4}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_formula_is_that_of_the_paper(name):
+    """Against the law written out by hand, in the paper's own terms, at random parameters."""
+    law = find_law(name)
+    for seed in range(5):
+        inputs, truth = draw(name, np.random.default_rng(seed))
+        kernel = compile_law(law, [False] * len(truth))
+        theta = np.array([[truth[key] for key in law.parameter_names]])
+        found = kernel.value(theta, kernel.prepare(inputs))[0]
+        np.testing.assert_allclose(found, BY_HAND[name](**inputs, **truth), rtol=1e-11)
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -70,6 +127,16 @@ def test_the_published_coefficients_are_the_printed_ones():
         ("kaplan", "brandfonbrener-2024-fineweb-edu"): {
             "E": 1.96691, "N_c": 6.67989e7, "D_c": 8.89956e8, "alpha_N": 0.412898, "alpha_D": 0.455581,
         },
+        ("kaplan_n", "kaplan-2020"): {"N_c": 8.8e13, "alpha_N": 0.076},
+        ("kaplan_d", "kaplan-2020"): {"D_c": 5.4e13, "alpha_D": 0.095},
+        ("kaplan_c", "kaplan-2020"): {"C_c": 3.1e8 * 8.64e19, "alpha_C": 0.05},
+        ("kaplan_steps", "kaplan-2020"): {"N_c": 6.5e13, "S_c": 2.1e3, "alpha_N": 0.077, "alpha_S": 0.76},
+        ("data_constrained", "muennighoff-2023"): {
+            "E": pytest.approx(np.exp(0.6254804), rel=1e-7), "A": pytest.approx(np.exp(6.255414), rel=1e-7),
+            "B": pytest.approx(np.exp(7.3049974), rel=1e-7), "alpha": 0.3526596, "beta": 0.3526596,
+            "R_D": 15.387756, "R_N": 5.309743,
+        },
+        ("data_constrained_decay", "muennighoff-2023"): {"R_D": 15.387756, "R_N": 5.309743},
     }  # fmt: skip
 
 
@@ -92,7 +159,7 @@ def test_latex_names_every_parameter_and_closes_every_brace(name):
     assert text.count(r"\left(") == text.count(r"\right)")
     for symbol in (*law.inputs, *law.parameter_names):
         stem, _, index = symbol.partition("_")
-        stem = rf"\{stem}" if stem in ("alpha", "beta", "kappa") else stem
+        stem = rf"\{stem}" if stem in ("alpha", "beta", "kappa", "gamma") else stem
         index = rf"_{{\{index}}}" if index in ("alpha",) else rf"_{{{index}}}" if index else ""
         assert stem + index in text
 

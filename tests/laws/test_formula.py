@@ -5,12 +5,15 @@ import re
 from dataclasses import dataclass
 
 import mpmath
+import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scaling
 from scaling.errors import LawError, UsageError
+from scaling.laws.book import find_law
 from scaling.laws.formula import FUNCTIONS, MAX_DEPTH, MAX_LENGTH, is_name, parse_formula, symbol
 
 steady = settings(derandomize=True, deadline=None, max_examples=300)
@@ -285,3 +288,71 @@ def test_any_row_of_signs_is_a_formula_or_a_law_error(text):
 def test_what_can_be_a_name():
     assert all(is_name(text) for text in ("N", "n_params", "α", "_", "E", "lambda"))
     assert not any(is_name(text) for text in ("", "2x", "a b", "a-b", "x²", "pi", *FUNCTIONS))
+
+
+class TestMinAndMax:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("min(x, 2)", lambda x, y: np.minimum(x, 2)),
+            ("max(x, y, 2)", lambda x, y: np.maximum(np.maximum(x, y), 2)),
+            ("x*min(x + 1, y**2)/max(1, x)", lambda x, y: x * np.minimum(x + 1, y**2) / np.maximum(1, x)),
+            ("min(max(x, 1), y)**2 - min(3, 4, 2)", lambda x, y: np.minimum(np.maximum(x, 1), y) ** 2 - 2),
+        ],
+    )
+    def test_values(self, text, expected):
+        x, y = np.meshgrid(np.linspace(-1, 4, 11), np.linspace(-2, 3, 11))
+        found = sympy.lambdify([symbol("x"), symbol("y")], parse_formula(text), "numpy")(x, y)
+        np.testing.assert_allclose(found, expected(x, y), rtol=1e-15)
+
+    def test_they_broadcast(self):
+        function = sympy.lambdify([symbol("x"), symbol("y")], parse_formula("min(x, y)"), "numpy")
+        assert function(np.ones((3, 1)), np.ones((1, 4))).shape == (3, 4)
+
+    def test_slopes_are_those_of_the_value_that_counts(self):
+        x, y = symbol("x"), symbol("y")
+        slope = sympy.lambdify([x, y], parse_formula("min(x**2, y) + max(3*x, y)").diff(x), "numpy")
+        assert slope(1.0, 2.0) == 2 * 1 + 3  # x**2 is the smaller, 3x the larger
+        assert slope(3.5, 11.0) == 0  # y is both
+        assert slope(2.0, 4.0) == 0.5 * 4 + 3  # half the slope where both are equal
+
+    def test_latex(self):
+        text = sympy.latex(parse_formula("min(x, 2)**2 + max(a, b, c)"), order="none")
+        assert r"\min\left(x, 2\right)^{2}" in text
+        assert r"\max\left(\max\left(a, b\right), c\right)" in text
+
+    def test_of_plain_numbers_and_of_one_thing_twice(self):
+        assert parse_formula("min(3, 2, 5)") == 2
+        assert parse_formula("max(0.5, 1/3)") == 0.5
+        assert parse_formula("min(x, x)") == symbol("x")
+
+    def test_a_parameter_inside_is_not_taken_for_linear(self):
+        # At most points the minimum leaves a or b out, and a numerical look alone would call the formula linear in it.
+        law = find_law("E + c*min(a, x) + max(b*x, 1e9)", inputs=["x"])
+        assert law.linear_parameters == ("E", "c")
+
+    @pytest.mark.parametrize(
+        ("text", "position", "says"),
+        [
+            ("1 + min(a)", 4, "needs two values or more"),
+            ("min a", 0, "needs its argument in parentheses"),
+            ("min(a,)", 6, "expected a number, a name or"),
+            ("max(,a)", 4, "expected a number, a name or"),
+            ("min(a, b", 8, "expected ')', found the end"),
+            ("exp(a, b)", 5, "expected ')', found ','"),
+            ("1,5*x", 1, "',' is not expected here"),
+        ],
+    )
+    def test_mistakes(self, text, position, says):
+        with pytest.raises(LawError, match=re.escape(says)) as caught:
+            parse_formula(text)
+        assert caught.value.position == position
+
+    def test_the_kink_is_fitted_through(self):
+        """Saturation at an unknown place: the optimum is found across the bend, with its derivatives."""
+        x = np.linspace(0.1, 5, 60)
+        fit = scaling.fit(
+            "a + b*min(x, c)", {"x": x}, 1 + 0.7 * np.minimum(x, 2.3), residual="linear", objective="squared",
+            parameters={"c": {"low": 0.2, "high": 4.9}}, bootstrap=0,
+        )  # fmt: skip
+        assert fit.estimates == pytest.approx({"a": 1.0, "b": 0.7, "c": 2.3}, rel=1e-9)

@@ -8,9 +8,7 @@ import scaling
 from scaling.errors import UsageError
 from scaling.fitting.compile import compile_law
 from scaling.laws.book import find_law, law_names
-
-# Smallest and largest value of what a bound may name, as a training sweep has them.
-RANGES = {"N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 1e10), "loss": (2.1, 4.0), "y": (2.1, 4.0)}
+from tests.truths import RANGES
 
 
 def natural_draws(law, rng, draws):
@@ -18,7 +16,7 @@ def natural_draws(law, rng, draws):
     columns = []
     for parameter in law.parameters:
         low, high = parameter.screening_range(RANGES)
-        low, high = max(low, 1e-3), min(high, 1e12)
+        low, high = max(low, 1e-3), min(high, 1e17)
         columns.append(np.exp(rng.uniform(np.log(low), np.log(high), draws)))
     return np.stack(columns, axis=1)
 
@@ -57,6 +55,8 @@ def test_sql_agrees_with_python(name):
         ("sqrt(a*x) - b**-x + 2**(1/2)", lambda a, b, x: np.sqrt(a * x) - b**-x + np.sqrt(2)),
         ("a*sqrt(x*x) + exp(-b*x) + exp(1)", lambda a, b, x: a * abs(x) + np.exp(-b * x) + np.e),
         ("-a - -b*x", lambda a, b, x: -a + b * x),
+        ("min(a, b*x) + max(x, 1, b)**2", lambda a, b, x: np.minimum(a, b * x) + np.maximum(x, 1) ** 2),
+        ("max(min(x, 2), a, b)*x - min(b, 3, 4)", lambda a, b, x: np.maximum(np.minimum(x, 2), a) * x - b),
     ],
 )
 def test_sql_of_every_function_agrees_with_python(formula, expected):
@@ -100,3 +100,19 @@ def test_sql_numbers_are_doubles_and_no_decimals():
 def test_sql_needs_a_value_for_every_name():
     with pytest.raises(UsageError, match="no value for B, beta, D"):
         find_law("chinchilla").sql({"E": 1, "A": 1, "alpha": 1}, {"N": "n"})
+
+
+def test_min_and_max_in_sql_pass_on_what_is_no_number():
+    """DuckDB's least and greatest leave out NULL, and least NaN; neither may turn into a value here."""
+    law = find_law("a*min(x, 3) + max(x - 5, -z)", inputs=["x", "z"])
+    sql = law.sql({"a": 2.0}, {"x": "x", "z": "z"})
+    rows = "(1.0, 1.0), (7.0, 1.0), ('nan'::DOUBLE, 1.0), (1.0, 'nan'::DOUBLE), (NULL, 1.0), (1.0, NULL)"
+    with duckdb.connect(":memory:") as connection:
+        found = [row[0] for row in connection.execute(f"SELECT {sql} FROM (VALUES {rows}) AS t(x, z)").fetchall()]
+    assert found[:2] == [1.0, 8.0]
+    assert np.isnan(found[2:4]).all()
+    assert found[4:] == [None, None]
+    # Python says the same of NaN.
+    kernel = compile_law(law, [False])
+    values = kernel.value(np.array([[2.0]]), kernel.prepare({"x": np.array([np.nan, 1]), "z": np.array([1, np.nan])}))
+    assert np.isnan(values).all()
