@@ -4,14 +4,20 @@ Which law when
 --------------
 ``chinchilla``
     Loss of models that differ in size and in training tokens, from which a compute-optimal split follows.
-``kaplan``, ``skaling``
-    The same data where the two shortages interact; compare by a back-test before trusting either beyond the data.
+``kaplan``, ``skaling``, ``farseer``
+    The same data where the two shortages interact; compare by a back-test before trusting any beyond the data.
+``gadre``
+    The same data with one exponent for both, where runs are few or over-trained.
 ``multiplicative``
     A baseline for the same data; it has no compute-optimal split.
 ``power_floor``, ``power``
     One variable: loss against compute, parameters or tokens.
-``shifted_power``
-    One loss from another, across corpora or test sets.
+``shifted_power``, ``downstream_error``
+    One loss from another, across corpora or test sets; the error on tasks from a loss.
+``data_constrained``
+    Parameters, tokens and unique tokens, where a corpus is repeated.
+
+The whole book, with precision, shape, groups of runs and Kaplan's laws of one variable: ``scaling laws``.
 
 A law of your own is a formula (``scaling.fit("E + A/N**alpha", {"N": n_params}, loss)``) or a block of TOML.
 
@@ -24,40 +30,112 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling.allocation import Allocation, allocate
+    from scaling.approaches import compare_approaches
+    from scaling.comparing import compare
+    from scaling.comparison import Comparison
+    from scaling.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
+    from scaling.deadweight import catch_up, overhead
+    from scaling.decision import Decision
+    from scaling.downstream import chain
+    from scaling.fitting.backtest import Backtest
     from scaling.fitting.diagnostics import Diagnostics
     from scaling.fitting.fit import fit
+    from scaling.fitting.holdout import backtest_law
     from scaling.fitting.objective import Objective
-    from scaling.laws.book import find_law, law_names
+    from scaling.fitting.profile import Profile, ProfileRegion, profile_likelihood, profile_region, profile_test
+    from scaling.given import compute_for_loss, given_params, given_tokens
+    from scaling.laws.book import family_names, find_family, find_law, law_names
     from scaling.laws.law import Law
+    from scaling.plan import Plan
+    from scaling.planning import plan_runs
     from scaling.prediction import Prediction
     from scaling.results import Fit
+    from scaling.rivals import Rival
+    from scaling.selection import Selection, select
+    from scaling.side_by_side import Approaches
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Allocation": "scaling.allocation",
     "allocate": "scaling.allocation",
+    "Approaches": "scaling.side_by_side",
+    "compare_approaches": "scaling.approaches",
+    "Comparison": "scaling.comparison",
+    "compare": "scaling.comparing",
+    "Plan": "scaling.plan",
+    "plan_runs": "scaling.planning",
+    "Decision": "scaling.decision",
+    "catch_up": "scaling.deadweight",
+    "compute_for_loss": "scaling.given",
+    "given_params": "scaling.given",
+    "given_tokens": "scaling.given",
+    "overhead": "scaling.deadweight",
+    "Backtest": "scaling.fitting.backtest",
+    "backtest_law": "scaling.fitting.holdout",
     "Diagnostics": "scaling.fitting.diagnostics",
     "fit": "scaling.fitting.fit",
     "Objective": "scaling.fitting.objective",
+    "Profile": "scaling.fitting.profile",
+    "ProfileRegion": "scaling.fitting.profile",
+    "profile_likelihood": "scaling.fitting.profile",
+    "profile_region": "scaling.fitting.profile",
+    "profile_test": "scaling.fitting.profile",
     "find_law": "scaling.laws.book",
+    "family_names": "scaling.laws.book",
+    "find_family": "scaling.laws.book",
+    "allocate_repeated": "scaling.data_constrained",
+    "epochs_until": "scaling.data_constrained",
+    "worth_of_epochs": "scaling.data_constrained",
+    "chain": "scaling.downstream",
     "law_names": "scaling.laws.book",
     "Law": "scaling.laws.law",
     "Fit": "scaling.results",
     "Prediction": "scaling.prediction",
+    "Rival": "scaling.rivals",
+    "Selection": "scaling.selection",
+    "select": "scaling.selection",
 }
 
 __all__ = [
     "Allocation",
+    "Approaches",
+    "Backtest",
+    "Comparison",
+    "Decision",
     "Diagnostics",
     "Fit",
     "Law",
     "Objective",
+    "Plan",
     "Prediction",
+    "Profile",
+    "ProfileRegion",
+    "Rival",
+    "Selection",
     "allocate",
+    "allocate_repeated",
+    "backtest_law",
+    "catch_up",
+    "chain",
+    "compare",
+    "compare_approaches",
+    "compute_for_loss",
+    "epochs_until",
+    "family_names",
+    "find_family",
     "find_law",
     "fit",
+    "given_params",
+    "given_tokens",
     "law_names",
+    "overhead",
+    "plan_runs",
+    "profile_likelihood",
+    "profile_region",
+    "profile_test",
+    "select",
+    "worth_of_epochs",
 ]
 
 

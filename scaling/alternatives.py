@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from scaling.errors import ScalingError
+from scaling.fitting.objective import Objective
 from scaling.laws.book import find_law, law_names
 from scaling.laws.law import Law
 from scaling.results import Fit
@@ -93,12 +94,10 @@ def _try(
     from scaling.fitting.fit import fit as fit_law
 
     same_scale = (name, residual) == (fit.objective.name, fit.objective.residual)
-    delta = fit.objective.delta if same_scale else None  # in the unit of the residual, so it means nothing elsewhere
+    # Its settings are in the unit of the residual, and mean nothing elsewhere.
+    goal = fit.objective if same_scale else Objective(name, residual)
     try:
-        other = fit_law(
-            law, inputs, observed, objective=name, delta=delta, residual=residual, groups=groups,
-            bootstrap=bootstrap, seed=fit.seed,
-        )  # fmt: skip
+        other = fit_law(law, inputs, observed, objective=goal, groups=groups, bootstrap=bootstrap, seed=fit.seed)
     except ScalingError as error:
         return Alternative(label, None, error.message)
     return Alternative(label, other)

@@ -69,6 +69,47 @@ def size(text: str, what: str) -> float:
     return value
 
 
+def sizes(texts: Sequence[str] | None, what: str) -> tuple[float, ...]:
+    """Read quantities that are above zero; none where there is no text. See `size`."""
+    return tuple(size(text, what) for text in texts or ())
+
+
+def ends(text: str | None, what: str) -> tuple[float, float] | None:
+    """Read a range with two ends, smaller one first.
+
+    Parameters
+    ----------
+    text : str, optional
+        Such as ``1e20:1e24``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    (float, float) or None
+        None where there is no text.
+
+    Raises
+    ------
+    UsageError
+        For anything that is not two numbers above 0, the smaller one first.
+
+    Examples
+    --------
+    >>> ends("1e20:1e24", "--curve")
+    (1e+20, 1e+24)
+    """
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise UsageError(f"'{text}' is not a range that {what} takes.", "Write it as 1e20:1e24.")
+    low, high = size(first, what), size(last, what)
+    if not low < high:
+        raise UsageError(f"The range '{text}' of {what} is empty.", "Give the smaller end first.")
+    return low, high
+
+
 def pairs(texts: Sequence[str] | None, what: str) -> list[tuple[str, str]]:
     """Read ``NAME=VALUE`` texts.
 
@@ -131,6 +172,38 @@ def bounds(texts: Sequence[str] | None) -> dict[str, dict[str, float]]:
             )
         ends = (("low", low), ("high", high))
         out[name] = {key: quantity(value, "--param") for key, value in ends if value.strip()}
+    return out
+
+
+def penalties(texts: Sequence[str] | None) -> dict[str, tuple[float, float]]:
+    """Read penalties of parameters, ``alpha=0.35:0.1``: a centre and a strength.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        What was typed.
+
+    Returns
+    -------
+    dict of str to (float, float)
+        As `scaling.fit` takes them.
+
+    Raises
+    ------
+    UsageError
+        For a text without both numbers.
+
+    Examples
+    --------
+    >>> penalties(["alpha=0.35:0.1"])
+    {'alpha': (0.35, 0.1)}
+    """
+    out = {}
+    for name, text in pairs(texts, "--penalty"):
+        centre, _, strength = text.partition(":")
+        if not (centre.strip() and strength.strip()):
+            raise UsageError(f"'{name}={text}' gives no penalty.", "Write it as alpha=0.35:0.1, centre and strength.")
+        out[name] = (quantity(centre, "--penalty"), quantity(strength, "--penalty"))
     return out
 
 

@@ -1,25 +1,26 @@
-"""Forecast from a fit: the law at its estimates, an interval, and how far beyond the data that is."""
+"""Forecast from a fit: the law at its estimates, an interval and what it is made of, and how far beyond the data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.fitting.compile import compile_law
-from scaling.fitting.intervals import percentile_interval, residual_interval, t_quantile
 from scaling.formatting import format_factor
 from scaling.inputs import check_inputs, check_level
 from scaling.verdicts import NOT_IDENTIFIED
+from scaling.width import Side, parts_of
 
 if TYPE_CHECKING:
     from scaling.results import Fit
 
 Array = NDArray[np.float64]
+
+_NO_BACKTEST = "No back-test came with this fit, so its interval takes the form of the law as true."
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,13 @@ class Prediction:
         How the interval was made.
     verdict : str
         That of the fit, or ``extrapolating x37``.
+    parts : dict of str to (float or ndarray)
+        Share that each source of error has in the squared half width: ``parameters``, ``noise``, ``form`` (the spread
+        of the rival laws) and ``back-test`` (what the errors of the back-test add to that). They add up to 1; NaN where
+        the width is not known.
+    backtest : str
+        What the back-test says about forecasts as far out as this one, the farthest one of several; or why it says
+        nothing.
     """
 
     mean: Any
@@ -52,6 +60,8 @@ class Prediction:
     extrapolation_factor: Any
     method: str
     verdict: str
+    parts: dict[str, Any] = field(default_factory=dict, hash=False)
+    backtest: str = _NO_BACKTEST
 
 
 def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, force: bool) -> Prediction:
@@ -61,37 +71,39 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
         raise UsageError(f"there is no kind of prediction '{kind}'", hint="There are: run, curve.")
     fit.require_identified(force)
     scalar = all(np.ndim(v) == 0 for v in inputs.values())
-    log = fit.objective.residual == "log"
     values = check_inputs(fit.law, inputs)
     mean = fit.evaluate(values)[0]
-    centre = _scale(fit, mean)
-    if len(fit.replicates):
-        spread = _scale(fit, fit.evaluate(values, fit.replicates))
-        low, high = percentile_interval(spread, level)
-        down, up = np.maximum(centre - low, 0), np.maximum(high - centre, 0)
-    else:
-        gradient = _gradient(fit, values)
-        # A parameter that a bound holds has no error that is known, and so neither has a forecast that rests on it.
-        variance = np.einsum("mj,jk,mk->m", gradient, fit.covariance, gradient)
-        down = up = t_quantile(level, fit.degrees) * np.sqrt(variance)
-    if kind == "run":
-        below, above = residual_interval(fit.residuals, len(fit.theta), fit.objective, level)
-        down, up = np.hypot(down, below), np.hypot(up, above)
-    low, high = centre - down, centre + up
-    if log:
-        low, high = np.exp(low), np.exp(high)
+    sides = parts_of(fit, values, level, kind)
+    down, up = _total(sides, 0), _total(sides, 1)
+    with np.errstate(all="ignore"):
+        centre = np.log(mean) if fit.objective.residual == "log" else mean
+        low, high = centre - down, centre + up
+        if fit.objective.residual == "log":
+            low, high = np.exp(low), np.exp(high)
+        whole = np.maximum(down**2 + up**2, 0)
+        shares = {
+            name: np.where(whole > 0, (below**2 + above**2) / whole, np.nan) for name, (below, above) in sides.items()
+        }
     factor = extrapolation_factor(fit, values)
-    what = "parameters and scatter of the runs" if kind == "run" else "parameters"
     largest = float(np.max(factor))
     extrapolates = not largest < 1.05 and fit.verdict != NOT_IDENTIFIED
     verdict = f"extrapolating {format_factor(largest)}" if extrapolates else fit.verdict
-    arrays = (mean, low, high, factor)
-    mean_, low_, high_, factor_ = (float(a[0]) for a in arrays) if scalar else arrays
-    method = f"{what}; {fit.interval_method}"
-    if fit.diagnostics.at_bound and not len(fit.replicates):
-        held = ", ".join(fit.diagnostics.at_bound)
-        method = f"unknown, because a bound holds {held}, whose error the covariance does not give; use the bootstrap"
-    return Prediction(mean_, low_, high_, level, kind, factor_, method, verdict)
+
+    def shape(values: Array) -> Any:
+        return float(values[0]) if scalar else values
+
+    return Prediction(
+        shape(mean),
+        shape(low),
+        shape(high),
+        level,
+        kind,
+        shape(factor),
+        _method(fit, sides),
+        verdict,
+        {name: shape(share) for name, share in shares.items()},
+        _NO_BACKTEST if fit.backtest is None else fit.backtest.sentence(_backtest_factor(fit, values)),
+    )
 
 
 def extrapolation_factor(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
@@ -112,20 +124,25 @@ def extrapolation_factor(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
     return np.maximum(factor, 1.0)
 
 
-def _scale(fit: Fit, values: Array) -> Array:
-    """Go to the scale on which residuals are taken."""
-    if fit.objective.residual == "linear":
-        return values
-    with np.errstate(all="ignore"):
-        return np.asarray(np.log(values))
+def _total(sides: Mapping[str, Side], which: int) -> Array:
+    """Add the half widths of one side in quadrature."""
+    return np.asarray(np.sqrt(np.sum([side[which] ** 2 for side in sides.values()], axis=0)))
 
 
-def _gradient(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
-    """Gradient of the scaled prediction with respect to the internal parameters, shape (m, p)."""
-    kernel = compile_law(fit.law, fit.log_scaled)
-    data = kernel.prepare(check_inputs(fit.law, inputs))
-    theta = kernel.to_internal(fit.theta[None])
-    gradient = kernel.jacobian(theta, data)[0]
-    if fit.objective.residual == "log":
-        gradient = gradient / kernel.value(theta, data)[0][:, None]
-    return np.asarray(gradient)
+def _backtest_factor(fit: Fit, values: Mapping[str, Array]) -> float:
+    """How far the farthest target lies beyond the data on the back-test's own axis."""
+    from scaling.width import axis_factor
+
+    assert fit.backtest is not None
+    return float(np.max(np.maximum(axis_factor(fit, fit.backtest, values), 1.0)))
+
+
+def _method(fit: Fit, sides: Mapping[str, Side]) -> str:
+    """Say in words what an interval is made of."""
+    if fit.diagnostics.at_bound and not len(fit.replicates):
+        held = ", ".join(fit.diagnostics.at_bound)
+        return f"unknown, because a bound holds {held}, whose error the covariance does not give; use the bootstrap"
+    words = {"noise": "scatter of the runs", "form": "form of the law", "back-test": "errors of the back-test"}
+    named = ["parameters", *(word for name, word in words.items() if name in sides)]
+    what = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"{what}; {fit.interval_method}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +18,16 @@ from scaling.formatting import format_interval, format_number
 from scaling.inputs import check_inputs, check_level
 from scaling.laws.law import Law
 from scaling.prediction import Prediction
+from scaling.rivals import Rival
 from scaling.serial import array, number, plain
 from scaling.verdicts import NOT_IDENTIFIED
 
+if TYPE_CHECKING:
+    from scaling.fitting.backtest import Backtest
+
 Array = NDArray[np.float64]
 JSON_VERSION = 1
+INTERVALS = ("percentile", "bca", "t")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,12 @@ class Fit:
         Everything else that was asked for, as plain data.
     version : str
         Of this package.
+    backtest : Backtest, optional
+        How the law did on its largest runs, held out; see `scaling.backtest_law`.
+    rivals : tuple of Rival
+        Laws that the back-test cannot tell from this one, with the weight each deserves; see `scaling.select`.
+    jackknife : ndarray (m, p)
+        Estimates without one row, cluster or block of these each, natural units; empty unless intervals are ``bca``.
     """
 
     law: Law
@@ -78,6 +89,9 @@ class Fit:
     seed: int
     settings: dict[str, Any]
     version: str
+    backtest: Backtest | None = None
+    rivals: tuple[Rival, ...] = ()
+    jackknife: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def verdict(self) -> str:
@@ -90,13 +104,24 @@ class Fit:
         return np.array([self.estimates[name] for name in self.law.parameter_names])
 
     @property
+    def interval_kind(self) -> str:
+        """How intervals are made unless asked for otherwise: one of `INTERVALS`."""
+        return str(self.settings.get("interval", "percentile")) if len(self.replicates) else "t"
+
+    @property
     def interval_method(self) -> str:
         """How intervals of the parameters are made, in words."""
-        if len(self.replicates):
-            unit = "cluster" if self.diagnostics.groups else "iid"
-            return f"percentile of {len(self.replicates)} {unit} bootstrap replicates, seed {self.seed}"
-        clustered = "cluster-robust " if self.diagnostics.groups else ""
-        return f"t interval from the {clustered}covariance, {self.degrees:g} degrees of freedom"
+        if (kind := self.interval_kind) == "t":
+            clustered = "cluster-robust " if self.diagnostics.groups else ""
+            return f"t interval from the {clustered}covariance, {self.degrees:g} degrees of freedom"
+        clusters = self.diagnostics.groups > 0
+        words = _RESAMPLED[str(self.settings.get("resample", "cluster" if clusters else "iid"))][clusters]
+        if self.diagnostics.groups_are_rows:
+            words += " (every group is one row)"
+        drawn = f"{len(self.replicates)} {words} bootstrap replicates"
+        if kind == "bca":
+            return f"BCa of {drawn} and {len(self.jackknife)} jackknife refits, seed {self.seed}"
+        return f"percentile of {drawn}, seed {self.seed}"
 
     @cached_property
     def standard_errors(self) -> dict[str, float]:
@@ -114,7 +139,7 @@ class Fit:
             )
         )
 
-    def interval(self, name: str, level: float = 0.95) -> tuple[float, float]:
+    def interval(self, name: str, level: float = 0.95, method: str | None = None) -> tuple[float, float]:
         """Return the interval of a parameter.
 
         Parameters
@@ -123,6 +148,9 @@ class Fit:
             The parameter.
         level : float, default 0.95
             Nominal coverage.
+        method : {'percentile', 'bca', 't'}, optional
+            ``percentile`` needs bootstrap replicates, ``bca`` a fit made for it. That of the fit where missing. For
+            profile likelihoods see `scaling.profile_likelihood`, which needs the rows.
 
         Returns
         -------
@@ -132,25 +160,40 @@ class Fit:
         Raises
         ------
         UsageError
-            For an unknown name or an impossible level.
+            For an unknown name or method, one that the fit was not made for, or an impossible level.
         """
+        from scaling.fitting.intervals import bca_interval, percentile_interval, t_quantile
+
         names = self.law.parameter_names
         if name not in names:
             raise UsageError(f"the law '{self.law.name}' has no parameter '{name}'", hint=did_you_mean(name, names))
         check_level(level)
         j = names.index(name)
-        if len(self.replicates):
-            from scaling.fitting.intervals import percentile_interval
-
+        method = self.interval_kind if method is None else method
+        self._check_method(method)
+        if method == "percentile":
             low, high = percentile_interval(self.replicates[:, j], level)
             return float(low), float(high)
-        from scaling.fitting.intervals import t_quantile
-
+        if method == "bca":
+            estimate = [self.estimates[name]]
+            low, high = bca_interval(self.replicates[:, [j]], self.jackknife[:, [j]], estimate, level)
+            return float(low[0]), float(high[0])
         half = t_quantile(level, self.degrees) * float(np.sqrt(self.covariance[j, j]))
         value = self.estimates[name]
         if self.log_scaled[j]:
             return value * float(np.exp(-half)), value * float(np.exp(half))
         return value - half, value + half
+
+    def _check_method(self, method: str) -> None:
+        if method not in INTERVALS:
+            raise UsageError(f"there is no interval '{method}'", hint=did_you_mean(method, INTERVALS))
+        if method != "t" and not len(self.replicates):
+            raise UsageError(
+                f"a {method} interval is made from bootstrap replicates, but this fit has none",
+                hint="Fit with some hundreds of replicates.",
+            )
+        if method == "bca" and not len(self.jackknife):
+            raise UsageError("a bca interval needs a jackknife, but this fit has none", hint='Fit with interval="bca".')
 
     def evaluate(self, inputs: Mapping[str, ArrayLike], theta: Array | None = None) -> Array:
         """Work the law out.
@@ -261,11 +304,7 @@ class Fit:
         table = {
             "json_version": JSON_VERSION,
             "law": self.law.to_dict(),
-            "objective": {
-                "name": self.objective.name,
-                "residual": self.objective.residual,
-                "delta": self.objective.delta,
-            },
+            "objective": self.objective.to_dict(),
             "estimates": self.estimates,
             "standard_errors": self.standard_errors,
             "objective_value": self.objective_value,
@@ -283,6 +322,9 @@ class Fit:
             "version": self.version,
             "residuals": self.residuals.tolist(),
             "replicates": self.replicates.tolist(),
+            "backtest": None if self.backtest is None else self.backtest.to_dict(),
+            "rivals": [rival.to_dict() for rival in self.rivals],
+            "jackknife": self.jackknife.tolist(),
         }
         out: dict[str, Any] = plain(table)
         return out
@@ -304,7 +346,7 @@ class Fit:
         """
         table = self.to_dict()
         if not replicates:
-            table = {k: v for k, v in table.items() if k not in ("replicates", "residuals")}
+            table = {k: v for k, v in table.items() if k not in ("replicates", "residuals", "jackknife")}
         return json.dumps(table, indent=indent, allow_nan=False)
 
     @classmethod
@@ -335,6 +377,8 @@ class Fit:
         InputDataError
             For data that are no complete fit of this version.
         """
+        from scaling.fitting.backtest import Backtest
+
         try:
             if table["json_version"] != JSON_VERSION:
                 raise InputDataError(
@@ -361,6 +405,9 @@ class Fit:
                 seed=int(table["seed"]),
                 settings=table["settings"],
                 version=table["version"],
+                backtest=Backtest.from_dict(table["backtest"]) if table.get("backtest") else None,
+                rivals=tuple(Rival.from_dict(entry) for entry in table.get("rivals", ())),
+                jackknife=array(table.get("jackknife", [])).reshape(-1, p),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputDataError(f"this is no complete fit: {error!r}", hint="Write it with Fit.to_json().") from error
@@ -373,6 +420,13 @@ class Fit:
 
     def __repr__(self) -> str:
         return self.summary()
+
+    def _penalty_line(self) -> list[str]:
+        from scaling.fitting.penalty import penalty_text
+
+        penalty = self.settings.get("penalty")
+        text = penalty_text(penalty, self.law.parameter_names, self.log_scaled) if penalty else ""
+        return [f"penalty in it: {text}"] if text else []
 
     def summary(self, level: float = 0.95) -> str:
         """Return the fit as a report in plain text: parameters, intervals, verdict and its reasons."""
@@ -390,6 +444,7 @@ class Fit:
             f"{self.law.title}",
             f"{self.law.output}{unit} = {self.law.formula}",
             f"{self.objective}: {format_number(self.objective_value)} over {self.n_obs} rows",
+            *self._penalty_line(),
             "",
             header,
             *(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:{widths[2]}}  {d}".rstrip() for a, b, c, d in rows),
@@ -408,4 +463,16 @@ _NUMBERS = (
     "structure_p",
     "replicates_converged",
     "replicates_at_bound",
+    "line_slope",
+    "amplitude_correlation",
+    "replicate_rms",
+    "lack_of_fit_p",
 )
+# What replicates are made of, for single rows and for clusters.
+_RESAMPLED = {
+    "iid": ("iid", "iid"),
+    "cluster": ("cluster", "cluster"),
+    "dirichlet": ("Bayesian (Dirichlet)", "Bayesian (Dirichlet) cluster"),
+    "wild": ("wild", "wild cluster"),
+    "residual": ("residual", "residual"),
+}

@@ -26,7 +26,7 @@ OTHERS = ["huber on log residuals", "lad on log residuals", "squared on log resi
 def test_are_the_other_objectives_and_then_the_other_laws(objective: str, residual: str, expected: list[str]) -> None:
     fit = scaling.fit("chinchilla", INPUTS, LOSS, objective=objective, residual=residual, bootstrap=0)
     found = alternatives(fit, INPUTS, LOSS, bootstrap=0)
-    assert [a.label for a in found] == [*expected, "kaplan", "skaling", "multiplicative"]
+    assert [a.label for a in found] == [*expected, "kaplan", "skaling", "multiplicative", "farseer", "gadre"]
     for other in found[len(expected) :]:
         assert other.fit is not None
         assert (other.fit.objective.name, other.fit.objective.residual) == (objective, residual)
@@ -73,4 +73,4 @@ def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     fit = scaling.fit("chinchilla", INPUTS, LOSS, bootstrap=0)
     alternatives(fit, INPUTS, LOSS, bootstrap=0, progress=lambda done, total: told.append((done, total)))
-    assert told == [(i, 6) for i in range(1, 7)]
+    assert told == [(i, 8) for i in range(1, 9)]

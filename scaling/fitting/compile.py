@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -52,7 +52,14 @@ class Data:
         """Number of rows."""
         return int(self.inputs[0].shape[-1])
 
-    def take(self, rows: NDArray[np.int64]) -> Data:
+    @cached_property
+    def pairs(self) -> tuple[dict[tuple[int, int], int], Array]:
+        """Products of two factors each: where each pair stands, and the columns (n, k (k + 1) / 2)."""
+        places = list(combinations_with_replacement(range(self.factors.shape[1]), 2))
+        columns = np.stack([self.factors[:, a] * self.factors[:, b] for a, b in places], axis=1)
+        return {pair: i for i, pair in enumerate(places)}, columns
+
+    def take(self, rows: NDArray[np.int64] | slice) -> Data:
         """Return the same for some rows."""
         return Data(tuple(x[rows] for x in self.inputs), self.factors[rows])
 
@@ -80,6 +87,15 @@ class Kernel:
     _parameter_factors: Callable[..., tuple[Array, ...]]
     _gradient: tuple[tuple[Term, ...], ...]
     _hessian: dict[tuple[int, int], tuple[Term, ...]]
+
+    @cached_property
+    def linear(self) -> NDArray[np.bool_]:
+        """Parameters (p,) in which the law is jointly linear on their internal scale."""
+        chosen: list[int] = []
+        for j in range(len(self.names)):
+            if not any((min(j, k), max(j, k)) in self._hessian for k in (*chosen, j)):
+                chosen.append(j)
+        return np.isin(np.arange(len(self.names)), chosen)
 
     def prepare(self, inputs: Mapping[str, Array]) -> Data:
         """Check the inputs and work out what depends on them alone.
@@ -182,7 +198,7 @@ class Kernel:
             batch, size = theta.shape
             gradient = np.zeros((batch, size))
             gauss, hessian = np.zeros((batch, size, size)), np.zeros((batch, size, size))
-            sums = _Sums(mixed, data.factors)
+            sums = _Sums(mixed, data)
             for j, terms in enumerate(self._gradient):
                 for p, m, q in terms:
                     gradient[:, j] += factors[p] * sums.single(first, "first", m)[:, q]
@@ -218,12 +234,10 @@ class Kernel:
 class _Sums:
     """Weighted sums over the data, each worked out once."""
 
-    def __init__(self, mixed: list[Array], factors: Array) -> None:
-        self.mixed, self.factors = mixed, factors
+    def __init__(self, mixed: list[Array], data: Data) -> None:
+        self.mixed, self.factors = mixed, data.factors
         self.cache: dict[tuple[str, int, int], Array] = {}
-        k = factors.shape[1]
-        self.pairs = {pair: i for i, pair in enumerate(combinations_with_replacement(range(k), 2))}
-        self.products = np.stack([factors[:, a] * factors[:, b] for a, b in self.pairs], axis=1)
+        self.pairs, self.products = data.pairs
 
     def single(self, weight: Array, kind: str, m: int) -> Array:
         key = (kind, m, -1)

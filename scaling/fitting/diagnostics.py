@@ -12,21 +12,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from scaling.formatting import format_number
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
-
-Array = NDArray[np.float64]
 
 SPARE_ROWS = 3  # rows <= parameters + 3 leave too little to judge the law by
 CONDITION_LIMIT = 1e7  # half the digits of a double: beyond it a direction is numerically undetermined
 WIDE_LOG_ERROR = 3.0  # a standard error of 3 in ln(amplitude) is a factor of 20 either way
 STRUCTURE_P = 1e-4
+LACK_OF_FIT_P = 1e-4
+AMPLITUDE_CORRELATION = 0.999  # the variance of each is 500 times what it were if the other were known
 FEW_REPLICATES = 40  # fewer leave less than one replicate beyond each end of a 95 % interval
 
 
@@ -65,6 +63,26 @@ class Diagnostics:
         Their shares; NaN without a bootstrap.
     groups : int
         Clusters that were resampled; 0 for single rows.
+    groups_of_one : int
+        Those of them with one row.
+    line_slope : float
+        Where ln N and ln D of all rows lie on one line: how D grows with N there (1 where all runs have one ratio D/N,
+        -1 for one compute budget). NaN where they do not.
+    amplitude_correlation : float
+        The largest correlation, in size, of an amplitude with an exponent, where the amplitude is the size of its term
+        in the middle of the data; `amplitude_pair` names the two. (At N = 1, where amplitudes are written, even good
+        data leave a correlation of .999.)
+    amplitude_pair : tuple of str
+        The pair.
+    profile_open : tuple of str
+        Parameters whose 95 % profile likelihood does not close: some value at a bound, or very far away, fits the data
+        about as well. Looked for only where other signs point at it; see `scaling.fitting.profile.open_parameters`.
+    replicate_degrees : int
+        Rows beyond the first at the same inputs, seed replicates for example: degrees of freedom of pure error.
+    replicate_rms : float
+        Scatter of such rows around their mean, in the unit of the residual; NaN without any.
+    lack_of_fit_p : float
+        Chance that the law, if it were true, missed the means of such rows by as much as it does; NaN without any.
     """
 
     converged: bool
@@ -83,6 +101,44 @@ class Diagnostics:
     replicates_converged: float
     replicates_at_bound: float
     groups: int
+    groups_of_one: int = 0
+    line_slope: float = math.nan
+    amplitude_correlation: float = math.nan
+    amplitude_pair: tuple[str, ...] = ()
+    profile_open: tuple[str, ...] = ()
+    replicate_degrees: int = 0
+    replicate_rms: float = math.nan
+    lack_of_fit_p: float = math.nan
+
+    @property
+    def inputs_in_a_line(self) -> bool:
+        """Whether N and D of all rows grow together along one line, so that their effects cannot be told apart."""
+        return self.line_slope > 0
+
+    @property
+    def one_budget(self) -> bool:
+        """Whether N and D of all rows lie on one line along which D falls as N grows, as at one compute budget."""
+        return self.line_slope < 0
+
+    @property
+    def fits_replicates(self) -> bool:
+        """Whether the law meets the means of repeated rows; True where there are none."""
+        return not self.lack_of_fit_p < LACK_OF_FIT_P
+
+    @property
+    def amplitudes_separable(self) -> bool:
+        """Whether amplitudes and exponents are told apart; True where there are none."""
+        return not self.amplitude_correlation > AMPLITUDE_CORRELATION
+
+    @property
+    def profiles_close(self) -> bool:
+        """Whether no profile likelihood that was looked at stays open."""
+        return not self.profile_open
+
+    @property
+    def groups_are_rows(self) -> bool:
+        """Whether every group has one row, so that resampling groups is resampling rows."""
+        return self.groups > 0 and self.groups_of_one == self.groups
 
     @property
     def well_conditioned(self) -> bool:
@@ -106,8 +162,8 @@ class Diagnostics:
 
     @property
     def undetermined(self) -> tuple[str, ...]:
-        """Parameters that the data leave wide open, or that only a bound holds."""
-        return (*self.wide, *self.at_bound)
+        """Parameters that the data leave wide open, or that only a bound holds, or would."""
+        return tuple(dict.fromkeys((*self.wide, *self.at_bound, *self.profile_open)))
 
     @property
     def enough_groups(self) -> bool:
@@ -167,6 +223,12 @@ class Diagnostics:
             )
         elif self.at_bound:
             note(WEAK, f"A bound holds {self.at_bound[0]}; its error is not known.")
+        elif self.profile_open:
+            note(
+                WEAK,
+                f"The profile likelihood of {self.profile_open[0]} does not close: values at a bound, or very far off, "
+                "fit about as well.",
+            )
         elif self.wide and self.well_conditioned:
             note(WEAK, f"The data hardly determine {self.wide[0]}.")
         if not self.optimum_is_repeatable:
@@ -176,6 +238,31 @@ class Diagnostics:
                 WEAK,
                 "The residuals show a trend that chance would not leave "
                 f"(p = {format_number(self.structure_p, 1)}): the law does not quite have the shape of the data.",
+            )
+        if self.inputs_in_a_line:
+            note(
+                NOT_IDENTIFIED,
+                "N and D of all rows lie on one line, D growing as N to the power "
+                f"{format_number(self.line_slope, 2)}: what each of them does cannot be told apart.",
+            )
+        if self.one_budget:
+            # Intervals were found too narrow there wherever a parameter was hardly determined.
+            note(
+                NOT_IDENTIFIED if self.undetermined else WEAK,
+                "N and D of all rows lie on one line, as at one compute budget: away from it a forecast rests on the "
+                "form of the law alone.",
+            )
+        if not self.amplitudes_separable and not self.wide:
+            note(
+                WEAK,
+                f"{_names(self.amplitude_pair)} are estimated as one: their correlation in the middle of the data is "
+                f"{format_number(self.amplitude_correlation)}.",
+            )
+        if not self.fits_replicates:
+            note(
+                WEAK,
+                "The law misses the means of repeated rows by more than these scatter "
+                f"(p = {format_number(self.lack_of_fit_p, 1)}).",
             )
         if not self.enough_groups:
             note(WEAK, f"There are only {self.groups} groups to resample; intervals from so few are too narrow.")
@@ -188,65 +275,12 @@ class Diagnostics:
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Diagnostics:
         """Read plain data back."""
-        values: dict[str, Any] = {f.name: table[f.name] for f in fields(cls)}
+        values: dict[str, Any] = {
+            f.name: table[f.name] for f in fields(cls) if f.name in table or f.default is MISSING
+        }  # fits saved by earlier releases lack the later fields
         for key, value in values.items():
             values[key] = tuple(value) if isinstance(value, list) else value
         return cls(**values)
-
-
-def residual_structure(residuals: Array, weights: Array, inputs: dict[str, Array], p: int, rounding: float) -> float:
-    """Test whether a trend is left in the residuals.
-
-    Parameters
-    ----------
-    residuals, weights : ndarray (n,)
-        Of the fit.
-    inputs : dict of str to ndarray (n,)
-        Of the law; logarithms are taken of positive ones.
-    p : int
-        Parameters already fitted.
-    rounding : float
-        Residuals of this size and below are rounding, in which patterns mean nothing.
-
-    Returns
-    -------
-    float
-        p value of an F test of all terms up to second order; NaN with fewer than 5 rows to spare. Residuals beyond four
-        robust standard deviations are pulled in to there, so that single bad runs do not pose as a trend.
-
-    Notes
-    -----
-    The law itself takes up part of any trend, so p is too large rather than too small: what it finds can be seen in a
-    plot of the residuals. A test beyond the span of the Jacobian is sharper, but on the 240-row Chinchilla set it finds
-    fault with every law of N and D in the book, for shapes that no plot shows.
-    """
-    from scipy.special import fdtrc
-
-    n = len(residuals)
-    centre = residuals - np.median(residuals)
-    scale = 1.4826 * float(np.median(np.abs(centre)))
-    if not scale > rounding:
-        return float("nan")
-    y = np.clip(centre, -4 * scale, 4 * scale)
-    axes = []
-    for values in inputs.values():
-        x = np.log(values) if np.all(values > 0) else values
-        spread = float(np.std(x))
-        if spread > 0:
-            axes.append((x - x.mean()) / spread)
-    columns = [*axes, *(a * b for i, a in enumerate(axes) for b in axes[i:])]
-    design = np.stack([np.ones(n), *columns], axis=1)
-    rank = int(np.linalg.matrix_rank(design))
-    spare = n - p - (rank - 1)
-    if spare < 5 or rank < 2:
-        return float("nan")
-    root = np.sqrt(weights)
-    solution, *_ = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)
-    left = float(np.sum(weights * (y - design @ solution) ** 2))
-    before = float(np.sum(weights * (y - np.average(y, weights=weights)) ** 2))
-    if left <= 0:
-        return 0.0
-    return float(fdtrc(rank - 1, spare, (before - left) / (rank - 1) / (left / spare)))
 
 
 def _names(names: tuple[str, ...]) -> str:

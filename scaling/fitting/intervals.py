@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scaling.fitting.objective import Objective
 
@@ -25,11 +25,15 @@ class Covariance:
         Degrees of freedom of its t distribution.
     condition_number : float
         Of the Jacobian with columns scaled to length one; infinite where a direction is not determined at all.
+    likelihood_scale: float
+        What half a unit of log-likelihood of independent rows is worth in the objective: twice the rise of the
+        objective, divided by it, is compared with an F distribution. NaN where it is not known.
     """
 
     matrix: Array
     degrees: float
     condition_number: float
+    likelihood_scale: float = float("nan")
 
 
 def covariance(
@@ -39,6 +43,7 @@ def covariance(
     objective: Objective,
     free: NDArray[np.bool_],
     groups: NDArray[np.int64] | None,
+    pull: Array | None = None,
 ) -> Covariance:
     """Work out the covariance of an M-estimate.
 
@@ -56,6 +61,8 @@ def covariance(
         Parameters that no bound holds.
     groups : ndarray of int (n,), optional
         Clusters; the covariance then allows any dependence within them.
+    pull : ndarray (p,), optional
+        Second derivatives of a penalty; it narrows the scatter of the estimates and says nothing of their bias.
 
     Returns
     -------
@@ -74,7 +81,12 @@ def covariance(
     length = np.sqrt(np.sum(root**2, axis=0))
     if p == 0 or not np.all(np.isfinite(root)) or np.any(length == 0) or n < p:
         return Covariance(full, degrees, np.inf if p else 1.0)
-    _, r = np.linalg.qr(root / length)
+    bend = objective.mean_bend(residuals, weights, p)
+    held = root
+    if pull is not None and 0 < bend < np.inf:
+        held = np.vstack([root, np.diag(np.sqrt(pull / bend))[:, free]])
+        length = np.sqrt(np.sum(held**2, axis=0))
+    _, r = np.linalg.qr(held / length)
     singular = np.linalg.svd(r, compute_uv=False)
     condition = float(singular[0] / singular[-1]) if singular[-1] > 0 else np.inf
     if degrees <= 0 or n <= p or condition > 1e14:
@@ -82,10 +94,9 @@ def covariance(
     inverse = np.linalg.inv(r) / length[:, None]
     bread = inverse @ inverse.T
     score = objective.score(residuals)
-    bend = _mean_bend(residuals, weights, objective, p)
+    spread = float(np.sum(weights * score**2)) / (n - p)
     if groups is None:
-        spread = float(np.sum(weights * score**2)) / (n - p)
-        matrix = bread * spread / bend**2
+        matrix = (bread if pull is None else bread @ (root.T @ root) @ bread) * spread / bend**2
     else:
         units = int(groups.max()) + 1
         sums = np.zeros((units, p))
@@ -93,27 +104,7 @@ def covariance(
         correction = units / (units - 1) * (n - 1) / (n - p)
         matrix = bread @ (sums.T @ sums) @ bread * correction / bend**2
     full[np.ix_(free, free)] = matrix
-    return Covariance(full, degrees, condition)
-
-
-def _mean_bend(residuals: Array, weights: Array, objective: Objective, p: int) -> float:
-    """Mean of psi', the second derivative of rho.
-
-    For Huber with a small delta, and for absolute deviations, that is a density at zero. It is estimated from the
-    share of residuals inside a bandwidth. The optimum draws about p rows there that noise alone would not, so they are
-    taken off: without that, 95 % intervals of Huber fits of 88 rows covered 88 to 93 % in simulations.
-    """
-    if objective.name == "squared":
-        return 2.0
-    size, delta = np.abs(residuals), objective.delta or 0.0
-    median = float(np.median(size))
-    bandwidth = max(delta, 1.5 * median * len(size) ** -0.2)
-    if bandwidth == 0:  # most rows are met exactly: the density at zero has no limit
-        return float("inf")
-    n = len(size)
-    inside = n * float(np.average(size <= bandwidth, weights=weights))
-    share = max((inside - p) / (n - p), 1 / n)
-    return float(share * delta / bandwidth if delta else share / bandwidth)
+    return Covariance(full, degrees, condition, spread / bend)
 
 
 def t_quantile(level: float, degrees: float) -> float:
@@ -129,6 +120,54 @@ def percentile_interval(replicates: Array, level: float) -> tuple[Array, Array]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
         low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def bca_interval(replicates: Array, jackknife: Array, estimate: ArrayLike, level: float) -> tuple[Array, Array]:
+    """Return bias-corrected and accelerated intervals, of parameters or of anything worked out from them.
+
+    Parameters
+    ----------
+    replicates : ndarray (B, m)
+        Bootstrap replicates of m quantities; NaN ones are left out.
+    jackknife : ndarray (J, m)
+        The same from refits that leave out a unit (or a block of units) each.
+    estimate : array_like (m,)
+        The same from the fit.
+    level : float
+        Nominal coverage.
+
+    Returns
+    -------
+    low, high : ndarray (m,)
+        NaN where the jackknife or the replicates leave nothing to judge by.
+
+    Notes
+    -----
+    Efron 1987. The bias correction is the normal quantile of the share of replicates below the estimate (ties count
+    half, so that a parameter at its bound has one); the acceleration is a sixth of the skewness of the jackknife.
+    """
+    from scipy.special import ndtr, ndtri
+
+    replicates, jackknife = np.atleast_2d(replicates), np.atleast_2d(jackknife)
+    centre = np.atleast_1d(np.asarray(estimate, float))
+    low, high = np.full((2, replicates.shape[1]), np.nan)
+    for j, value in enumerate(centre):
+        known = replicates[~np.isnan(replicates[:, j]), j]
+        left_out = jackknife[np.isfinite(jackknife[:, j]), j]
+        if len(known) < 2 or len(left_out) < 2 or not np.isfinite(value):
+            continue
+        below = (np.sum(known < value) + 0.5 * np.sum(known == value)) / len(known)
+        shift = float(ndtri(np.clip(below, 0.5 / len(known), 1 - 0.5 / len(known))))
+        pull = np.mean(left_out) - left_out
+        square = float(np.sum(pull**2))
+        acceleration = float(np.sum(pull**3)) / (6 * square**1.5) if square > 0 else 0.0
+        z = shift + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
+        room = 1 - acceleration * z
+        # Beyond the pole of the correction the whole tail is inside.
+        at = np.where(room > 0, ndtr(shift + z / np.maximum(room, 1e-12)), [0.0, 1.0])
+        with np.errstate(all="ignore"):
+            low[j], high[j] = np.quantile(known, at)
     return low, high
 
 

@@ -22,6 +22,7 @@ Derivatives = Callable[[Array, NDArray[np.int64]], tuple[Array, Array, Array, Ar
 
 _SHRINK, _GROW, _LAST_DAMPING = 0.15, 8.0, 1e10
 _STEP_TOLERANCE = 1e-12  # of the parameter, relative to its size and to the curvature's own scale
+_ROUNDING = 1e-12  # of the objective, relative: what a sum of squares leaves uncertain
 _DECREMENT_TOLERANCE = 1e-15  # of the objective
 
 
@@ -54,11 +55,12 @@ def minimise(
     low: Array,
     high: Array,
     *,
-    floor: float = 0.0,
+    floor: float | Array = 0.0,
     max_iterations: int = 200,
     always_both: bool = False,
     damping: float = 1e-3,
     progress: Progress | None = None,
+    linear: NDArray[np.bool_] | None = None,
 ) -> Minima:
     """Minimise each row of a batch inside a box.
 
@@ -70,9 +72,9 @@ def minimise(
         Objective (b,) of parameters (b, p), given which rows of the batch they are.
     derivatives : callable
         Objective, gradient, Gauss-Newton matrix and exact Hessian, likewise.
-    low, high : ndarray (p,)
-        The box.
-    floor : float
+    low, high : ndarray (p,) or (B, p)
+        The box; one a row where rows differ in it. Equal ends hold a parameter.
+    floor : float or ndarray (B,)
         Objective values below this are rounding noise of a perfect fit.
     max_iterations : int
         For each row.
@@ -82,41 +84,45 @@ def minimise(
         To begin with.
     progress : callable, optional
         Told after each iteration how many rows are done, and of how many.
+    linear : ndarray of bool (p,), optional
+        Parameters in which the predictions are jointly linear. A third step is then tried at every iteration, which
+        leaves them undamped and solves for them again where it lands: variable projection, for long curved valleys.
 
     Returns
     -------
     Minima
     """
+    low, high = np.broadcast_to(low, theta.shape), np.broadcast_to(high, theta.shape)
     theta = np.clip(theta, low, high)
     batch = len(theta)
     active = np.arange(batch)
     objective, gradient, gauss, hessian = derivatives(theta, active)
     objective = np.where(np.isfinite(objective), objective, np.inf)
-    damp = np.full(batch, damping)
+    damp, floor = np.full(batch, damping), np.broadcast_to(floor, batch)
     converged = np.zeros(batch, bool)
     active = active[np.isfinite(objective) & _smooth(gradient, gauss, hessian)]
     iterations = 0
     while active.size and iterations < max_iterations:
         iterations += 1
-        at, now = theta[active], objective[active]
-        g, scale, h, b = _projected(at, gradient[active], hessian[active], gauss[active], low, high)
+        at, now, least, most = theta[active], objective[active], low[active], high[active]
+        g, scale, h, b = _projected(at, gradient[active], hessian[active], gauss[active], least, most)
         step = _newton_step(g, h, damp[active]) * scale
-        trial = np.clip(at + step, low, high)
+        trial = np.clip(at + step, least, most)
         value = _finite(evaluate(trial, active))
         again = np.ones(len(active), bool) if always_both else ~(value < now)
         if again.any():
-            other_step = _damped_step(g[again], b[again], damp[active][again]) * scale[again]
-            other = np.clip(at[again] + other_step, low, high)
-            other_value = _finite(evaluate(other, active[again]))
-            better = other_value < value[again]
-            rows = np.flatnonzero(again)[better]
-            trial[rows], value[rows], step[rows] = other[better], other_value[better], other_step[better]
+            other_step = _damped_step(g[again], b[again], damp[active][again, None]) * scale[again]
+            other = np.clip(at[again] + other_step, least[again], most[again])
+            _take_lower(trial, value, np.flatnonzero(again), other, _finite(evaluate(other, active[again])))
+        if linear is not None and linear.any():
+            tried = _projected_trial(at, g, b, scale, damp[active], linear, derivatives, active, least, most)
+            _take_lower(trial, value, np.arange(len(active)), tried, _finite(evaluate(tried, active)))
         moved = trial - at
         lowered = value < now
         # The first-order gain still to be had, and the size of the step, both free of units.
         gain = np.abs(np.einsum("bi,bi->b", g / scale, moved))
         tiny = np.max(np.abs(moved) / (np.abs(at) + scale * _root(now)[:, None] + 1e-300), axis=1)
-        done = (gain <= _DECREMENT_TOLERANCE * now) | (tiny <= _STEP_TOLERANCE) | (now <= floor)
+        done = (gain <= _DECREMENT_TOLERANCE * now) | (tiny <= _STEP_TOLERANCE) | (now <= floor[active])
         # Rounding hides what is left: no step helps, and none was predicted to help by more than rounding can show.
         done |= ~lowered & (gain <= 1e-11 * now) & (damp[active] <= 1.0)
         stuck = ~lowered & (damp[active] > _LAST_DAMPING)
@@ -138,6 +144,71 @@ def minimise(
         if progress is not None:
             progress(batch - len(active), batch)
     return Minima(theta, objective, converged, iterations)
+
+
+def to_linear_optimum(
+    theta: Array, derivatives: Derivatives, low: Array, high: Array, linear: NDArray[np.bool_]
+) -> Array:
+    """Move the linear parameters of each row to their optimum, the others held.
+
+    Parameters
+    ----------
+    theta : ndarray (B, p)
+        Inside the box.
+    derivatives, low, high, linear
+        As of `minimise`.
+
+    Returns
+    -------
+    ndarray (B, p)
+        Rows without derivatives as they were.
+    """
+    low, high = np.broadcast_to(low, theta.shape), np.broadcast_to(high, theta.shape)
+    return _linear_optimum(theta, derivatives, np.arange(len(theta)), low, high, linear)
+
+
+def refine(theta: Array, derivatives: Derivatives, low: Array, high: Array, steps: int = 3) -> tuple[Array, Array]:
+    """Take the last digits: undamped Newton steps, judged by the gradient, which shows what the objective rounds off.
+
+    Parameters
+    ----------
+    theta : ndarray (B, p)
+        Optima to about half of the digits.
+    derivatives, low, high
+        As of `minimise`.
+    steps : int
+        At most.
+
+    Returns
+    -------
+    theta : ndarray (B, p)
+        A row is moved only where that shrinks its gradient and does not raise its objective by more than rounding.
+    objective : ndarray (B,)
+    """
+    low, high = np.broadcast_to(low, theta.shape), np.broadcast_to(high, theta.shape)
+    rows = np.arange(len(theta))
+    objective, gradient, gauss, hessian = derivatives(theta, rows)
+    theta, objective = theta.copy(), np.where(np.isfinite(objective), objective, np.inf)
+    rows = rows[np.isfinite(objective) & _smooth(gradient, gauss, hessian)]
+    for _ in range(steps):
+        if not rows.size:
+            break
+        at = theta[rows]
+        g, scale, h, _ = _projected(at, gradient[rows], hessian[rows], gauss[rows], low[rows], high[rows])
+        trial = np.clip(at + _newton_step(g, h, np.zeros(len(rows))) * scale, low[rows], high[rows])
+        value, slope, inner, outer = derivatives(trial, rows)
+        smaller = np.max(np.abs(np.where(g == 0, 0.0, slope * scale)), axis=1) < 0.5 * np.max(np.abs(g), axis=1)
+        better = smaller & (value <= objective[rows] * (1 + _ROUNDING)) & _smooth(slope, inner, outer)
+        rows = rows[better]
+        theta[rows], objective[rows] = trial[better], value[better]
+        gradient[rows], gauss[rows], hessian[rows] = slope[better], inner[better], outer[better]
+    return theta, objective
+
+
+def _take_lower(theta: Array, value: Array, rows: NDArray[np.int64], others: Array, other_values: Array) -> None:
+    """Put others, each beside one of the rows, in their place where they are lower."""
+    better = other_values < value[rows]
+    theta[rows[better]], value[rows[better]] = others[better], other_values[better]
 
 
 def _smooth(*derivatives: Array) -> NDArray[np.bool_]:
@@ -174,6 +245,30 @@ def _projected(
     return np.where(free, gradient * scale, 0.0), scale, np.nan_to_num(h), np.nan_to_num(b)
 
 
+def _projected_trial(
+    at: Array, g: Array, b: Array, scale: Array, damp: Array, linear: NDArray[np.bool_],
+    derivatives: Derivatives, rows: NDArray[np.int64], low: Array, high: Array,
+) -> Array:  # fmt: skip
+    """Step with the linear parameters undamped, then move those to the optimum they have there."""
+    trial = np.clip(at + _damped_step(g, b, damp[:, None] * ~linear) * scale, low, high)
+    return _linear_optimum(trial, derivatives, rows, low, high, linear)
+
+
+def _linear_optimum(
+    theta: Array, derivatives: Derivatives, rows: NDArray[np.int64], low: Array, high: Array, linear: NDArray[np.bool_]
+) -> Array:
+    """Take one Gauss-Newton step of the linear parameters alone: exact for sums of squares, near it for the others."""
+    theta = theta.copy()
+    _, gradient, gauss, _ = derivatives(theta, rows)
+    fit = _smooth(gradient, gauss)
+    if fit.any():
+        slope, scale, _, matrix = _projected(theta[fit], gradient[fit], gauss[fit], gauss[fit], low[fit], high[fit])
+        matrix = np.where(linear[:, None] & linear[None, :], matrix, np.eye(len(linear)))
+        step = _damped_step(np.where(linear, slope, 0.0), matrix, np.zeros((int(fit.sum()), 1))) * scale
+        theta[fit] = np.clip(theta[fit] + step, low[fit], high[fit])
+    return theta
+
+
 def _newton_step(g: Array, h: Array, damp: Array) -> Array:
     """Newton step with the eigenvalues made positive, so that it always goes down."""
     values, vectors = np.linalg.eigh(h)
@@ -186,9 +281,9 @@ def _newton_step(g: Array, h: Array, damp: Array) -> Array:
 
 
 def _damped_step(g: Array, b: Array, damp: Array) -> Array:
-    """Levenberg-Marquardt step; the matrix has a unit diagonal."""
+    """Levenberg-Marquardt step; the matrix has a unit diagonal, and `damp` is (B, 1) or (B, p)."""
     eye = np.eye(g.shape[1])
-    matrix = b + np.maximum(damp, 1e-13)[:, None, None] * eye
+    matrix = b + np.maximum(damp, 1e-13)[:, :, None] * eye
     try:
         solution = np.linalg.solve(matrix, g[:, :, None])
     except np.linalg.LinAlgError:

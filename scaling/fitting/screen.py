@@ -19,6 +19,7 @@ _GRID = {1: 65, 2: 17}  # points a parameter; beyond two, or without bounds, a l
 _SEQUENCE = 4096
 _MAX_ROWS = 400  # enough to rank starting values; the polish sees all rows
 _UNBOUNDED = (1e-3, 1e3)  # sizes tried for a parameter without bounds, of either sign
+_EXPONENTS = (0.02, 4.0)  # the same for one that is an exponent
 
 
 def screen(
@@ -58,7 +59,8 @@ def screen(
     observed = observed[rows]
     linear = [names.index(n) for n in law.linear_parameters]
     curved = [j for j in range(len(names)) if j not in linear]
-    points = _spread([ranges[j] for j in curved])
+    exponents = exponent_names(law.formula)
+    points = _spread([ranges[j] for j in curved], [names[j] in exponents for j in curved])
     if not linear:
         return np.clip(points, low, high)
     columns, offset = _basis(law, [names[j] for j in linear], [names[j] for j in curved], inputs, points)
@@ -78,7 +80,14 @@ def spread_rows(n: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, _MAX_ROWS)).round().astype(np.int64))
 
 
-def _spread(ranges: Sequence[tuple[float, float]]) -> Array:
+@lru_cache(maxsize=128)
+def exponent_names(formula: str) -> frozenset[str]:
+    """Return the names that stand in the exponent of a power of something else than a number."""
+    powers = [p for p in parse_formula(formula).atoms(sympy.Pow) if p.base.free_symbols]
+    return frozenset(str(name) for p in powers for name in p.exp.free_symbols)
+
+
+def _spread(ranges: Sequence[tuple[float, float]], exponents: Sequence[bool] = ()) -> Array:
     """Points that fill a box, logarithmically where it lies on one side of zero."""
     if not ranges:
         return np.zeros((1, 0))
@@ -87,7 +96,10 @@ def _spread(ranges: Sequence[tuple[float, float]]) -> Array:
         unit = np.array(list(product(*[axis] * len(ranges))))
     else:
         unit = _low_discrepancy(_SEQUENCE, len(ranges))
-    return np.stack([_stretch(unit[:, j], *pair) for j, pair in enumerate(ranges)], axis=1)
+    sizes = [_EXPONENTS if j < len(exponents) and exponents[j] else _UNBOUNDED for j in range(len(ranges))]
+    return np.stack(
+        [_stretch(unit[:, j], *pair, size) for j, (pair, size) in enumerate(zip(ranges, sizes, strict=True))], axis=1
+    )
 
 
 def _low_discrepancy(n: int, dimension: int) -> Array:
@@ -99,9 +111,9 @@ def _low_discrepancy(n: int, dimension: int) -> Array:
     return np.asarray((0.5 + np.outer(np.arange(1, n + 1), steps)) % 1.0)
 
 
-def _stretch(unit: Array, low: float, high: float) -> Array:
+def _stretch(unit: Array, low: float, high: float, sizes: tuple[float, float] = _UNBOUNDED) -> Array:
     """Map (0, 1) to a range: by logarithms where it has one sign and spans a decade, else evenly."""
-    small, large = _UNBOUNDED
+    small, large = sizes
     if np.isinf(low) and np.isinf(high):
         size = small * (large / small) ** np.abs(2 * unit - 1)
         return np.asarray(np.sign(unit - 0.5) * size)

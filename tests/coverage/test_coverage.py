@@ -1,182 +1,202 @@
 """Intervals hold the truth as often as they say: a thousand simulated sweeps for every law of the book.
 
 Bands are those of a binomial count at a false-alarm rate of 1e-4; seeds are fixed. All levels come from the same fits.
-Of a forecast only the 95 % interval is asked for: on the scale of the residuals those of other levels are shorter by
-the ratio of two t quantiles, which the tests of the results pin.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.special import stdtrit
-from scipy.stats import binom
+from scipy.special import fdtrc
 
 import scaling
+from scaling.fitting.held import minimise_held
+from scaling.fitting.walk import Setting
 from scaling.laws.book import find_law, law_names
 
-LEVELS = (0.5, 0.9, 0.95)
 SIMULATIONS = 1000
+QUICK = ("chinchilla", "kaplan", "multiplicative", "power", "power_floor", "shifted_power", "skaling")
 
 
-def band(level, simulations=SIMULATIONS, false_alarm=1e-4):
-    """Shares of covered truths that a correct interval leaves with a chance of `false_alarm` only."""
-    return tuple(binom.ppf([false_alarm / 2, 1 - false_alarm / 2], simulations, level) / simulations)
+def sooner(names):
+    """Parametrise: laws that are quick to fit always, the others among the slow tests."""
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-def test_the_bands_are_the_published_ones():
-    assert band(0.95) == pytest.approx((0.921, 0.975), abs=1.5e-3)
-    assert band(0.95, 200) == pytest.approx((0.880, 0.995), abs=6e-3)
+def test_the_bands_are_the_published_ones(coverage):
+    assert coverage.band(0.95, 1000) == pytest.approx((0.921, 0.975), abs=1.5e-3)
+    assert coverage.band(0.95, 200) == pytest.approx((0.880, 0.995), abs=6e-3)
 
 
-@dataclass(frozen=True)
-class Case:
-    """A law by hand, a truth, a design, the noise of ln(loss), and a target at a hundred times the compute."""
-
-    curve: object
-    truth: dict
-    inputs: dict
-    scatter: float
-    target: dict
-
-
-def crossed(low, high, sizes, lengths, copies=1):
-    n, d = np.meshgrid(np.geomspace(low[0], high[0], sizes), np.geomspace(low[1], high[1], lengths))
-    return {"N": np.tile(n.ravel(), copies), "D": np.tile(d.ravel(), copies)}
-
-
-SWEEP = crossed((1e7, 2e8), (1e10, 2e12), 8, 8)
-FAR = {"N": 1e11, "D": 2e13}
-LINE = {"x": np.geomspace(1e6, 1e10, 60)}
-CASES = {
-    "chinchilla": Case(
-        lambda N, D, E, A, B, alpha, beta: E + A / N**alpha + B / D**beta,
-        {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}, SWEEP, 0.005, FAR,
-    ),
-    "kaplan": Case(
-        lambda N, D, E, N_c, D_c, alpha_N, alpha_D: E + ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D,
-        {"E": 1.967, "N_c": 6.68e7, "D_c": 8.9e8, "alpha_N": 0.413, "alpha_D": 0.456}, SWEEP, 0.005, FAR,
-    ),
-    "skaling": Case(
-        lambda N, D, E, A, R, alpha, beta, k: E + A * (N**-alpha + R * D**-beta) ** k,
-        {"E": 1.815, "A": 300.0, "R": 3.0, "alpha": 0.45, "beta": 0.42, "k": 0.77}, SWEEP, 0.005, FAR,
-    ),
-    "multiplicative": Case(
-        lambda N, D, E, A, alpha, beta: E + A * N**-alpha * D**-beta,
-        {"E": 1.2, "A": 2e3, "alpha": 0.18, "beta": 0.16}, SWEEP, 0.005, FAR,
-    ),
-    # The floor E_x is seen only by rows close to it, and its interval is normal only while the lowest row does not hold
-    # it: hence rows from 0.05 above the floor, and 0.1 % noise. At 0.5 % one optimum in seven lies on a bound.
-    "shifted_power": Case(
-        lambda x, K, E_x, kappa, E_y: K * (x - E_x) ** kappa + E_y,
-        {"K": 0.9, "E_x": 1.4, "kappa": 1.1, "E_y": 1.2}, {"x": 1.4 + np.geomspace(0.05, 6, 60)}, 0.001, {"x": 20.0},
-    ),
-    "power": Case(lambda x, A, alpha: A / x**alpha, {"A": 30.0, "alpha": 0.1}, LINE, 0.005, {"x": 1e12}),
-    "power_floor": Case(
-        lambda x, E, A, alpha: E + A / x**alpha, {"E": 1.7, "A": 100.0, "alpha": 0.25}, LINE, 0.005, {"x": 1e12},
-    ),
-}  # fmt: skip
-
-
-def shares_covered(fits, case, each_level=False):
-    """Share of covered truths by what is asked for and level; `fits` yields a fit and the noise of a new run.
-
-    With `each_level` forecasts are asked for level by level, as they must be where they are no t intervals.
-    """
-    names = list(case.truth)
-    curve = float(np.log(case.curve(**case.target, **case.truth)))
-    inside = {(what, level): [] for what in (*names, "curve", "run") for level in LEVELS}
-    for fit, new_noise in fits:
-        for name in names:
-            for level in LEVELS:
-                low, high = fit.interval(name, level)
-                inside[name, level].append(low <= case.truth[name] <= high)
-        quantile = {level: stdtrit(fit.degrees, 0.5 + level / 2) for level in LEVELS}
-        for kind, truth in (("curve", curve), ("run", curve + new_noise)):
-            if each_level:
-                for level in LEVELS:
-                    forecast = fit.predict(case.target, level, kind)
-                    inside[kind, level].append(np.log(forecast.low) <= truth <= np.log(forecast.high))
-                continue
-            forecast = fit.predict(case.target, kind=kind)
-            miss = abs(truth - np.log(forecast.mean)) / np.log(forecast.high / forecast.mean)
-            for level in LEVELS:
-                inside[kind, level].append(miss * quantile[0.95] <= quantile[level])
-    return {key: float(np.mean(hits)) for key, hits in inside.items()}
-
-
-def outside_the_band(shares, simulations=SIMULATIONS):
-    return {
-        key: share
-        for key, share in shares.items()
-        if not band(key[1], simulations)[0] <= share <= band(key[1], simulations)[1]
-    }
-
-
-@pytest.mark.parametrize("name", law_names())
-def test_t_intervals_cover(name):
-    case = CASES[name]
-    law = find_law(name)
+def simulated(law, case, simulations=SIMULATIONS, seed=20260101, **settings):
+    """Fits of simulated sweeps with normal noise, and the noise of a new run."""
     truth = {key: case.truth[key] for key in law.parameter_names}
-    mean = case.curve(**case.inputs, **truth)
-
-    def fits():
-        for i in range(SIMULATIONS):
-            rng = np.random.default_rng([20260101, i])
-            loss = mean * np.exp(case.scatter * rng.standard_normal(len(mean)))
-            fit = scaling.fit(law, case.inputs, loss, objective="squared", start=truth, bootstrap=0)
-            yield fit, case.scatter * rng.standard_normal()
-
-    assert outside_the_band(shares_covered(fits(), case)) == {}
+    for i in range(simulations):
+        rng = np.random.default_rng([seed, i])
+        loss = case.mean * np.exp(case.scatter * rng.standard_normal(len(case.mean)))
+        asked = {"objective": "squared", "start": truth, "bootstrap": 0} | settings
+        yield scaling.fit(law, case.inputs, loss, **asked), case.scatter * rng.standard_normal()
 
 
-def chinchilla_fits(case, noise, simulations=SIMULATIONS, **settings):
+@pytest.mark.parametrize("name", sooner(law_names()))
+def test_t_intervals_cover(name, coverage):
+    case = coverage.cases[name]
+    shares = coverage.shares(simulated(find_law(name), case), case)
+    assert coverage.outside(shares, SIMULATIONS) == {}
+
+
+def noisy_chinchilla(case, noise, simulations=SIMULATIONS, **settings):
     """Fit simulated sweeps; `noise` maps a generator to the noise of the rows and that of a new run."""
-    mean = case.curve(**case.inputs, **case.truth)
     for i in range(simulations):
         rows, new = noise(np.random.default_rng([20260202, i]))
-        yield scaling.fit("chinchilla", case.inputs, mean * np.exp(rows), **({"start": case.truth} | settings)), new
+        loss = case.mean * np.exp(rows)
+        yield scaling.fit("chinchilla", case.inputs, loss, **({"start": case.truth} | settings)), new
 
 
-def test_huber_covers_under_heavy_tails():
-    case = replace(CASES["chinchilla"], inputs=crossed((1e7, 2e8), (1e10, 2e12), 16, 15))
-
-    def noise(rng):
-        return 0.003 * rng.standard_t(3, 240), 0.003 * rng.standard_t(3)
-
-    shares = shares_covered(chinchilla_fits(case, noise, objective="huber", bootstrap=0), case, each_level=True)
-    assert outside_the_band(shares) == {}
+def heavy_tailed(coverage):
+    case = replace(coverage.cases["chinchilla"], inputs=coverage.crossed((1e7, 2e8), (1e10, 2e12), 16, 15))
+    return case, lambda rng: (0.003 * rng.standard_t(3, 240), 0.003 * rng.standard_t(3))
 
 
-def test_clusters_cover_where_rows_share_their_noise():
+def clustered(coverage):
+    """Checkpoints of 48 runs that share most of their noise."""
     runs = 48
     n = np.repeat(np.geomspace(1e7, 1e10, runs), 6)
     start = np.repeat(np.exp(np.random.default_rng(0).uniform(-0.5, 0.5, runs)), 6)
-    inputs = {"N": n, "D": np.tile(np.geomspace(2e8, 2e12, 6), runs) * start}
     groups = np.repeat(np.arange(runs), 6)
-    case = replace(CASES["chinchilla"], inputs=inputs)
+    inputs = {"N": n, "D": np.tile(np.geomspace(2e8, 2e12, 6), runs) * start}
 
     def noise(rng):
         rows = 0.004 * rng.standard_normal(runs)[groups] + 0.002 * rng.standard_normal(6 * runs)
         return rows, 0.004 * rng.standard_normal() + 0.002 * rng.standard_normal()
 
-    def shares(simulations, **settings):
-        fits = chinchilla_fits(case, noise, simulations, objective="squared", bootstrap=0, **settings)
-        return shares_covered(fits, case)
+    return replace(coverage.cases["chinchilla"], inputs=inputs), noise, groups
 
-    assert outside_the_band(shares(SIMULATIONS, groups=groups)) == {}
+
+def test_huber_covers_under_heavy_tails(coverage):
+    case, noise = heavy_tailed(coverage)
+    shares = coverage.shares(noisy_chinchilla(case, noise, objective="huber", bootstrap=0), case, each_level=True)
+    assert coverage.outside(shares, SIMULATIONS) == {}
+
+
+def test_clusters_cover_where_rows_share_their_noise(coverage):
+    case, noise, groups = clustered(coverage)
+
+    def shares(simulations, **settings):
+        fits = noisy_chinchilla(case, noise, simulations, objective="squared", bootstrap=0, **settings)
+        return coverage.shares(fits, case)
+
+    assert coverage.outside(shares(SIMULATIONS, groups=groups), SIMULATIONS) == {}
     # The same rows taken as independent claim too much about what differs between runs.
     assert shares(60)["A", 0.95] < 0.8
 
 
+def inside_profiles(coverage, fits, case, groups=None):
+    """Shares of truths inside profile intervals: those whose rise of the objective chance may explain.
+
+    An interval holds the truth exactly where the test of the truth does not reject it; the tests of the profile pin
+    that the two agree.
+    """
+    held = {(name, level): [] for name in (*case.truth, "all of them") for level in coverage.levels}
+    for i, (fit, loss) in enumerate(fits):
+        chances = profile_chances(fit, case, loss, groups)
+        if i < 2:  # all parameters in one batch, for speed: the same numbers
+            for name, value in case.truth.items():
+                alone = scaling.profile_test(fit, case.inputs, loss, {name: value}, groups=groups)
+                assert chances[name] == pytest.approx(alone, abs=1e-4)
+        for name, p in chances.items():
+            for level in coverage.levels:
+                held[name, level].append(p >= 1 - level)
+    return {key: float(np.mean(hits)) for key, hits in held.items()}
+
+
+def profile_chances(fit, case, loss, groups):
+    """Chance of the rise of the objective at the true value of each parameter, and at all of them."""
+    setting = Setting.of(fit, case.inputs, loss, None, groups)
+    names = fit.law.parameter_names
+    truth = setting.problem.kernel.to_internal(np.array([case.truth[name] for name in names]))
+    every = list(range(len(names)))
+    _, found = minimise_held(
+        setting.problem, setting.theta, setting.weights, [[j] for j in every], truth[:, None], setting.spread.matrix
+    )
+    there = setting.problem.values(truth[None], setting.weights[None])
+    units = [setting.calibration.unit(columns) for columns in ([j] for j in every)]
+    rise = np.maximum(found - setting.value, 0)
+    chances = dict(zip(names, fdtrc(1, setting.spread.degrees, rise / units), strict=True))
+    joint = (there[0] - setting.value) / setting.calibration.unit(every)
+    return chances | {"all of them": float(fdtrc(len(every), setting.spread.degrees, joint))}
+
+
+def with_losses(case, noise, simulations, law="chinchilla", **settings):
+    truth = {name: case.truth[name] for name in find_law(law).parameter_names}
+    for i in range(simulations):
+        loss = case.mean * np.exp(noise(np.random.default_rng([20260303, i])))
+        yield scaling.fit(law, case.inputs, loss, bootstrap=0, start=truth, **settings), loss
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["squared", "huber"])
-def test_the_bootstrap_covers(objective):
-    simulations, case = 200, CASES["chinchilla"]
+@pytest.mark.parametrize("name", law_names())
+def test_profiles_cover(name, coverage):
+    case = coverage.cases[name]
+    simulations = SIMULATIONS if name in QUICK else 200
 
     def noise(rng):
-        return 0.005 * rng.standard_normal(64), 0.005 * rng.standard_normal()
+        return case.scatter * rng.standard_normal(len(case.mean))
 
-    fits = chinchilla_fits(case, noise, simulations, objective=objective, bootstrap=200)
-    shares = shares_covered(fits, case, each_level=True)
-    assert {key: share for key, share in shares.items() if key[1] == 0.95 and not 0.880 <= share <= 0.995} == {}
+    fits = with_losses(case, noise, simulations, name, objective="squared")
+    assert coverage.outside(inside_profiles(coverage, fits, case), simulations) == {}
+
+
+def test_profiles_cover_in_brief(coverage):
+    case = coverage.cases["power_floor"]
+    fits = with_losses(
+        case, lambda rng: case.scatter * rng.standard_normal(60), 300, "power_floor", objective="squared"
+    )  # fmt: skip
+    assert coverage.outside(inside_profiles(coverage, fits, case), 300) == {}
+
+
+@pytest.mark.slow
+def test_profiles_of_huber_cover_under_heavy_tails(coverage):
+    case, noise = heavy_tailed(coverage)
+    fits = with_losses(case, lambda rng: noise(rng)[0], SIMULATIONS, objective="huber")
+    shares = inside_profiles(coverage, fits, case)
+    assert coverage.outside(shares, SIMULATIONS) == {}
+
+
+@pytest.mark.slow
+def test_profiles_cover_where_rows_share_their_noise(coverage):
+    case, noise, groups = clustered(coverage)
+    fits = with_losses(case, lambda rng: noise(rng)[0], 500, objective="squared", groups=groups)
+    shares = inside_profiles(coverage, fits, case, groups)
+    # Five parameters at once are scaled by the mean of five ratios, which is right on average only.
+    joint = {level: shares.pop(("all of them", level)) for level in coverage.levels}
+    assert coverage.outside(shares, 500) == {}
+    assert 0.85 <= joint[0.95] <= 1
+
+
+WEAK_DESIGNS = {
+    "one budget": {"N": np.geomspace(1e8, 1e10, 40), "D": 1e21 / 6 / np.geomspace(1e8, 1e10, 40)},
+    "one ratio": {"N": np.geomspace(1e7, 1e10, 40), "D": 20 * np.geomspace(1e7, 1e10, 40)},
+    "one size and a half": {"N": np.repeat([1e9, 1.5e9], 20), "D": np.tile(np.geomspace(2e9, 2e12, 20), 2)},
+    "few rows": {"N": np.geomspace(1e7, 1e10, 8), "D": np.geomspace(2e8, 2e12, 8)[[3, 6, 0, 5, 7, 2, 4, 1]]},
+}
+
+
+@pytest.mark.parametrize("design", list(WEAK_DESIGNS))
+def test_weak_designs_widen_or_refuse(design, coverage):
+    simulations = 25
+    case = replace(coverage.cases["chinchilla"], inputs=WEAK_DESIGNS[design])
+    curve = np.log(case.curve(**case.target, **case.truth))
+    verdicts, misses, widths = [], [], []
+    for fit, _ in simulated(find_law("chinchilla"), case, simulations, start=None):
+        verdicts.append(fit.verdict)
+        if fit.verdict == "not identified":
+            continue
+        forecast = fit.predict(case.target, kind="curve")
+        # An interval that is not known claims nothing.
+        misses.append(bool(np.any((np.log(forecast.low) > curve) | (curve > np.log(forecast.high)))))
+        widths.append(float(np.log(forecast.high / forecast.low)[0]))
+    assert verdicts.count("ok") <= 1
+    assert sum(misses) <= 5  # of 25; a correct 95 % interval misses more often with a chance of 0.1 %
+    # A crossed sweep of 64 such runs knows the curve there to 0.8 %.
+    assert not np.median(np.nan_to_num([*widths, np.inf], nan=np.inf)) < 0.03

@@ -105,7 +105,7 @@ def test_a_law_of_the_book_names_the_input_it_misses():
 
 
 def test_a_floor_above_all_data_leaves_no_room():
-    with pytest.raises(LawError, match=r"'E': the low bound 0 is not below the high bound -5"):
+    with pytest.raises(LawError, match=r"'E': the low bound 0 is not below the high bound -6.25"):
         fit("power_floor", {"x": X}, -Y, residual="linear")
 
 

@@ -10,6 +10,7 @@ from scaling.fitting.compile import compile_law
 from scaling.fitting.objective import Objective
 from scaling.laws.book import find_law, law_names
 from scaling.laws.formula import symbol
+from tests import truths
 
 # Formulas of every shape that the splitter must cope with: (formula, inputs, parameters).
 ODD = {
@@ -38,8 +39,14 @@ BOOK = {
     "shifted_power": {"K": 0.9, "E_x": 1.4, "kappa": 1.1, "E_y": 1.2},
     "power": {"A": 30.0, "alpha": 0.1},
     "power_floor": {"E": 1.7, "A": 100.0, "alpha": 0.25},
-}
-RANGES = {"N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 50.0)}
+} | {name: truths.draw(name, np.random.default_rng(1))[1] for name in truths.BY_HAND}
+# All positive, so that each has a logarithm, and near enough to 1 for differences with 40 digits.
+BOOK["farseer"] = {name: abs(value) for name, value in BOOK["farseer"].items()}
+BOOK["kaplan_c"] = {"C_c": 1e14, "alpha_C": 0.06}
+RANGES = {
+    "N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 50.0), "U": (3e8, 1e11), "C": (1e8, 1e12), "S": (1e3, 1e6),
+    "L": (2, 5), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1),
+}  # fmt: skip
 CASES = [*law_names(), *ODD]
 SIZE = 5  # rows
 

@@ -72,8 +72,8 @@ def test_the_name_says_everything():
         (("huber", "log", -1), "delta must be positive and finite, not -1"),
         (("huber", "log", float("inf")), "delta must be positive and finite, not inf"),
         (("huber", "log", float("nan")), "delta must be positive and finite, not nan"),
-        (("squared", "log", 1e-3), "delta belongs to the objective 'huber', not to 'squared'"),
-        (("lad", "log", 1e-3), "delta belongs to the objective 'huber', not to 'lad'"),
+        (("squared", "log", 1e-3), "delta belongs to the objective 'huber' or 'asymmetric', not to 'squared'"),
+        (("lad", "log", 1e-3), "delta belongs to the objective 'huber' or 'asymmetric', not to 'lad'"),
     ],
 )
 def test_settings_that_make_no_sense(settings_, says):

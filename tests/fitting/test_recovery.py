@@ -7,12 +7,14 @@ import pytest
 
 import scaling
 from scaling.laws.book import find_law, law_names
+from tests import truths
 
 DRAWS = 200
 OBJECTIVES = [("squared", "log"), ("huber", "log"), ("squared", "linear"), ("huber", "linear"), ("lad", "log")]
 
 
-@pytest.mark.parametrize("name", law_names())
+# The laws of tests/truths.py take longer; what they must give back is in tests/laws.
+@pytest.mark.parametrize("name", [name for name in law_names() if name not in truths.BY_HAND])
 def test_every_parameter_comes_back_to_eight_digits(name, draw, clean):
     # One failure in a thousand draws is allowed over all laws, so none in the 200 of one.
     rng = np.random.default_rng(2026)

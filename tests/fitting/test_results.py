@@ -277,3 +277,23 @@ def test_a_forecast_that_rests_on_a_held_parameter_has_no_known_interval():
     assert np.isnan(prediction.high)
     assert "a bound holds E" in prediction.method
     assert np.isfinite(scaling.fit("power_floor", {"x": x}, y, bootstrap=100).predict({"x": 1e6}).low)
+
+
+def test_fits_saved_before_the_later_fields_still_load(boot):
+    table = boot.to_dict()
+    del table["jackknife"]
+    for name in ("resample", "interval"):
+        del table["settings"][name]
+    for name in ("groups_of_one", "line_slope", "amplitude_correlation", "amplitude_pair", "profile_open",
+                 "replicate_degrees", "replicate_rms", "lack_of_fit_p"):  # fmt: skip
+        del table["diagnostics"][name]
+    old = scaling.Fit.from_json(json.dumps(table))
+    assert old.interval_method == boot.interval_method == "percentile of 200 cluster bootstrap replicates, seed 0"
+    assert old.interval("alpha") == boot.interval("alpha")
+    assert old.jackknife.shape == (0, 3)
+    assert old.diagnostics.profile_open == ()
+    assert np.isnan(old.diagnostics.lack_of_fit_p)
+    assert old.verdict == boot.verdict
+    del table["diagnostics"]["groups"]
+    with pytest.raises(InputDataError, match="this is no complete fit: KeyError\\('groups'\\)"):
+        scaling.Fit.from_json(json.dumps(table))

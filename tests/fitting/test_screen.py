@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scaling.fitting.screen import _bounded_least_squares, _low_discrepancy, _spread, screen
+import scaling
+from scaling.fitting.screen import _bounded_least_squares, _low_discrepancy, _spread, exponent_names, screen
 from scaling.laws.book import find_law, law_names
 
 
@@ -121,3 +122,22 @@ def test_many_rows_are_thinned_and_give_the_same_kind_of_start():
     )  # fmt: skip
     nearest = starts[np.argmin(np.abs(starts[:, 2] - 0.4))]
     np.testing.assert_allclose(nearest, [1.5, 3, 0.4], rtol=0.1)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bare_formula_without_bounds_finds_the_optimum_of_the_bounded_law(seed):
+    """Six free parameters, three of them exponents: nothing but the formula says where to look."""
+    rng = np.random.default_rng(seed)
+    inputs = {"N": 10 ** rng.uniform(7, 10, 80), "D": 10 ** rng.uniform(8.5, 11.5, 80)}
+    amplitude, ratio, k = rng.uniform(50, 300), rng.uniform(1, 10), rng.uniform(0.5, 0.9)
+    alpha, beta = rng.uniform(0.4, 0.6, 2)
+    loss = 1.8 + amplitude * (inputs["N"] ** -alpha + ratio * inputs["D"] ** -beta) ** k
+    loss *= np.exp(0.002 * rng.standard_normal(80))
+    law = scaling.find_law("skaling")
+    bounded = scaling.fit(law, inputs, loss, bootstrap=0)
+    free = scaling.fit(law.formula, inputs, loss, bootstrap=0)
+    assert free.objective_value <= bounded.objective_value * (1 + 1e-6)
+
+
+def test_exponents_are_told_from_other_parameters():
+    assert exponent_names("E + A*(N**(-alpha) + R*D**(-beta))**k + exp(c*N) + 2**d") == {"alpha", "beta", "k"}

@@ -211,3 +211,169 @@ def test_the_limits_of_the_findings(change, verdict):
     changed = dataclasses.replace(fit.diagnostics, **change)
     assert changed.verdict == verdict
     assert bool(changed.reasons) is (verdict != "ok")
+
+
+@pytest.mark.parametrize("bootstrap", [0, 60])
+@pytest.mark.parametrize("law", ["chinchilla", "kaplan", "multiplicative"])
+def test_all_runs_in_a_line_identify_nothing(law, bootstrap):
+    n = np.geomspace(1e7, 1e11, 40)
+    for seed, ratio in enumerate((20 * np.ones(40), 20 * np.exp(0.05 * np.random.default_rng(0).standard_normal(40)))):
+        fit = scaling.fit(
+            law, {"N": n, "D": ratio * n}, loss(n, ratio * n) * noise(40, seed), objective="squared",
+            bootstrap=bootstrap,
+        )  # fmt: skip
+        assert fit.diagnostics.inputs_in_a_line
+        assert not fit.diagnostics.one_budget
+        assert fit.diagnostics.line_slope == pytest.approx(1, abs=0.02)
+        assert fit.verdict == "not identified"
+        said = [r for r in fit.diagnostics.reasons if "lie on one line, D growing as N to the power 1.0" in r]
+        assert len(said) == 1
+        with pytest.raises(VerdictError, match="lie on one line"):
+            fit.predict({"N": 1e12, "D": 2e13})
+
+
+# The scatter of ln(D/N), relative to that of ln N.
+@pytest.mark.parametrize(("scatter", "line"), [(0.04, True), (0.06, False), (0.5, False)])
+def test_how_near_to_a_line_is_a_line(scatter, line):
+    n = np.geomspace(1e7, 1e11, 200)
+    across = np.random.default_rng(1).standard_normal(200)
+    across -= np.polyval(np.polyfit(np.log(n), across, 1), np.log(n))
+    d = 20 * n * np.exp(scatter * np.std(np.log(n)) * across / across.std())
+    fit = chinchilla(n, d, loss(n, d) * noise(200), start=TRUTH)
+    assert fit.diagnostics.inputs_in_a_line is line
+
+
+def test_sizes_of_one_budget_are_weak_or_less():
+    n = np.geomspace(1e7, 1e10, 36)
+    for seed in range(3):
+        fit = chinchilla(n, 1e20 / 6 / n, loss(n, 1e20 / 6 / n) * noise(36, seed))
+        assert fit.diagnostics.one_budget
+        assert not fit.diagnostics.inputs_in_a_line
+        assert fit.diagnostics.line_slope == pytest.approx(-1)
+        assert fit.verdict == ("not identified" if fit.diagnostics.undetermined else "weak")
+        assert any("away from it a forecast rests on the form of the law alone" in r for r in fit.diagnostics.reasons)
+
+
+def test_inputs_that_are_no_sizes_and_tokens_have_no_line():
+    x = np.geomspace(1, 100, 40)
+    fit = scaling.fit("a + b*x + c*z", {"x": x, "z": x**2}, (1 + 2 * x + x**2) * noise(40), objective="squared",
+                      bootstrap=0)  # fmt: skip
+    assert np.isnan(fit.diagnostics.line_slope)
+    assert fit.verdict == "ok"
+
+
+def test_a_profile_that_does_not_close_is_named():
+    n, d = (v.ravel() for v in np.meshgrid(np.geomspace(1e9, 4e9, 6), np.geomspace(2e8, 2e12, 6)))
+    fit = chinchilla(n, d, loss(n, d) * noise(36, seed=3))
+    assert fit.diagnostics.profile_open == ("E",)
+    assert not fit.diagnostics.profiles_close
+    assert fit.verdict == "weak"
+    assert (
+        "The profile likelihood of E does not close: values at a bound, or very far off, fit about as well."
+        in fit.diagnostics.reasons
+    )
+    profile = scaling.profile_likelihood(fit, {"N": n, "D": d}, loss(n, d) * noise(36, seed=3), "E")
+    assert not profile.closes_low
+    assert profile.low == 0
+    wide = chinchilla(*cross(), loss(*cross()) * noise(36))
+    assert wide.diagnostics.profiles_close
+
+
+def test_several_open_profiles_identify_nothing():
+    x = np.geomspace(1e8, 2e8, 20)
+    fit = scaling.fit("power_floor", {"x": x}, (2 + 100 / x**0.25) * noise(20, scatter=0.01), objective="squared",
+                      bootstrap=0)  # fmt: skip
+    assert len(fit.diagnostics.undetermined) > 1
+    assert fit.verdict == "not identified"
+
+
+def test_the_correlation_of_an_amplitude_is_that_in_the_middle_of_the_data():
+    n, d = cross()
+    y = loss(n, d) * noise(36)
+    fit = chinchilla(n, d, y, start=TRUTH)
+    assert fit.diagnostics.largest_correlation > 0.998  # of ln A and alpha, A being the size at N = 1
+    assert fit.diagnostics.amplitude_pair == ("A", "alpha")
+    told = fit.diagnostics.amplitude_correlation
+    assert told < 0.95
+    # By hand: A moved along N to where its effect and that of alpha on the rows are orthogonal.
+    term = fit.estimates["A"] / n ** fit.estimates["alpha"] / fit.evaluate({"N": n, "D": d})[0]
+    shift = np.sum(term**2 * np.log(n)) / np.sum(term**2)
+    j = [fit.law.parameter_names.index(k) for k in ("A", "alpha")]
+    (a, both), (_, b) = fit.covariance[np.ix_(j, j)]
+    assert 17 < shift < 21  # ln N of the middle, weighted to the small models, where the term is large
+    expected = abs(both - shift * b) / np.sqrt((a - 2 * shift * both + shift**2 * b) * b)
+    assert told == pytest.approx(expected, rel=1e-6)
+    # In other units of N it is the same.
+    other = chinchilla(n / 1e6, d, y, start=TRUTH | {"A": TRUTH["A"] / 1e6 ** TRUTH["alpha"]})
+    assert other.diagnostics.amplitude_correlation == pytest.approx(told, rel=1e-4)
+    assert abs(other.diagnostics.largest_correlation - fit.diagnostics.largest_correlation) > 1e-5
+
+
+def test_repeated_runs_measure_the_noise():
+    n, d = (np.tile(v, 3) for v in cross())
+    fit = chinchilla(n, d, loss(n, d) * noise(108, scatter=0.004), start=TRUTH)
+    assert fit.diagnostics.replicate_degrees == 72
+    assert fit.diagnostics.replicate_rms == pytest.approx(0.004, rel=0.2)
+    assert fit.diagnostics.lack_of_fit_p > 1e-3
+    assert fit.diagnostics.fits_replicates
+    residuals = fit.residuals.reshape(3, 36)
+    inside = np.sum((residuals - residuals.mean(axis=0)) ** 2)
+    assert fit.diagnostics.replicate_rms == pytest.approx(np.sqrt(inside / 72))
+    from scipy.stats import f
+
+    beyond = np.sum(residuals**2) - inside
+    assert fit.diagnostics.lack_of_fit_p == pytest.approx(f.sf((beyond / 31) / (inside / 72), 31, 72), rel=1e-9)
+    single = chinchilla(*cross(), loss(*cross()) * noise(36), start=TRUTH)
+    assert single.diagnostics.replicate_degrees == 0
+    assert np.isnan([single.diagnostics.replicate_rms, single.diagnostics.lack_of_fit_p]).all()
+
+
+def test_a_law_that_misses_the_means_of_repeated_runs_is_weak():
+    n, d = (np.tile(v, 4) for v in cross())
+    wrong = loss(n, d) * (1 + 0.02 * np.sin(5 * np.log(n)))  # no trend that a parabola would show
+    fit = chinchilla(n, d, wrong * noise(144, scatter=0.001))
+    assert fit.diagnostics.lack_of_fit_p < 1e-4
+    assert not fit.diagnostics.fits_replicates
+    assert fit.verdict == "weak"
+    assert any("misses the means of repeated rows by more than these scatter" in r for r in fit.diagnostics.reasons)
+
+
+def test_the_lack_of_fit_test_does_not_cry_wolf():
+    n, d = (np.tile(v, 2) for v in cross(5, 5))
+    p = [chinchilla(n, d, loss(n, d) * noise(50, seed), start=TRUTH).diagnostics.lack_of_fit_p for seed in range(150)]
+    assert 0.005 < np.mean(np.array(p) < 0.05) < 0.12
+    assert np.mean(np.array(p) < 1e-4) < 0.02
+
+
+def test_checkpoints_of_one_run_are_no_replicates():
+    n, d = (np.tile(v, 3) for v in cross())
+    y = loss(n, d) * np.repeat(noise(36, scatter=0.004)[None], 3, axis=0).ravel() * noise(108, 1, 1e-5)
+    # The same three times over: with one group a run that is no repetition at all.
+    groups = np.tile(np.arange(36), 3)
+    whole = chinchilla(n, d, y, start=TRUTH, groups=groups)
+    assert whole.diagnostics.replicate_degrees == 0
+    apart = chinchilla(n, d, y, start=TRUTH)
+    assert apart.diagnostics.replicate_rms == pytest.approx(1e-5, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ({"line_slope": 1.0}, "not identified"), ({"line_slope": 0.3}, "not identified"),
+        ({"line_slope": -1.0}, "weak"), ({"line_slope": -1.0, "wide": ("B",)}, "not identified"),
+        ({"line_slope": np.nan}, "ok"),
+        ({"amplitude_correlation": 0.9991, "amplitude_pair": ("A", "alpha")}, "weak"),
+        ({"amplitude_correlation": 0.9989, "amplitude_pair": ("A", "alpha")}, "ok"),
+        ({"profile_open": ("E",)}, "weak"), ({"profile_open": ("E", "B")}, "not identified"),
+        ({"profile_open": ("E",), "at_bound": ("E",)}, "weak"),
+        ({"profile_open": ("E",), "wide": ("B",)}, "not identified"),
+        ({"lack_of_fit_p": 0.99e-4}, "weak"), ({"lack_of_fit_p": 1.01e-4}, "ok"), ({"lack_of_fit_p": np.nan}, "ok"),
+        ({"groups": 20, "groups_of_one": 20}, "ok"),
+    ],
+)  # fmt: skip
+def test_the_limits_of_the_later_findings(change, verdict):
+    n, d = cross()
+    fit = chinchilla(n, d, loss(n, d) * noise(36), start=TRUTH)
+    changed = dataclasses.replace(fit.diagnostics, **change)
+    assert changed.verdict == verdict
+    assert bool(changed.reasons) is (verdict != "ok")

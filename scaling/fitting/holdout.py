@@ -1,0 +1,175 @@
+"""Back-test a law: hold out the largest runs, forecast them from the rest, and keep what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.errors import InputDataError, ScalingError
+from scaling.fitting.backtest import Backtest
+from scaling.fitting.checks import check_rows
+from scaling.fitting.fit import fit as fit_law
+from scaling.fitting.objective import Objective
+from scaling.fitting.rollout import LADDER, change_beyond, evaluate, find_axis, find_cuts, find_units, trimmed, why_not
+from scaling.inputs import check_level
+from scaling.laws.book import find_law
+from scaling.laws.law import Law
+
+if TYPE_CHECKING:
+    from scaling.results import Fit
+
+Array = NDArray[np.float64]
+
+
+def backtest_law(
+    law: str | Law | Fit,
+    inputs: Mapping[str, ArrayLike],
+    observed: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    by: str | ArrayLike | None = None,
+    objective: str | Objective | None = None,
+    delta: float | None = None,
+    residual: str = "log",
+    trim: str = "none",
+    level: float = 0.9,
+    bootstrap: int = 100,
+    seed: int = 0,
+    steps: Sequence[float] = LADDER,
+) -> Backtest:
+    """Hold out the largest runs, fit the law to the rest, forecast what was held out; at several cut-offs.
+
+    Parameters
+    ----------
+    law : str, Law or Fit
+        As of `scaling.fit`; of a fit its law and, unless given, its objective.
+    inputs : mapping of str to array_like (n,)
+        Natural units.
+    observed : array_like (n,)
+        What the law should predict.
+    groups : array_like (n,), optional
+        Cluster of each row; clusters stay together, and none is in part held out and in part fitted.
+    by : str or array_like (n,), optional
+        What makes a run large; see `scaling.fitting.rollout.find_axis`.
+    objective, delta, residual
+        As of `scaling.fit`.
+    trim : str, default 'none'
+        What is left out of the rows before each fit; see `scaling.fitting.rollout.trimmed`.
+    level : float, default 0.9
+        Nominal coverage of the intervals.
+    bootstrap : int, default 100
+        Replicates behind each interval; 0 for the covariance.
+    seed : int, default 0
+        Of the replicates.
+    steps : sequence of float
+        The largest compute is divided by these to give the cut-offs.
+
+    Returns
+    -------
+    Backtest
+        Cut-offs that leave too little are in `Backtest.skipped`, with the reason.
+
+    Raises
+    ------
+    InputDataError
+        For data that cannot be fitted.
+    UsageError
+        For settings that make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.geomspace(1, 1e4, 30)
+    >>> found = backtest_law("power_floor", {"x": x}, 2 + 3 / x**0.5, objective="squared", bootstrap=0)
+    >>> bool(found.at(5).rms < 1e-6)
+    True
+    """
+    from scaling.results import Fit
+
+    check_level(level)
+    if isinstance(law, Fit):
+        objective = law.objective if objective is None else objective
+        law = law.law
+    law = find_law(law, inputs)
+    goal = Objective.parse("huber" if objective is None else objective, residual, delta)
+    rows = check_rows(law, inputs, observed, goal, None, groups)
+    x, y = rows.inputs, rows.observed
+    axis, units = find_axis(law, x, by), find_units(groups, rows.n)
+    log = bool(np.all(y > 0))
+    parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
+    skipped: list[tuple[float, str]] = []
+    for cut in find_cuts(axis.values, units, steps):
+        left = np.flatnonzero(cut.left)
+        left = left[trimmed(trim, axis.values[left], y[left])]
+        mask = np.zeros(rows.n, bool)
+        mask[left] = True
+        if reason := why_not(law, x, mask):
+            skipped.append((cut.edge, reason))
+            continue
+        try:
+            fitted = fit_law(
+                law, {k: v[left] for k, v in x.items()}, y[left], objective=goal, bootstrap=bootstrap, seed=seed,
+                groups=_some_groups(rows.groups, left),
+            )  # fmt: skip
+        except InputDataError as error:
+            skipped.append((cut.edge, error.message))
+            continue
+        held = np.flatnonzero(cut.held)
+        target = {k: v[held] for k, v in x.items()}
+        predicted = evaluate(law, fitted.theta, target)
+        factor = axis.values[held] / cut.edge
+        change = change_beyond(law, fitted.theta, target, factor, axis.inputs, fitted.support, log)
+        low, high = _interval(fitted, target, level)
+        with np.errstate(all="ignore"):
+            error_ = np.log(predicted) - np.log(y[held]) if log else predicted - y[held]
+        ok = np.isfinite(error_)
+        if not ok.any():
+            skipped.append((cut.edge, "the law is not defined at the runs that were held out"))
+            continue
+        found = {
+            "cut": np.full(len(held), cut.edge), "row": held, "unit": units[held], "compute": axis.values[held],
+            "factor": factor, "observed": y[held], "predicted": predicted, "error": error_, "change": change,
+            "scatter": np.full(len(held), _scatter(fitted, y[left], log)), "low": low, "high": high,
+        }  # fmt: skip
+        for name, values in found.items():
+            parts[name].append(values[ok])
+    if not parts["cut"] and not skipped:
+        skipped.append((float(axis.values.max()), f"all runs have about the same {axis.name}"))
+    columns: dict[str, Any] = {k: np.concatenate(v) if v else np.empty(0) for k, v in parts.items()}
+    columns |= {name: columns[name].astype(np.int64) for name in ("row", "unit")}
+    return Backtest(
+        law=law.name, objective=str(goal), axis=axis.name, level=level, n_rows=rows.n, log=log, skipped=tuple(skipped),
+        seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim, **columns,
+    )  # fmt: skip
+
+
+_PARTS = (
+    "cut", "row", "unit", "compute", "factor", "observed", "predicted", "error", "change", "scatter", "low", "high",
+)  # fmt: skip
+
+
+def _some_groups(groups: NDArray[np.int64] | None, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Clusters of some of the rows; None where only one is left, which cannot be resampled."""
+    if groups is None or len(np.unique(groups[rows])) < 2:
+        return None
+    return groups[rows]
+
+
+def _interval(fitted: Fit, target: Mapping[str, Array], level: float) -> tuple[Array, Array]:
+    unknown = np.full(len(next(iter(target.values()))), np.nan)
+    try:
+        prediction = fitted.predict(target, level=level, force=True)
+    except ScalingError:
+        return unknown, unknown
+    return np.asarray(prediction.low, float), np.asarray(prediction.high, float)
+
+
+def _scatter(fitted: Fit, observed: Array, log: bool) -> float:
+    """Root mean square residual on the scale of the errors."""
+    size = float(np.sqrt(np.mean(fitted.residuals**2)))
+    if (fitted.objective.residual == "log") == log:
+        return size
+    return size / float(np.median(np.abs(observed))) if log else size * float(np.median(np.abs(observed)))

@@ -1,0 +1,147 @@
+"""What the width of a forecast is made of: parameters, noise, the form of the law, and what the back-test missed by.
+
+Half widths are on the scale on which residuals are taken (logarithms or not), and are added in quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.fitting.compile import compile_law
+from scaling.fitting.intervals import bca_interval, percentile_interval, residual_interval, t_quantile
+from scaling.fitting.rollout import change_beyond
+from scaling.inputs import check_inputs
+
+if TYPE_CHECKING:
+    from scaling.fitting.backtest import Backtest
+    from scaling.results import Fit
+
+Array = NDArray[np.float64]
+Side = tuple[Array, Array]  # below and above the forecast
+
+_FEW_DEGREES = 5  # of pure error; fewer say less about the noise than the residuals do
+
+
+def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> dict[str, Side]:
+    """Work out the half widths.
+
+    Parameters
+    ----------
+    fit : Fit
+        The law, with or without a back-test and rivals.
+    inputs : mapping of str to ndarray (m,)
+        The targets.
+    level : float
+        Nominal coverage.
+    kind : {'run', 'curve'}
+        A curve has no noise.
+
+    Returns
+    -------
+    dict of str to (ndarray (m,), ndarray (m,))
+        ``parameters``, and where there are any ``noise``, ``form`` (the spread of the rivals) and ``back-test`` (what
+        its errors add to that spread): below and above the forecast.
+    """
+    centre = _scaled(fit, fit.evaluate(inputs)[0])
+    parts = {"parameters": _parameters(fit, inputs, centre, level)}
+    m = len(centre)
+    if kind == "run":
+        below, above = _noise(fit, level)
+        parts["noise"] = (np.full(m, below), np.full(m, above))
+    normal = t_quantile(level, np.inf)
+    form = np.zeros(m)
+    if fit.rivals:
+        form = normal * _form(fit, inputs, centre)
+        parts["form"] = (form, form)
+    if fit.backtest is not None:
+        missed = normal * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
+        # What the back-test missed by is the form of the law too, seen from another side: of the two the larger counts.
+        rest = np.sqrt(np.maximum(missed**2 - form**2, 0))
+        parts["back-test"] = (rest, rest)
+    return parts
+
+
+def noise_from_repeats(fit: Fit) -> bool:
+    """Whether the noise of a new run is that of repeated runs: enough were, and the law meets their means."""
+    known = fit.diagnostics
+    return known.replicate_degrees >= _FEW_DEGREES and (fit.backtest is not None or not known.lack_of_fit_p < 0.05)
+
+
+def axis_factor(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array]) -> Array:
+    """How far targets lie beyond the data on the axis that the back-test held runs out by, shape (m,).
+
+    Where the axis is no input of the law, the largest factor of any input.
+    """
+    if not backtest.powers:
+        return fit.extrapolation_factor(inputs)
+    if set(backtest.powers) == {"N", "D"}:
+        return np.asarray(6 * inputs["N"] * inputs["D"] / backtest.edge)
+    [(name, power)] = backtest.powers.items()
+    with np.errstate(all="ignore"):
+        return np.asarray(np.abs(inputs[name]) ** power / backtest.edge)
+
+
+def _parameters(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) -> Side:
+    if not len(fit.replicates):
+        gradient = _gradient(fit, inputs)
+        # A parameter that a bound holds has no error that is known, and so neither has a forecast that rests on it.
+        variance = np.einsum("mj,jk,mk->m", gradient, fit.covariance, gradient)
+        half = t_quantile(level, fit.degrees) * np.sqrt(variance)
+        return half, half
+    spread = _scaled(fit, fit.evaluate(inputs, fit.replicates))
+    if fit.interval_kind == "bca":
+        low, high = bca_interval(spread, _scaled(fit, fit.evaluate(inputs, fit.jackknife)), centre, level)
+    else:
+        low, high = percentile_interval(spread, level)
+    return np.maximum(centre - low, 0), np.maximum(high - centre, 0)
+
+
+def _noise(fit: Fit, level: float) -> tuple[float, float]:
+    """Scatter of a new run: of runs that were repeated, where enough were and the law meets their means."""
+    known = fit.diagnostics
+    if noise_from_repeats(fit):
+        half = t_quantile(level, known.replicate_degrees) * known.replicate_rms
+        return half, half
+    return residual_interval(fit.residuals, len(fit.theta), fit.objective, level)
+
+
+def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array) -> Array:
+    """Spread of the rivals around the law as a standard deviation; where one is not defined, it has no say.
+
+    From absolute distances, because squares would let a rival of next to no weight that runs away rule the width.
+    """
+    distance = np.zeros_like(centre)
+    for rival in fit.rivals:
+        away = _scaled(fit, rival.evaluate(inputs)) - centre
+        distance += rival.weight * np.abs(np.nan_to_num(away, posinf=0.0, neginf=0.0))
+    return np.asarray(distance * np.sqrt(np.pi / 2))
+
+
+def _change(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array], centre: Array) -> Array:
+    """Change of the law between the data and the targets, on the scale of the residuals."""
+    factor, log = axis_factor(fit, backtest, inputs), fit.objective.residual == "log"
+    change = change_beyond(fit.law, fit.theta, inputs, factor, backtest.powers, fit.support, log)
+    return np.where(np.isfinite(centre), change, np.nan)
+
+
+def _scaled(fit: Fit, values: Array) -> Array:
+    """Go to the scale on which residuals are taken."""
+    if fit.objective.residual == "linear":
+        return values
+    with np.errstate(all="ignore"):
+        return np.asarray(np.log(values))
+
+
+def _gradient(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
+    """Gradient of the scaled prediction with respect to the internal parameters, shape (m, p)."""
+    kernel = compile_law(fit.law, fit.log_scaled)
+    data = kernel.prepare(check_inputs(fit.law, inputs))
+    theta = kernel.to_internal(fit.theta[None])
+    gradient = kernel.jacobian(theta, data)[0]
+    if fit.objective.residual == "log":
+        gradient = gradient / kernel.value(theta, data)[0][:, None]
+    return np.asarray(gradient)

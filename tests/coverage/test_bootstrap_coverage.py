@@ -1,0 +1,71 @@
+"""Bootstrap intervals hold the truth as often as they say: 200 simulated sweeps of 200 replicates for each kind.
+
+The ends of a 95 % interval of 200 replicates rest on five of them, so the band is that of a binomial count at a
+false-alarm rate of 1e-4, widened by what 200 replicates lose on average.
+"""
+
+import numpy as np
+import pytest
+
+import scaling
+
+pytestmark = pytest.mark.slow
+
+SIMULATIONS = 200
+REPLICATES = 200
+LOWEST = {0.5: 0.35, 0.9: 0.80, 0.95: 0.87}
+HIGHEST = {0.5: 0.65, 0.9: 0.98, 0.95: 0.995}
+
+
+def too_low_or_high(shares):
+    return {k: v for k, v in shares.items() if not LOWEST[k[1]] <= v <= HIGHEST[k[1]]}
+
+
+def plain(coverage, **settings):
+    case = coverage.cases["chinchilla"]
+    for i in range(SIMULATIONS):
+        rng = np.random.default_rng([20260404, i])
+        loss = case.mean * np.exp(case.scatter * rng.standard_normal(len(case.mean)))
+        fit = scaling.fit("chinchilla", case.inputs, loss, start=case.truth, bootstrap=REPLICATES, **settings)
+        yield fit, case.scatter * rng.standard_normal()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "squared", "resample": "iid"},
+        {"objective": "huber", "resample": "iid"},
+        {"objective": "squared", "resample": "dirichlet"},
+        {"objective": "squared", "resample": "wild"},
+        {"objective": "huber", "resample": "wild"},
+        {"objective": "squared", "resample": "residual"},
+        {"objective": "squared", "resample": "iid", "interval": "bca"},
+    ],
+    ids=lambda s: " ".join(s.values()),
+)
+def test_bootstraps_cover(settings, coverage):
+    case = coverage.cases["chinchilla"]
+    shares = coverage.shares(plain(coverage, **settings), case, each_level=True)
+    assert too_low_or_high(shares) == {}
+
+
+@pytest.mark.parametrize("kind", ["cluster", "dirichlet", "wild"])
+def test_cluster_bootstraps_cover_where_rows_share_their_noise(kind, coverage):
+    runs = 36
+    case = coverage.cases["power_floor"]
+    x = np.repeat(np.geomspace(1e6, 1e10, runs), 4)
+    groups = np.repeat(np.arange(runs), 4)
+    mean = case.curve(x, **case.truth)
+
+    def fits():
+        for i in range(SIMULATIONS):
+            rng = np.random.default_rng([20260505, i])
+            noise = 0.004 * rng.standard_normal(runs)[groups] + 0.002 * rng.standard_normal(4 * runs)
+            fit = scaling.fit(
+                "power_floor", {"x": x}, mean * np.exp(noise), objective="squared", start=case.truth,
+                groups=groups, resample=kind, bootstrap=REPLICATES,
+            )  # fmt: skip
+            yield fit, 0.004 * rng.standard_normal() + 0.002 * rng.standard_normal()
+
+    shares = coverage.shares(fits(), case, each_level=True)
+    assert too_low_or_high(shares) == {}

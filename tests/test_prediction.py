@@ -1,0 +1,151 @@
+"""What the interval of a forecast is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import scaling
+from scaling.laws.book import find_law
+from scaling.results import Fit
+from scaling.rivals import Rival
+from scaling.width import axis_factor, parts_of
+
+TARGET = {"N": 2e10, "D": 4e11}
+
+
+def runs(seed=5, repeat=1):
+    n, d = (v.ravel() for v in np.meshgrid(np.geomspace(2e7, 4e9, 7), np.geomspace(4e8, 1e11, 6)))
+    n, d = np.repeat(n, repeat), np.repeat(d, repeat)
+    loss = 1.7 + 400 / n**0.34 + 1100 / d**0.33
+    return {"N": n, "D": d}, loss * np.exp(0.004 * np.random.default_rng(seed).standard_normal(len(n)))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return scaling.fit("chinchilla", *runs(), bootstrap=200)
+
+
+@pytest.fixture(scope="module")
+def tested(plain):
+    return replace(plain, backtest=scaling.backtest_law(plain, *runs()))
+
+
+@pytest.fixture(scope="module")
+def rival():
+    estimates = {"E": 1.6, "A": 260.0, "B": 900.0, "alpha": 0.31, "beta": 0.32}
+    return Rival(find_law("chinchilla"), estimates, 0.4, 0.01, "huber(0.001) on log residuals")
+
+
+def half(p):
+    return (np.log(p.high) - np.log(p.low)) / 2
+
+
+def test_without_a_back_test_the_form_is_taken_as_true(plain):
+    p = plain.predict(TARGET, level=0.9)
+    assert set(p.parts) == {"parameters", "noise"}
+    assert sum(p.parts.values()) == pytest.approx(1)
+    assert "takes the form of the law as true" in p.backtest
+    assert p.method.startswith("parameters and scatter of the runs;")
+
+
+def test_parts_add_up_to_the_interval(tested, rival):
+    fit = replace(tested, rivals=(rival,))
+    p = fit.predict(TARGET, level=0.9)
+    assert set(p.parts) == {"parameters", "noise", "form", "back-test"}
+    assert sum(p.parts.values()) == pytest.approx(1)
+    sides = parts_of(fit, {k: np.array([v]) for k, v in TARGET.items()}, 0.9, "run")
+    down = np.sqrt(sum(side[0][0] ** 2 for side in sides.values()))
+    assert np.log(p.mean / p.low) == pytest.approx(down, rel=1e-9)
+    assert p.method.startswith("parameters, scatter of the runs, form of the law and errors of the back-test;")
+
+
+def test_the_back_tests_part_is_its_share_of_the_change(tested):
+    sides = parts_of(tested, {k: np.array([v]) for k, v in TARGET.items()}, 0.9, "run")
+    edge = 6 * 4e9 * 1e11
+    factor = 6 * TARGET["N"] * TARGET["D"] / edge
+    inputs = {k: np.array([v]) for k, v in TARGET.items()}
+    np.testing.assert_allclose(axis_factor(tested, tested.backtest, inputs), factor)
+    here, along, clipped = (
+        float(tested.evaluate(x)[0, 0])
+        for x in (TARGET, {k: v / factor**0.5 for k, v in TARGET.items()}, {"N": 4e9, "D": 1e11})
+    )
+    change = max(np.log(along / here), np.log(clipped / here))
+    by_hand = norm.ppf(0.95) * tested.backtest.missed_share() * change
+    np.testing.assert_allclose(sides["back-test"][0], by_hand, rtol=1e-8)
+
+
+def test_inside_the_data_the_back_test_adds_nothing(plain, tested):
+    inside = {"N": 3e8, "D": 1e10}
+    assert tested.predict(inside).parts["back-test"] == 0
+    assert tested.predict(inside).low == pytest.approx(plain.predict(inside).low, rel=1e-12)
+
+
+def test_rivals_widen_by_their_weight(plain, rival):
+    away = abs(np.log(rival.evaluate(TARGET)[0] / plain.predict(TARGET).mean))
+    sides = parts_of(replace(plain, rivals=(rival,)), {k: np.array([v]) for k, v in TARGET.items()}, 0.9, "run")
+    np.testing.assert_allclose(sides["form"][0], norm.ppf(0.95) * np.sqrt(np.pi / 2) * 0.4 * away, rtol=1e-9)
+    mad = replace(rival, weight=1e-9, estimates=rival.estimates | {"E": 900.0})
+    same = replace(plain, rivals=(mad,)).predict(TARGET)
+    assert half(same) == pytest.approx(half(plain.predict(TARGET)), rel=1e-6)
+
+
+def test_of_the_form_and_the_back_test_the_larger_counts(tested, rival):
+    inputs = {k: np.array([v]) for k, v in TARGET.items()}
+    alone = parts_of(tested, inputs, 0.9, "run")["back-test"][0]
+    for weight in (1e-3, 0.4, 1.0):
+        sides = parts_of(replace(tested, rivals=(replace(rival, weight=weight),)), inputs, 0.9, "run")
+        form, rest = sides["form"][0], sides["back-test"][0]
+        np.testing.assert_allclose(np.hypot(form, rest), np.maximum(form, alone), rtol=1e-9)
+
+
+def test_a_curve_has_no_noise(tested):
+    curve, run = tested.predict(TARGET, kind="curve"), tested.predict(TARGET)
+    assert set(curve.parts) == {"parameters", "back-test"}
+    assert half(curve) < half(run)
+
+
+def test_runs_that_were_repeated_give_the_noise():
+    inputs, loss = runs(repeat=3)
+    loss = loss.copy()
+    loss[::3] *= np.exp(np.where(np.arange(len(loss[::3])) % 9 == 0, 0.05, 0))
+    fit = scaling.fit("chinchilla", inputs, loss, bootstrap=100)
+    fit = replace(fit, backtest=scaling.backtest_law(fit, inputs, loss, bootstrap=0))
+    known = fit.diagnostics
+    assert known.replicate_degrees == 84
+    sides = parts_of(fit, {k: np.array([v]) for k, v in TARGET.items()}, 0.9, "run")
+    from scipy.stats import t
+
+    np.testing.assert_allclose(sides["noise"][0], t.ppf(0.95, 84) * known.replicate_rms, rtol=1e-8)
+
+
+def test_several_targets_give_arrays(tested):
+    p = tested.predict({"N": [1e9, 2e10], "D": [2e10, 4e11]})
+    assert p.parts["back-test"].shape == (2,)
+    np.testing.assert_allclose(sum(p.parts.values()), 1)
+    assert p.backtest == tested.predict(TARGET).backtest  # the farthest of them
+
+
+def test_a_forecast_quotes_the_back_test_at_its_own_factor(tested):
+    near = {"N": 8e9, "D": 1.5e11}
+    factor = 6 * near["N"] * near["D"] / (6 * 4e9 * 1e11)
+    assert tested.predict(near).backtest == tested.backtest.sentence(factor)
+    assert tested.predict({"N": 1e13, "D": 1e15}).backtest.startswith("No back-test is possible at")
+
+
+def test_a_fit_with_its_back_test_and_rivals_goes_through_json(tested, rival):
+    fit = replace(tested, rivals=(rival,))
+    again = Fit.from_json(fit.to_json())
+    assert again == fit
+    assert again.predict(TARGET, level=0.9) == fit.predict(TARGET, level=0.9)
+
+
+def test_a_fit_without_the_new_fields_still_loads(plain):
+    table = plain.to_dict()
+    del table["backtest"], table["rivals"]
+    again = Fit.from_dict(table)
+    assert again.backtest is None
+    assert again.rivals == ()
