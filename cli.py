@@ -28,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+MOST_BACKTESTED = 5000  # rows; a back-test fits the law at seven cut-offs
 DATA, FIT, DECIDE, REPORT, STORE = "Data", "Fit", "Decide", "Report", "Store"
 LISTS = {
     "runs": "SELECT run_id, n_params, n_tokens, compute_flop, loss, loss_status, metric, corpus FROM runs_final "
@@ -369,25 +370,60 @@ def fit(
     cluster: Annotated[
         str | None, Option("--cluster", metavar="COLUMN", help="Resample the values of this column whole.")
     ] = None,
-    objective: Annotated[str, Option("--objective", help="huber, squared or lad.")] = "huber",
+    objective: Annotated[
+        str,
+        Option(
+            "--objective",
+            help="huber, squared, lad, pinball(TAU), asymmetric(TIMES), or all: the first three side by side.",
+        ),
+    ] = "huber",
     delta: Annotated[float | None, Option("--delta", help="Where huber turns linear; 0.001 by default.")] = None,
     residual: Annotated[str, Option("--residual", help="log or linear.")] = "log",
+    penalty: Annotated[
+        list[str] | None,
+        Option(
+            "--penalty",
+            metavar="NAME=CENTRE:STRENGTH",
+            help="Add STRENGTH*(NAME - CENTRE)^2 a row; of logarithms where the parameter spans decades.",
+        ),
+    ] = None,
     start: Annotated[
         list[str] | None, Option("--start", metavar="NAME=VALUE", help="Starting value; give all or none.")
     ] = None,
     bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates; 0 for covariance intervals.")] = 1000,
+    resample: Annotated[
+        str | None,
+        Option(
+            "--resample",
+            metavar="KIND",
+            help="iid, cluster, dirichlet, wild or residual; iid, or cluster with --cluster, by default.",
+        ),
+    ] = None,
+    interval: Annotated[
+        str | None, Option("--interval", help="percentile (the default) or bca: how replicates become intervals.")
+    ] = None,
     seed: Annotated[int, Option("--seed", min=0, help="Of the bootstrap; stored with the fit.")] = 0,
     level: Level = 0.95,
     name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
+    family: Annotated[
+        str | None,
+        Option("--family", metavar="FAMILY", help="With LAW auto: a family of the book, or laws split by commas."),
+    ] = None,
+    backtest_: Annotated[
+        bool | None,
+        Option("--backtest/--no-backtest", help="Hold out the largest runs as well; up to 5000 runs by default."),
+    ] = None,
     replace: Replace = False,
     fail_on: FailOn = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Fit a law to the runs of the store, and save it as a SQL macro."""
+    """Fit a law to the runs of the store, and save it as a SQL macro; LAW auto chooses one by its back-test."""
     from db.fits import fit_runs
+    from db.objectives import fit_objectives
     from db.select import Question, shut_out_files
     from db.store import Store
+    from reports.objective_rows import objective_rows, objective_shown
     from reports.rows import saved_fit_row, saved_fit_text
     from scaling.formatting import format_plural
     from scaling.inputs import check_level
@@ -397,11 +433,25 @@ def fit(
         raise UsageError("Name one law to fit: as an argument, or as --formula.", "See them with: scaling laws")
     question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), by, cluster)
     settings = {"objective": objective, "delta": delta, "residual": residual, "bootstrap": bootstrap, "seed": seed}
+    settings |= {"resample": resample, "interval": interval}
+    if law == "auto":
+        fixed = {"--param": param, "--objective": objective != "huber", "--delta": delta, "--start": start,
+                 "--penalty": penalty, "--residual": residual != "log", "--resample": resample,
+                 "--interval": interval}  # fmt: skip
+        if odd := [option for option, value in fixed.items() if value]:
+            raise UsageError(f"LAW auto chooses by itself, and takes no {odd[0]}.", f"Leave {odd[0]} out.")
+        fit_auto(db, family or "compute_optimal", question, name, replace, seed, bootstrap, level, format_, fail_on)
+        return
+    if family is not None:
+        raise UsageError("--family goes with LAW auto.", f"Write: scaling fit auto --family {family}")
     if start:
         settings["start"] = {k: arguments.quantity(v, k) for k, v in arguments.pairs(start, "--start")}
+    if penalty:
+        settings["penalty"] = arguments.penalties(penalty)
+    several = objective.strip() == "all"
     with Store(db, create=False) as store, progress("resampling") as advance:
         shut_out_files(store)
-        saved, failures = fit_runs(
+        saved, failures = (fit_objectives if several else fit_runs)(
             store,
             law or formula or "",
             question,
@@ -409,17 +459,134 @@ def fit(
             replace=replace,
             parameters=arguments.bounds(param) or None,
             progress=advance,
+            finish=finish_fit(backtest_),
             **settings,
         )
     for value, error in failures.items():
-        say(f"not fitted: {by} = {value}: {error.message}")
+        say(f"not fitted: {'objective' if several else by} = {value}: {error.message}")
     for one in saved:
-        about = f"{one.name}: " if by else ""
+        about = f"{one.name}: " if by or several else ""
         for reason, count in one.excluded["counts"].items():
             say(f"{about}left out: {format_plural(count, 'run')}, {reason}")
-    texts = [saved_fit_text(one, level) for one in saved]
-    emit([saved_fit_row(one, level) for one in saved], format_, "\n\n".join(texts))
+    if several:
+        emit(objective_rows(saved, level), format_, objective_shown(saved, level))
+    else:
+        texts = [saved_fit_text(one, level) for one in saved]
+        emit([saved_fit_row(one, level) for one in saved], format_, "\n\n".join(texts))
     fail_on_verdict(fail_on, *(one.fit.verdict for one in saved))
+
+
+def finish_fit(wanted: bool | None) -> Callable[[Any, Any], Any]:
+    """Back-test a fit before it is saved: where that is wanted, or is quick and nobody said no."""
+    from db.fits import with_backtest
+
+    def finish(fitted: Any, rows: Any) -> Any:
+        asked = len(rows) <= MOST_BACKTESTED if wanted is None else wanted
+        return with_backtest(fitted, rows) if asked else fitted
+
+    return finish
+
+
+def fit_auto(
+    db: str, family: str, question: Any, name: str | None, replace: bool, seed: int, bootstrap: int, level: float,
+    format_: str | None, fail_on: str | None,
+) -> None:  # fmt: skip
+    """Choose a law by its back-test, save it, and print the ranked table."""
+    from db.choosing import choose_runs
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.backtest_rows import selection_rows, selection_shown
+    from reports.rows import saved_fit_text
+    from reports.terminal import choose_format
+
+    with Store(db, create=False) as store, progress("choosing") as advance:
+        shut_out_files(store)
+        saved, made = choose_runs(
+            store, family, question, name=name, replace_fit=replace, seed=seed, bootstrap=bootstrap, progress=advance
+        )
+    about = {"fit": saved.name, "fit_id": saved.fit_id}
+    emit([about | row for row in selection_rows(made)], format_, selection_shown(made))
+    say(f"Held out by {made.axis}; ties go to the law with fewer parameters, then to the defaults.")
+    if choose_format(format_) == "table":
+        say(saved_fit_text(saved, level))
+    fail_on_verdict(fail_on, saved.fit.verdict)
+
+
+@command(FIT, "Examples: scaling backtest c4;  scaling backtest skaling --cluster name;  scaling backtest --landed")
+def backtest(
+    name: Annotated[
+        str | None, Argument(metavar="LAW|FIT", help="A saved fit, or a law as of the command fit.")
+    ] = None,
+    landed: Annotated[
+        bool, Option("--landed", help="Score stored forecasts against runs that came since; of FIT, or of all.")
+    ] = False,
+    tolerance: Annotated[
+        float, Option("--tolerance", help="With --landed: how far a run's inputs may be from those forecast.")
+    ] = 0.01,
+    inputs: Annotated[
+        list[str] | None, Option("--input", metavar="NAME=COLUMN", help="Column or SQL expression of an input.")
+    ] = None,
+    metric: Annotated[str | None, Option("--metric", help="Metric to fit; that of the ingest by default.")] = None,
+    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")] = None,
+    cluster: Annotated[
+        str | None, Option("--cluster", metavar="COLUMN", help="Hold out the values of this column whole.")
+    ] = None,
+    objective: Annotated[str | None, Option("--objective", help="Of a LAW; huber by default.")] = None,
+    trim: Annotated[
+        str | None, Option("--trim", metavar="TEXT", help="Of a LAW: none, smallest 25 %, highest 10 %.")
+    ] = None,
+    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates behind each interval.")] = 100,
+    seed: Annotated[int | None, Option("--seed", min=0, help="Of the replicates; that of the fit, or 0.")] = None,
+    level: Level = 0.9,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Hold the largest runs out and forecast them; or score old forecasts against runs that have landed."""
+    from db.backtests import backtest_fit, backtest_runs, landed_summary, score_landed
+    from db.select import Question, shut_out_files
+    from db.store import Store
+    from reports.backtest_rows import (
+        backtest_notes,
+        backtest_rows,
+        backtest_shown,
+        landed_rows,
+        landed_shown,
+        landed_text,
+    )
+
+    of_law = {"--input": inputs, "--metric": metric, "--where": where, "--cluster": cluster, "--objective": objective,
+              "--trim": trim}  # fmt: skip
+    given = [option for option, value in of_law.items() if value is not None]
+    if landed:
+        if given:
+            raise UsageError(f"--landed scores forecasts that were made, and takes no {given[0]}.")
+        with Store(db, create=False) as store:
+            shut_out_files(store)
+            scored, waiting = score_landed(store, name, tolerance)
+        emit(landed_rows(scored), format_, landed_shown(scored))
+        say(landed_text(landed_summary(scored), waiting))
+        return
+    if name is None:
+        raise UsageError("Name a law or a fit to back-test, or ask for --landed.", "Such as: scaling backtest latest")
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        _, fits_of = store.query(
+            "SELECT count(*) FROM fits WHERE lower(name) = lower($n) OR fit_id = $n OR $n = 'latest'", {"n": name}
+        )
+        settings = {"level": level, "bootstrap": bootstrap} | ({} if seed is None else {"seed": seed})
+        if fits_of[0][0]:
+            if given:
+                raise UsageError(f"'{name}' is a saved fit and has its own rows and settings.", f"Leave {given[0]} out.")
+            saved, found = backtest_fit(store, name, **settings)
+            kept = f"Kept with the fit {saved.name}; its forecasts quote it."
+        else:
+            question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), None, cluster)
+            settings |= {"objective": objective or "huber", "trim": trim or "none"}
+            found = backtest_runs(store, name, question, **settings)
+            kept = "Not kept: a law is back-tested here, not a saved fit."
+    emit(backtest_rows(found), format_, backtest_shown(found))
+    for note in [*backtest_notes(found), kept]:
+        say(note)
 
 
 @command(FIT, "Example: scaling fits --format csv")
@@ -427,6 +594,74 @@ def fits(db: Database = "scaling.duckdb", format_: Format = None) -> None:
     """List the saved fits."""
     columns, rows = read(db, LISTS["fits"])
     emit(rows, format_, columns=columns)
+
+
+@command(FIT, "Examples: scaling profile c4 --parameter E;  scaling profile c4 --parameter E --and alpha --format csv")
+def profile(
+    name: FitName,
+    parameter: Annotated[str, Option("--parameter", metavar="NAME", help="The parameter to hold.")],
+    second: Annotated[str | None, Option("--and", metavar="NAME", help="A second one, for their joint region.")] = None,
+    level: Level = 0.95,
+    points: Annotated[int, Option("--points", min=3, help="Points along each axis of a joint region.")] = 31,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Profile likelihood of a parameter, or the joint region of two: the interval that follows a curved valley."""
+    from db.saved import load_fit, unchanged_rows
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.profile_rows import profile_rows, profile_text, region_rows, region_text
+    from scaling.fitting.profile import profile_likelihood, profile_region
+
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        saved = load_fit(store, name)
+        rows = unchanged_rows(store, saved)
+    if second is None:
+        found = profile_likelihood(saved.fit, rows.inputs, rows.observed, parameter, level, groups=rows.clusters)
+        emit(profile_rows(saved.fit, found), format_, profile_text(found))
+        say(f"{100 * level:g} % interval by {found.method}.")
+    else:
+        region = profile_region(
+            saved.fit, rows.inputs, rows.observed, (parameter, second), level, groups=rows.clusters, size=points
+        )
+        emit(region_rows(region), format_, region_text(region))
+        say(f"{100 * level:g} % region by {region.method}.")
+    say_verdict(saved)
+
+
+@command(FIT, "Examples: scaling verify c4;  scaling verify --all --format csv")
+def verify(
+    name: Annotated[str | None, Argument(metavar="FIT", help="Name or identifier of a saved fit, or 'latest'.")] = None,
+    all_: Annotated[bool, Option("--all", help="Every fit of the store.")] = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Run a saved fit again: are the numbers the same, did they move, did the data change? Writes nothing."""
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.verify import IDENTICAL, damaged, fit_names, verify_fit
+    from reports.verify_rows import verification_row, verification_text
+
+    if (name is None) != all_:
+        raise UsageError("Name one fit to verify, or ask for --all.", "See them with: scaling fits")
+    found = []
+    with Store(db, read_only=True) as store, progress("fitting again") as advance:
+        shut_out_files(store)
+        names = fit_names(store) if name is None else [name]
+        for i, one in enumerate(names, start=1):
+            try:
+                found.append(verify_fit(store, one))
+            except StoreError as error:
+                if not all_:
+                    raise
+                found.append(damaged(one, error))
+            if advance:
+                advance(i, len(names))
+    emit([verification_row(v) for v in found], format_, "\n\n".join(verification_text(v) for v in found))
+    if bad := [v for v in found if v.status != IDENTICAL]:
+        listed = ", ".join(f"{v.name} ({v.status})" for v in bad)
+        raise VerdictError(f"{len(bad)} of {len(found)} fits are not as they were saved: {listed}")
 
 
 # --- Decide ---------------------------------------------------------------------------------------------------------
@@ -450,6 +685,7 @@ def forecast(
     from db.fits import save_predictions
     from db.saved import load_fit
     from db.store import Store
+    from reports.backtest_rows import parts_text
     from reports.rows import forecast_rows, forecast_shown
 
     targets = arguments.targets(params, tokens, at)
@@ -471,42 +707,388 @@ def forecast(
     about = "a new run" if kind == "run" else "the law's curve"
     unit = saved.fit.law.unit or "an unknown unit"
     say(f"{saved.fit.law.output} in {unit}; interval for {about}: {predictions[0].method}.")
+    for text in dict.fromkeys(text for p in predictions for text in (parts_text(p), p.backtest) if text):
+        say(text)
     say_verdict(saved)
     fail_on_verdict(fail_on, *(p.verdict for p in predictions), saved.fit.verdict)
 
 
-@command(DECIDE, "Example: scaling allocate c4 --flops 1e23 --flops 1e24")
+@command(
+    DECIDE,
+    "Examples: scaling allocate c4 --flops 1e23 --flops 1e24;  scaling allocate c4 --loss 2.1 --serve-tokens 1T;  "
+    "scaling allocate c4 --plan-params 8B --plan-tokens 15T --gpu h100 --price 2.5",
+)
 def allocate(
     name: FitName,
-    flops: Annotated[list[str], Option("--flops", metavar="C", help="Training compute in FLOP, C = 6 N D.")],
+    flops: Annotated[list[str] | None, Option("--flops", metavar="C", help="Budgets to split, in FLOP.")] = None,
+    loss: Annotated[
+        list[str] | None, Option("--loss", metavar="L", help="Losses to reach with the least compute.")
+    ] = None,
+    curve: Annotated[
+        str | None, Option("--curve", metavar="LOW:HIGH", help="All budgets between two, with a joint band.")
+    ] = None,
+    points: Annotated[int, Option("--points", min=2, help="Budgets on the curve.")] = 25,
+    given_params: Annotated[
+        list[str] | None, Option("--given-params", metavar="N", help="The size is fixed; with --flops or --loss.")
+    ] = None,
+    given_tokens: Annotated[
+        list[str] | None, Option("--given-tokens", metavar="D", help="The tokens are fixed; with --flops or --loss.")
+    ] = None,
+    plan_params: Annotated[
+        list[str] | None, Option("--plan-params", metavar="N", help="A choice whose overhead is wanted: its size.")
+    ] = None,
+    plan_tokens: Annotated[
+        list[str] | None, Option("--plan-tokens", metavar="D", help="The tokens of that choice.")
+    ] = None,
+    catch_up: Annotated[
+        list[str] | None,
+        Option("--catch-up", metavar="K", help="Tokens until a model K times the size (0.5: half) reaches its loss."),
+    ] = None,
+    cost: Annotated[
+        str | None, Option("--cost", metavar="FORMULA", help="A cost in N and D of your own, such as '6*N**1.1*D'.")
+    ] = None,
+    attention: Annotated[bool, Option("--attention", help="Count attention: 12*layers*width*context*D.")] = False,
+    seq_len: Annotated[
+        str | None, Option("--seq-len", metavar="TOKENS", help="Context length that attention pays for.")
+    ] = None,
+    aspect: Annotated[
+        float | None, Option("--aspect", help="Width over layers of the models, 128 by default; for --attention.")
+    ] = None,
+    params_are: Annotated[
+        str | None, Option("--params-are", metavar="COUNT", help="What the law's N counts: total or non-embedding.")
+    ] = None,
+    flops_on: Annotated[
+        str | None, Option("--flops-on", metavar="COUNT", help="Count FLOP on total or non-embedding parameters.")
+    ] = None,
+    serve_tokens: Annotated[
+        str | None, Option("--serve-tokens", metavar="D", help="Tokens to be served, which cost 2*N each.")
+    ] = None,
+    gpu: Annotated[
+        str | None, Option("--gpu", metavar="NAME", help="Also in device hours: a100, h100, h200, b200, mi300x, ...")
+    ] = None,
+    peak_flops: Annotated[
+        str | None, Option("--peak-flops", metavar="FLOP/S", help="Peak of a device that is not in the list.")
+    ] = None,
+    mfu: Annotated[float, Option("--mfu", help="Share of the peak that training reaches.")] = 0.4,
+    price: Annotated[str | None, Option("--price", metavar="MONEY", help="Of a device hour, in any currency.")] = None,
     level: Level = 0.9,
     force: Force = False,
     fail_on: FailOn = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Split compute budgets between parameters and tokens, so that the loss is lowest."""
-    import scaling
+    """Split compute between parameters and tokens, so that the loss is lowest, and see what another choice costs."""
     from db.saved import load_fit
     from db.store import Store
-    from reports.rows import allocation_shown
-    from scaling.formatting import format_percent
+    from reports.allocation_rows import answer_notes, answer_rows, answer_shown
+    from scaling.cost import find_cost
+    from scaling.hardware import find_hardware
+    from scaling.questions import Question, ask
+
+    question = Question(
+        flops=arguments.sizes(flops, "--flops"),
+        losses=arguments.sizes(loss, "--loss"),
+        params=arguments.sizes(given_params, "--given-params"),
+        tokens=arguments.sizes(given_tokens, "--given-tokens"),
+        plan_params=arguments.sizes(plan_params, "--plan-params"),
+        plan_tokens=arguments.sizes(plan_tokens, "--plan-tokens"),
+        size_factors=arguments.sizes(catch_up, "--catch-up"),
+        ends=arguments.ends(curve, "--curve"),
+        points=points,
+    )
+    model = find_cost(
+        cost,
+        attention=attention,
+        seq_len=None if seq_len is None else arguments.size(seq_len, "--seq-len"),
+        aspect=aspect,
+        params_are=params_are,
+        flop_of=flops_on,
+        served_tokens=0.0 if serve_tokens is None else arguments.size(serve_tokens, "--serve-tokens"),
+    )
+    device = None
+    if gpu is not None or peak_flops is not None or price is not None:
+        device = find_hardware(
+            gpu,
+            None if peak_flops is None else arguments.size(peak_flops, "--peak-flops"),
+            mfu=mfu,
+            price_per_hour=None if price is None else arguments.quantity(price, "--price"),
+        )
+    with Store(db, read_only=True) as store:
+        saved = load_fit(store, name)
+    answer = ask(saved.fit, question, level, force, model)
+    emit(
+        answer_rows(saved.name, saved.fit, answer, model, device),
+        format_,
+        answer_shown(saved.fit, answer, model, device, whole_curve=curve is not None),
+    )
+    for line in answer_notes(answer, model, device, whole_curve=curve is not None):
+        say(line)
+    say_verdict(saved)
+    fail_on_verdict(fail_on, answer.verdict, saved.fit.verdict)
+
+
+@command(
+    DECIDE,
+    "Examples: scaling compare new old --flops 1e23 --flops 1e25;  scaling compare new old --params 8B --tokens 1T",
+)
+def compare(
+    name_a: Annotated[str, Argument(metavar="FIT_A", help="Name or identifier of a saved fit.")],
+    name_b: Annotated[str, Argument(metavar="FIT_B", help="The fit to hold against it.")],
+    flops: Annotated[
+        list[str] | None, Option("--flops", metavar="C", help="Budgets in FLOP; each law at its own optimum.")
+    ] = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    at: At = None,
+    level: Level = 0.9,
+    unpaired: Annotated[
+        bool, Option("--unpaired", help="Pair replicates at random even where they belong together.")
+    ] = False,
+    seed: Annotated[int, Option("--seed", min=0, help="Of pairing at random.")] = 0,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Hold two fits against each other: which loss is lower, how surely, and what that is worth in compute."""
+    import scaling
+    from db.pairing import belong_together
+    from db.saved import load_fit
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.compare_rows import comparison_shown
+    from scaling.comparison import multiplier_sentence
+
+    budgets = [arguments.size(c, "--flops") for c in flops or ()]
+    targets = arguments.targets(params, tokens, at)
+    if bool(budgets) == bool(targets):
+        raise UsageError(
+            "Give budgets or targets to compare at, and not both.", "Such as --flops 1e24, or --params 8B --tokens 1T."
+        )
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        a, b = load_fit(store, name_a), load_fit(store, name_b)
+        paired, why = belong_together(store, a, b)
+    for saved in (a, b):
+        if targets:
+            arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+    if a.metric != b.metric and not force:
+        raise VerdictError(
+            f"The fit {a.name} is of the metric {a.metric} and {b.name} of {b.metric}: their difference means nothing.",
+            "Fit both to one --metric; --force takes the difference all the same.",
+        )
+    where: dict[str, Any] = {"compute_flop": budgets} if budgets else {"target": targets}
+    found = scaling.compare(
+        a.fit, b.fit, **where, level=level, paired=paired and not unpaired, seed=seed, force=force,
+        names=(a.name, b.name),
+    )  # fmt: skip
+    emit(found.rows(), format_, comparison_shown(found))
+    say(f"Difference: {a.name} minus {b.name}, of the laws' curves in {found.unit or 'an unknown unit'}.")
+    if found.multiplied:
+        for point in found.points:
+            say(f"A = {a.name}, B = {b.name}: {multiplier_sentence(point, found.multiplied, level)}.")
+    say(f"Intervals: {found.method}.")
+    say(f"{'Paired' if found.paired else 'Not paired'}: {why if paired == found.paired else 'as asked for'}.")
+    for note in found.notes:
+        say(note)
+    for saved in (a, b):
+        say_verdict(saved)
+    fail_on_verdict(fail_on, *(point.verdict for point in found.points), a.fit.verdict, b.fit.verdict)
+
+
+@command(
+    DECIDE,
+    "Examples: scaling plan c4 --budget 1e21 --target 1e23;  "
+    "scaling plan c4 --budget 1e20 --params 8B --tokens 1T --candidates 100Mx2B,1Bx10B",
+)
+def plan(
+    name: FitName,
+    budget: Annotated[str, Option("--budget", metavar="C", help="Compute for the new runs together, in FLOP.")],
+    target: Annotated[
+        str | None, Option("--target", metavar="C", help="Forecast the lowest loss for this compute, in FLOP.")
+    ] = None,
+    params: Annotated[str | None, Option("--params", metavar="N", help="Or the loss of a model of this size,")] = None,
+    tokens: Annotated[str | None, Option("--tokens", metavar="D", help="trained on so many tokens.")] = None,
+    candidates: Annotated[
+        str | None,
+        Option("--candidates", metavar="CSV|LIST", help="Runs that can be bought: a table, or 1Bx20B,3Bx60B."),
+    ] = None,
+    once: Annotated[bool, Option("--once", help="Buy no candidate twice.")] = False,
+    max_runs: Annotated[int, Option("--max-runs", min=1, help="Runs at most.")] = 16,
+    run_floor: Annotated[str | None, Option("--run-floor", metavar="C", help="What a run costs at least.")] = None,
+    simulations: Annotated[int, Option("--simulations", min=2, help="Truths to rehearse against.")] = 100,
+    seed: Annotated[int, Option("--seed", min=0, help="Of the rehearsal.")] = 0,
+    level: Level = 0.9,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Choose which runs to buy next, so that a forecast gets sharper, and measure by simulation whether that helps."""
+    import scaling
+    from db.candidates import read_candidates
+    from db.saved import load_fit, unchanged_rows
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.plan_rows import plan_row
+
+    cells = arguments.targets([params] if params else None, [tokens] if tokens else None, None)
+    if (target is None) == (not cells):
+        raise UsageError("A plan has one target.", "Give --target C, or --params N with --tokens D.")
+    budget_flop = arguments.size(budget, "--budget")
+    where: dict[str, Any] = {"target": cells[0]} if cells else {"target_flop": arguments.size(target or "", "--target")}
+    offered = None if candidates is None else read_candidates(candidates)
+    floor = 0.0 if run_floor is None else arguments.size(run_floor, "--run-floor")
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        saved = load_fit(store, name)
+        rows = unchanged_rows(store, saved)
+    with progress("rehearsing") as advance:
+        found = scaling.plan_runs(
+            saved.fit, rows.inputs, rows.observed, budget_flop, **where, candidates=offered, groups=rows.clusters,
+            max_runs=max_runs, repeats=not once, floor_flop=floor, level=level, simulations=simulations, seed=seed,
+            progress=advance,
+        )  # fmt: skip
+    emit([plan_row(saved.name, found)], format_, found.summary())
+    say_verdict(saved)
+    fail_on_verdict(fail_on, saved.fit.verdict)
+
+
+@command(
+    DECIDE, "Example: scaling approaches --flops 1e23 --where \"experiment = 'web' AND NOT outlier\" --budget-column C"
+)
+def approaches(
+    flops: Annotated[list[str], Option("--flops", metavar="C", help="Budget to give the optimum at, in FLOP.")],
+    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")] = None,
+    metric: Annotated[str | None, Option("--metric", help="Metric to take as the loss.")] = None,
+    budget_column: Annotated[
+        str | None,
+        Option("--budget-column", metavar="COLUMN", help="Compute or nominal budget; compute_flop if left out."),
+    ] = None,
+    planned_column: Annotated[
+        str | None,
+        Option("--planned-column", metavar="COLUMN", help="Tokens that the schedule of a run was planned for."),
+    ] = None,
+    tolerance: Annotated[
+        float | None, Option("--tolerance", help="Largest gap in ln(C) inside a budget; 0.1, or equal nominal budgets.")
+    ] = None,
+    checkpoints: Annotated[
+        bool, Option("--checkpoints", help="Use every logged row, those from the middle of a schedule too.")
+    ] = False,
+    law: Annotated[str, Option("--law", help="Law of N and D of approach 3.")] = "chinchilla",
+    curve: Annotated[str, Option("--curve", help="Of approach 2: quadratic, cubic or akima.")] = "quadratic",
+    weighting: Annotated[
+        str, Option("--weighting", help="Of approach 2: equal, or near, for runs near the optimum to weigh more.")
+    ] = "equal",
+    objective: Annotated[str, Option("--objective", help="Of approach 3, as of scaling fit.")] = "huber",
+    residual: Annotated[str, Option("--residual", help="log or linear.")] = "log",
+    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates; 0 for no intervals.")] = 1000,
+    seed: Annotated[int, Option("--seed", min=0, help="Of the bootstraps.")] = 0,
+    vertices: Annotated[
+        bool, Option("--vertices", help="One row for each budget of the runs, in place of those asked for.")
+    ] = False,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Set approaches 1, 2 and 3 to the compute-optimal model next to each other, approach 2 with its bias."""
+    import scaling
+    from db.budgets import budget_rows
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.approaches_rows import approaches_rows, approaches_text, vertex_rows, vertices_shown
+    from scaling.formatting import format_plural
 
     budgets = [arguments.size(c, "--flops") for c in flops]
     with Store(db, read_only=True) as store:
-        saved = load_fit(store, name)
-    plan = scaling.allocate(saved.fit, budgets, level=level, force=force)
-    extra = {"level": level, "method": plan.method, "verdict": plan.verdict, "fit_verdict": saved.fit.verdict}
-    emit(
-        [{"fit": saved.name, "cost": "6*N*D"} | row | extra for row in plan.rows()],
-        format_,
-        allocation_shown(saved.fit, plan),
-    )
-    say(f"C = 6 N D. Intervals of the optimum: {plan.method}; the scatter of single runs is not in them.")
-    if (lost := float(max(plan.edge_share))) > 0:
-        say(f"Up to {format_percent(lost)} of the replicates have no optimum; the intervals are of the others.")
+        shut_out_files(store)
+        rows = budget_rows(
+            store, metric=metric, where=where, budget_column=budget_column, planned_column=planned_column
+        )
+    for reason, count in rows.left_out().items():
+        say(f"left out: {format_plural(count, 'run')}, {reason}")
+    with progress("resampling") as advance:
+        found = scaling.compare_approaches(
+            rows.n_params,
+            rows.n_tokens,
+            rows.loss,
+            rows.compute_flop,
+            at=budgets,
+            runs=rows.run_ids,
+            mid_schedule=rows.mid_schedule,
+            checkpoints=checkpoints,
+            law=law,
+            objective=objective,
+            residual=residual,
+            curve=curve,
+            weighting=weighting,
+            tolerance=tolerance,
+            bootstrap=bootstrap,
+            seed=seed,
+            level=level,
+            force=force,
+            progress=advance,
+        )
+    if vertices:
+        emit(vertex_rows(found), format_, vertices_shown(found))
+    else:
+        emit(approaches_rows(found), format_, approaches_text(found))
+    if all(one.refusal for one in found.answers):
+        raise VerdictError("No approach gives an optimum; each says why.", "Add runs of several sizes at one budget.")
+    beyond = [f"extrapolating x{factor:.3g}" for factor in found.extrapolation if factor >= 1.05]
+    fail_on_verdict(fail_on, *(one.verdict for one in found.answers), *beyond)
+
+
+@command(DECIDE, "Examples: scaling epochs --unique 100B;  scaling epochs repeats --unique 100B --flops 1e23")
+def epochs(
+    unique: Annotated[str, Option("--unique", metavar="U", help="Unique tokens of the corpus, such as 1e11 or 100B.")],
+    name: Annotated[
+        str | None,
+        Argument(metavar="FIT", help="A saved fit of data_constrained; without one, what arXiv:2305.16264 printed."),
+    ] = None,
+    flops: Annotated[
+        list[str] | None, Option("--flops", metavar="C", help="Budgets to split between parameters and epochs.")
+    ] = None,
+    share: Annotated[
+        list[float] | None, Option("--share", help="Of the gain of fresh data; 0.5 and 0.1 by default.")
+    ] = None,
+    upto: Annotated[int, Option("--upto", min=1, max=1000, help="Epochs in the table.")] = 16,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say what repeating a corpus is worth, and split compute when only so many unique tokens are there."""
+    from db.saved import load_fit
+    from db.store import Store
+    from reports.epoch_rows import repeated_shown, until_rows, until_sentence, worth_shown
+    from scaling.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
+    from scaling.repetition import PUBLISHED
+
+    tokens, budgets, shares = arguments.size(unique, "--unique"), arguments.sizes(flops, "--flops"), share or [0.5, 0.1]
+    saved = None
+    if name is not None:
+        with Store(db, read_only=True) as store:
+            saved = load_fit(store, name)
+    source = PUBLISHED if saved is None else saved.fit
+    until = until_rows(shares, *epochs_until(source, shares, level, force))
+    if budgets:
+        plan = allocate_repeated(source, budgets, tokens, level, force)
+        extra = {"epochs_until": until, "verdict": plan.verdict, "method": plan.method}
+        emit([row | extra for row in plan.rows()], format_, repeated_shown(plan))
+    else:
+        worth = worth_of_epochs(source, tokens, range(1, upto + 1), level, force)
+        extra = {"epochs_until": until, "method": worth.method}
+        emit([row | extra for row in worth.rows()], format_, worth_shown(worth))
+    for row in until:
+        say(until_sentence(row, level))
+    if saved is None:
+        say("Coefficients of C4, arXiv:2305.16264, which come without intervals. For another corpus fit your own runs.")
+        return
     say_verdict(saved)
-    fail_on_verdict(fail_on, plan.verdict, saved.fit.verdict)
+    fail_on_verdict(fail_on, saved.fit.verdict, *([plan.verdict] if budgets else []))
 
 
 def say_verdict(saved: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ def fit_runs(
     name: str | None = None,
     replace: bool = False,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    finish: Callable[[Fit, Selection], Fit] | None = None,
+    notes: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> tuple[list[SavedFit], dict[str, ScalingError]]:
     """Fit a law to runs of the store, and save the fit with its macro.
@@ -52,8 +54,12 @@ def fit_runs(
         Whether a saved fit of that name gives way.
     parameters : mapping, optional
         Bounds for the parameters of a formula, as of `scaling.fit`.
+    finish : callable, optional
+        Adds to each fit, given its rows, before it is saved; such as `with_backtest`.
+    notes : mapping, optional
+        Kept with the configuration of the fit.
     **settings
-        ``objective delta residual start bootstrap seed``, as of `scaling.fit`.
+        ``objective delta residual penalty start bootstrap seed``, as of `scaling.fit`.
 
     Returns
     -------
@@ -72,8 +78,10 @@ def fit_runs(
     import scaling
 
     question = question or Question()
-    found = _find_law(store, law, question, parameters)
-    goal = scaling.Objective(settings.get("objective", "huber"), settings.get("residual", "log"), settings.get("delta"))
+    found = find_law_of(store, law, question, parameters)
+    goal = scaling.Objective.parse(
+        settings.get("objective", "huber"), settings.get("residual", "log"), settings.get("delta")
+    )
     base_name = _free_name(store, name, found.name, replace)
     selection = select(store, found, question, positive=goal.residual == "log")
     found = _with_unit(store, found, selection.metric)
@@ -85,6 +93,8 @@ def fit_runs(
     for value, part in parts.items():
         try:
             fit = scaling.fit(found, part.inputs, part.observed, groups=part.clusters, **settings)
+            if finish is not None:
+                fit = finish(fit, part)
         except ScalingError as error:
             if value is None:
                 raise
@@ -96,10 +106,47 @@ def fit_runs(
         raise InputDataError(f"None of the {len(failures)} groups of {question.by} can be fitted; {value}: {error}")
     for fit_name, *_ in made:
         _check_free(store, fit_name, replace)
-    config = _config(law, base_name, question, selection, settings, parameters)
+    config = _config(law, base_name, question, selection, settings, parameters) | dict(notes or {})
     with store.transaction():
         saved = [_save(store, n, fit, part, question, value, config, selection.metric) for n, value, part, fit in made]
     return saved, failures
+
+
+def planned_names(
+    store: Store, law: str, question: Question, parameters: Mapping[str, Mapping[str, Any]] | None,
+    name: str | None, suffixes: Sequence[str], replace: bool,
+) -> list[str]:  # fmt: skip
+    """Name several fits of one law by what is added to their common name, before any is made.
+
+    Parameters
+    ----------
+    store, law, question, parameters, name, replace
+        As of `fit_runs`.
+    suffixes : sequence of str
+        One a fit.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UsageError
+        For a name that is no name, or taken.
+    """
+    base = name or _free_name(store, None, find_law_of(store, law, question, parameters).name, replace)
+    return [_free_name(store, f"{base}_{suffix}", law, replace) for suffix in suffixes]
+
+
+def with_backtest(fit: Fit, rows: Selection) -> Fit:
+    """Back-test a fit on its own rows; the fit as it is where nothing says which runs are the large ones."""
+    import scaling
+
+    try:
+        found = scaling.backtest_law(fit, rows.inputs, rows.observed, groups=rows.clusters, seed=fit.seed)
+    except (UsageError, InputDataError):
+        return fit
+    return replace_fields(fit, backtest=found)
 
 
 def remove_fit(store: Store, name: str) -> SavedFit:
@@ -124,7 +171,7 @@ def remove_fit(store: Store, name: str) -> SavedFit:
     """
     saved = load_fit(store, name)
     with store.transaction() as connection:
-        _delete(store, saved.fit_id, saved.name, ("fits", "fit_replicates", "predictions"))
+        _delete(store, saved.fit_id, saved.name, ("fits", "fit_replicates", "predictions", "fit_rows"))
         record(connection, "remove", "fit", saved.fit_id, {"name": saved.name, "law": saved.fit.law.name})
     return saved
 
@@ -145,20 +192,22 @@ def save_predictions(
     predictions : sequence of Prediction
         The forecasts, of scalars.
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
+    from db.backtests import selection_of
+
+    now, selection = datetime.now(UTC).replace(tzinfo=None), json.dumps(selection_of(saved))
     with store.transaction() as connection:
         for x, p in zip(inputs, predictions, strict=True):
             connection.execute(
                 "INSERT INTO predictions "
-                "(fit_id, target, inputs, mean, low, high, level, extrapolation_factor, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(fit_id, target, inputs, mean, low, high, level, extrapolation_factor, created_at, selection)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [saved.fit_id, saved.fit.law.output, json.dumps(dict(x)), _null(p.mean), _null(p.low), _null(p.high),
-                 p.level, _null(p.extrapolation_factor), now],
+                 p.level, _null(p.extrapolation_factor), now, selection],
             ).fetchall()  # fmt: skip
         record(connection, "forecast", "fit", saved.fit_id, {"name": saved.name, "forecasts": len(inputs)})
 
 
-def _find_law(store: Store, law: str, question: Question, parameters: Mapping[str, Mapping[str, Any]] | None) -> Law:
+def find_law_of(store: Store, law: str, question: Question, parameters: Mapping[str, Mapping[str, Any]] | None) -> Law:
     """Find the law; in a formula, names with a column are inputs."""
     from db.select import USUAL_COLUMNS
     from scaling.laws.book import find_law
@@ -254,6 +303,7 @@ def _save(
     _, old = store.query("SELECT fit_id, name FROM fits WHERE lower(name) = lower(?)", [name])
     for old_id, old_name in old:  # its forecasts stay: they are there to be held against runs that came later
         _delete(store, old_id, old_name, ("fits", "fit_replicates"))
+        connection.execute("DELETE FROM predictions WHERE fit_id = ? AND kind = 'backtest'", [old_id]).fetchall()
         record(connection, "replace", "fit", old_id, {"name": old_name, "by": fit_id})
     row = {
         "fit_id": fit_id,
@@ -283,6 +333,13 @@ def _save(
     marks = ", ".join("?" * len(row))
     connection.execute(f"INSERT INTO fits ({', '.join(row)}) VALUES ({marks})", list(row.values())).fetchall()
     _save_replicates(store, fit_id, list(fit.law.parameter_names), replicates)
+    connection.execute(
+        "INSERT INTO fit_rows SELECT ?, unnest(?::VARCHAR[])", [fit_id, list(selection.run_ids)]
+    ).fetchall()  # fmt: skip
+    if fit.backtest is not None and fit.backtest.n_rows == len(selection):
+        from db.backtests import keep_backtest
+
+        keep_backtest(store, saved, selection)
     connection.execute(statement).fetchall()
     record(
         connection,

@@ -57,7 +57,34 @@ def _first_schema(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(sql).fetchall()
 
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(1, "the first schema", _first_schema),)
+# A forecast knows which runs it may be held against, even after its fit has gone, and what scored it when.
+_SCORED_FORECASTS = """
+ALTER TABLE predictions ADD COLUMN kind VARCHAR DEFAULT 'forecast';
+ALTER TABLE predictions ADD COLUMN cut DOUBLE;
+ALTER TABLE predictions ADD COLUMN selection JSON;
+ALTER TABLE predictions ADD COLUMN scored_at TIMESTAMP;
+COMMENT ON COLUMN predictions.kind IS 'forecast: of a run to come; backtest: of a run of the data that was held out';
+COMMENT ON COLUMN predictions.cut IS 'Of a back-test: largest compute (or other axis) fitted, unit: FLOP, or its own';
+COMMENT ON COLUMN predictions.selection IS 'Which runs the forecast may be held against: law, conditions and group';
+COMMENT ON COLUMN predictions.scored_at IS 'When the observation was found, UTC';
+CREATE TABLE fit_rows (
+    fit_id VARCHAR NOT NULL,
+    run_id VARCHAR NOT NULL
+);
+COMMENT ON TABLE fit_rows IS 'Runs behind each fit: one row a fit and run';
+COMMENT ON COLUMN fit_rows.fit_id IS 'The fit (fits.fit_id); kept for as long as its forecasts are';
+COMMENT ON COLUMN fit_rows.run_id IS 'The run, as it was called then (runs.run_id)';
+"""
+
+
+def _scored_forecasts(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_SCORED_FORECASTS).fetchall()
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(1, "the first schema", _first_schema),
+    Migration(2, "forecasts that are scored", _scored_forecasts),
+)
 
 
 def known_version() -> int:

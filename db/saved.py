@@ -86,8 +86,11 @@ class SavedFit:
         for option, value in settings.items():
             if option == "start":
                 words += [word for k, v in value.items() for word in ("--start", f"{k}={v}")]
+            elif option == "penalty":
+                words += [word for k, (c, s) in value.items() for word in ("--penalty", f"{k}={c}:{s}")]
             else:
                 words += [f"--{option}", str(value)]
+        words += ["--no-backtest"] if self.fit.backtest is None else []
         return shlex.join([*words, "--name", self.config["name"]])
 
 

@@ -14,7 +14,9 @@ from reports.words import describe, sentence
 from scaling.allocation import FLOP_PER_PARAMETER_TOKEN, Allocation, allocate
 from scaling.errors import ScalingError
 from scaling.prediction import Prediction
+from scaling.results import Fit
 from scaling.verdicts import NOT_IDENTIFIED
+from scaling.width import axis_factor
 
 Array = NDArray[np.float64]
 DECADES_AHEAD = 3  # of the default allocation table, above the decade in which the data end
@@ -30,14 +32,17 @@ class Forecast:
     target : Target
         Which one; its label is never empty.
     run : Prediction
-        Of a new run: parameters and scatter.
+        Of a new run: all parts of the width.
     curve : Prediction
-        Of the law's curve: parameters alone.
+        Of the law's curve: the same without the scatter.
+    backtest_factor : float
+        How far the target lies beyond the data on the axis of the back-test, 1 inside; NaN without a back-test.
     """
 
     target: Target
     run: Prediction
     curve: Prediction
+    backtest_factor: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class Answers:
         return set(self.data.fit.law.inputs) == {"N", "D"}
 
     @property
-    def rivals(self) -> tuple[Prediction, ...]:
+    def as_good(self) -> tuple[Prediction, ...]:
         """Forecasts of the alternatives that fit as well as the report's fit."""
         return tuple(a.forecast for a in self.alternatives if a.forecast is not None and a.fits_as_well)
 
@@ -121,10 +126,7 @@ def answer(data: ReportInput) -> Answers:
     targets = tuple(t if t.label else Target(describe(fit.law, t.inputs), t.inputs) for t in targets)
     forecasts: tuple[Forecast, ...] = ()
     if identified:
-        forecasts = tuple(
-            Forecast(t, fit.predict(t.inputs, data.level), fit.predict(t.inputs, data.level, kind="curve"))
-            for t in targets
-        )
+        forecasts = tuple(_forecast(fit, t, data.level) for t in targets)
     allocation, refusal = None, ""
     if set(fit.law.inputs) == {"N", "D"}:
         try:
@@ -139,6 +141,14 @@ def answer(data: ReportInput) -> Answers:
     typical = typical_residual(fit, data.observed)
     others = tuple(ask(a, first, data.level, data.observed, typical) for a in data.alternatives)
     return Answers(data, targets, choice, forecasts, course, allocation, refusal, others)
+
+
+def _forecast(fit: Fit, target: Target, level: float) -> Forecast:
+    factor = float("nan")
+    if fit.backtest is not None:
+        inputs = {name: np.array([value]) for name, value in target.inputs.items()}
+        factor = float(np.maximum(axis_factor(fit, fit.backtest, inputs), 1.0)[0])
+    return Forecast(target, fit.predict(target.inputs, level), fit.predict(target.inputs, level, kind="curve"), factor)
 
 
 def _compute_ends(data: ReportInput) -> tuple[float, float]:

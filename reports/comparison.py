@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.inputs import Alternative
+from scaling.alternatives import Alternative
 from scaling.errors import ScalingError
 from scaling.fitting.diagnostics import Diagnostics
 from scaling.prediction import Prediction
@@ -103,6 +103,10 @@ def shortcomings(said: Diagnostics) -> str:
         (not said.converged, "not converged"),
         (bool(said.at_bound), f"{', '.join(said.at_bound)} at a bound"),
         (bool(said.wide), f"{', '.join(said.wide)} hardly determined"),
+        (bool(said.profile_open), f"profile of {', '.join(said.profile_open)} open"),
+        (said.inputs_in_a_line or said.one_budget, "N and D in a line"),
+        (not said.amplitudes_separable, f"{' and '.join(said.amplitude_pair)} not told apart"),
+        (not said.fits_replicates, "misses the means of repeated runs"),
         (not said.optimum_is_repeatable, "optimum not repeated"),
         (not said.residuals_unstructured, "trend in the residuals"),
         (not said.bootstrap_sound, "bootstrap not sound"),

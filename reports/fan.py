@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.answers import Answers
+from reports.course import Course
+from reports.rivals import named_rivals
 from reports.series import FigureData, Series
-from reports.style import INK, LAW, beyond, new_figure, scale_axis, styled
-from reports.words import level_text, made_of, output_name
+from reports.style import FORM, INK, LAW, beyond, new_figure, scale_axis, styled
+from reports.words import level_text, listed, made_of, output_name
 from scaling.formatting import format_interval, format_number
+from scaling.results import Fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Array = NDArray[np.float64]
 LEVELS = (0.5, 0.8, 0.95)
 _POINTS = 49
 _OPACITY = (0.45, 0.28, 0.16)
@@ -55,9 +60,10 @@ def forecast_fan(answers: Answers) -> tuple[FigureData, Figure]:
             columns |= {f"{level_text(level)} low": said.low, f"{level_text(level)} high": said.high}
         units = dict.fromkeys(columns, "value") | {course.label: course.unit}
         series.append(Series(name, columns, units, curve=True))
+    others = _rivals(fit, inputs, course, grid, out)
     with styled():
         figure, panels = new_figure(3.5, columns=2, share_y=True)
-        titles = ("the law's curve: parameters alone", "a new run: parameters and scatter")
+        titles = ("the law's curve", "a new run: the curve and the scatter of runs")
         for axes, one, title in zip(panels, series, titles, strict=True):
             for level, opacity in reversed(list(zip(LEVELS, _OPACITY, strict=True))):
                 axes.fill_between(
@@ -71,6 +77,8 @@ def forecast_fan(answers: Answers) -> tuple[FigureData, Figure]:
                     zorder=2,
                 )
             axes.plot(grid, one[out], color=INK, linewidth=1.3, zorder=3)
+            for rival in others:
+                axes.plot(grid, rival[out], color=FORM, linewidth=1.1, linestyle=(0, (4, 2)), zorder=3)
             axes.set_xlim(grid[0], grid[-1])
             scale_axis(axes.xaxis, course.unit, course.log)
             falling = bool(one[out][-1] <= one[out][0])
@@ -91,17 +99,36 @@ def forecast_fan(answers: Answers) -> tuple[FigureData, Figure]:
         f"{_at(series[0], course.label, end)} and {_at(wide, course.label, end)}."
     )
     levels = ", ".join(level_text(level) for level in LEVELS)
+    dashed = (
+        f"Dashed: {listed([one.name for one in others])}, which the back-test leaves some trust in. " if others else ""
+    )
+    form = "No band allows for the law having the wrong form. " if fit.backtest is None else ""
     return (
         FigureData(
             key="fig-fan",
             title=f"Forecast fan: {fit.law.output} {course.words}",
             finding=finding,
-            caption=f"Bands of {levels} around the law {course.words}. Shaded: beyond the data. "
-            f"No band allows for the law having the wrong form. {made_of(data)}",
-            series=tuple(series),
+            caption=f"Bands of {levels} around the law {course.words}. {dashed}Shaded: beyond the data. {form}"
+            f"{made_of(data, said.method)}",
+            series=(*series, *others),
         ),
         figure,
     )
+
+
+def _rivals(fit: Fit, inputs: dict[str, Array], course: Course, grid: Array, out: str) -> list[Series]:
+    """Work out the rival laws along the same line."""
+    rivals = named_rivals(fit)
+    names = [rival.law.name for rival in rivals]
+    return [
+        Series(
+            f"{rival.law.name} ({rival.trim})" if names.count(rival.law.name) > 1 else rival.law.name,
+            {course.label: grid, out: rival.evaluate(inputs)},
+            {course.label: course.unit, out: "value"},
+            curve=True,
+        )
+        for rival in rivals
+    ]
 
 
 def _at(series: Series, label: str, place: float) -> str:

@@ -103,6 +103,7 @@ def data_and_law(answers: Answers) -> tuple[FigureData, Figure]:
         if answers.identified
         else "No curve is drawn, because the data do not determine the law. "
     )
+    method = answers.forecasts[0].run.method if answers.forecasts else ""
     off = "Runs that split their compute otherwise lie above the line. "
     return (
         FigureData(
@@ -110,7 +111,7 @@ def data_and_law(answers: Answers) -> tuple[FigureData, Figure]:
             title=f"The data and the law: {fit.law.output} against {course.label}",
             finding=_finding(answers, course),
             caption=f"Points: {format_plural(fit.n_obs, 'row')}. {law_words}"
-            f"{off if answers.identified and course.kind == FRONTIER else ''}{made_of(data)}",
+            f"{off if answers.identified and course.kind == FRONTIER else ''}{made_of(data, method)}",
             series=tuple(series),
             tooltips={"runs": tips},
         ),

@@ -73,13 +73,18 @@ def forest(answers: Answers) -> tuple[FigureData, Figure] | None:
         axes.spines["left"].set_visible(False)
         scale_axis(axes.xaxis, "value", False)
         axes.set_xlabel(f"{out}, {main.target.label}")
-    rivals = [p.mean for p in answers.rivals]
-    inside = sum(main.run.low <= mean <= main.run.high for mean in rivals)
+    means_as_good = [p.mean for p in answers.as_good]
+    inside = sum(main.run.low <= mean <= main.run.high for mean in means_as_good)
+    narrow = (
+        "Those of the alternatives have parameters and scatter alone, because no back-test was made of them. "
+        if fit.backtest is not None
+        else ""
+    )
     finding = (
         f"This report: {mean_text(main.run.mean, main.run.low, main.run.high)} "
         f"({format_interval(main.run.low, main.run.high)}). {format_plural(len(others), 'alternative')}: from "
         f"{format_number(float(means[1:].min()))} to {with_unit(fit.law, format_number(float(means[1:].max())))}. "
-        f"Of the {len(rivals)} that {'fits' if len(rivals) == 1 else 'fit'} about as well, {inside} "
+        f"Of the {len(means_as_good)} that {'fits' if len(means_as_good) == 1 else 'fit'} about as well, {inside} "
         f"{'lies' if inside == 1 else 'lie'} inside the {level} interval of this report."
     )
     return (
@@ -89,7 +94,7 @@ def forest(answers: Answers) -> tuple[FigureData, Figure] | None:
             finding=finding,
             caption=f"{level} intervals of a new run, from the same {format_plural(fit.n_obs, 'row')}. "
             f"Shaded: the interval of this report. Hollow: a typical residual more than {AS_WELL:g} times that of this "
-            f"report. {finding}",
+            f"report. {narrow}{finding}",
             series=(series,),
         ),
         figure,

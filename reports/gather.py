@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.inputs import Alternative, RefusedRow, ReportInput, Source, Target
+from reports.inputs import RefusedRow, ReportInput, Source, Target
+from scaling.alternatives import Alternative
 
 
 def gather(

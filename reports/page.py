@@ -8,19 +8,23 @@ import json
 import os
 from functools import cache
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from reports import tables
+from reports import backtest, tables
 from reports.answers import Answers, answer
+from reports.backtest_figure import backtest_figure
 from reports.figures import all_figures
 from reports.forest import forest
 from reports.inputs import ReportInput
-from reports.prose import contained, headline, methods, not_contained, rows_used
+from reports.prose import cost_words, headline, methods, rows_used
+from reports.rivals import ask_rivals, of_rivals, rivals_words
 from reports.svg import formula_svg, themed_svg
-from reports.trust import VERDICTS, checks
+from reports.trust import VERDICTS, checks, trust_words
+from reports.width import contained, not_contained, of_parts, width_figure, width_words
 from reports.words import cited, level_text, unbroken
 from scaling.errors import StoreError, UsageError
 from scaling.serial import plain
@@ -48,9 +52,14 @@ def render_report(data: ReportInput) -> str:
         A complete HTML document; the same for the same input.
     """
     answers = answer(data)
-    drawn = all_figures(answers)
-    others = forest(answers)
-    figures = [_picture(one, picture, i + 1) for i, (one, picture) in enumerate(drawn)]
+    number = count(1)  # figures are numbered in the order of the page
+
+    def picture(drawn: tuple[FigureData, Figure] | None) -> dict[str, Any] | None:
+        return None if drawn is None else _picture(*drawn, next(number))
+
+    width, errors = picture(width_figure(answers)), picture(backtest_figure(answers))
+    figures = [picture(drawn) for drawn in all_figures(answers)]
+    several = len(answers.forecasts) > 1
     law = data.fit.law
     return _environment().get_template("report.html.j2").render(
         data=data,
@@ -63,14 +72,28 @@ def render_report(data: ReportInput) -> str:
         contained=contained(answers),
         not_contained=not_contained(answers),
         forecasts=tables.of_forecasts(answers),
+        width_words=width_words(answers.forecasts[0], named=several) if answers.forecasts else "",
+        parts=of_parts(answers),
+        width=width,
         allocation=tables.of_allocation(answers) if answers.allocation is not None else None,
+        growth=tables.of_growth(answers) if answers.allocation is not None else None,
+        cost_words=cost_words(answers),
+        history={
+            "opening": backtest.opening(answers),
+            "remedy": backtest.remedy(answers),
+            "figure": errors,
+            "tables": backtest.all_tables(answers),
+            "rivals": of_rivals(answers),
+            "rivals_words": rivals_words(answers),
+        },
+        trust_words=trust_words(answers),
         checks=tables.of_checks(checks(answers)),
         parameters=tables.of_parameters(answers),
         published=tables.of_published(answers),
         formula=formula_svg(f"{_latex_name(law.output)} = {law.latex()}", "formula", f"{law.output} = {law.formula}"),
         law_source=cited(law.source),
         figures=figures,
-        forest=_picture(*others, len(figures) + 1) if others else None,
+        forest=picture(forest(answers)),
         alternatives=tables.of_alternatives(answers),
         covered=tables.of_inputs(answers),
         rows_used=rows_used(answers),
@@ -197,11 +220,14 @@ def _json(answers: Answers) -> Markup:
                 "run": {"low": f.run.low, "high": f.run.high, "method": f.run.method},
                 "curve": {"low": f.curve.low, "high": f.curve.high, "method": f.curve.method},
                 "extrapolation_factor": f.run.extrapolation_factor,
+                "parts": f.run.parts,
+                "backtest": f.run.backtest,
                 "verdict": f.run.verdict,
             }
             for f in answers.forecasts
         ],
         "target_choice": answers.choice,
+        "rivals": [{"law": r.rival.law.name, "weight": r.rival.weight, "mean": r.mean} for r in ask_rivals(answers)],
         "allocation": answers.allocation.rows() if answers.allocation is not None else [],
         "no_allocation": answers.no_allocation,
         "alternatives": [

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.answers import Answers, Forecast
+from reports.backtest import axis_name
+from reports.width import NAMES
 from reports.words import (
     ASSUMED,
     a_value_of,
@@ -21,8 +23,9 @@ from reports.words import (
     unit_of,
     with_unit,
 )
+from scaling.fitting.backtest import Backtest
 from scaling.fitting.objective import Objective
-from scaling.formatting import format_interval, format_number, format_plural
+from scaling.formatting import format_interval, format_plural
 from scaling.results import Fit
 
 
@@ -38,11 +41,14 @@ class Headline:
         The same in a few words, for the window and the list of bookmarks.
     choice : str
         How the target was chosen, where nobody asked for one.
+    backtest : str
+        What the back-test says about forecasts as far out as this one; empty without a forecast.
     """
 
     sentence: Markup
     title: str
     choice: str
+    backtest: str = ""
 
 
 def headline(answers: Answers) -> Headline:
@@ -79,7 +85,7 @@ def headline(answers: Answers) -> Headline:
         factor_words(run.extrapolation_factor),
     )
     choice = f"No target was given, so this page takes {answers.choice}." if answers.choice else ""
-    return Headline(answer, f"{data.name}: {fit.law.output} {mean} ({interval})", choice)
+    return Headline(answer, f"{data.name}: {fit.law.output} {mean} ({interval})", choice, run.backtest)
 
 
 def _subject(forecast: Forecast, fit: Fit) -> str:
@@ -88,38 +94,6 @@ def _subject(forecast: Forecast, fit: Fit) -> str:
     if set(fit.law.inputs) == {"N", "D"}:
         return f"A run of {inputs}{named} is forecast to end at"
     return f"At {inputs}{named} the law forecasts"
-
-
-def contained(answers: Answers) -> list[str]:
-    """List what the intervals of the forecasts allow for."""
-    fit = answers.data.fit
-    scatter = (
-        "The scatter of single runs around the law, taken as normal with the standard deviation of the residuals."
-        if fit.objective.name == "squared"
-        else "The scatter of single runs around the law, from the quantiles of the residuals."
-    )
-    return [
-        f"The uncertainty of the {format_plural(len(fit.law.parameters), 'parameter')}: {fit.interval_method}.",
-        f"{scatter} The interval of the curve leaves it out.",
-    ]
-
-
-def not_contained(answers: Answers) -> list[str]:
-    """List what the intervals of the forecasts do not allow for."""
-    means = [rival.mean for rival in answers.rivals]
-    form = "The law having the wrong form."
-    if means:
-        form += (
-            f" Other laws and objectives that fit the same rows about as well say {format_number(min(means))} to "
-            f"{with_unit(answers.data.fit.law, format_number(max(means)))}"
-            f"{' for the first target' if len(answers.forecasts) > 1 else ''}."
-        )
-    return [
-        form,
-        "A run that differs from those in the data in anything but the inputs of the law: architecture, data, "
-        "tokenizer, schedule, optimiser.",
-        "Runs that are missing because they failed, and errors in the logs.",
-    ]
 
 
 def methods(answers: Answers) -> list[tuple[str, Markup]]:
@@ -152,19 +126,24 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
             (
                 "Forecasts",
                 Markup(
-                    "The estimate is the law at its estimates. The interval of a new run adds, in quadrature, the "
-                    "uncertainty of the curve and the scatter of the residuals, on the scale of the objective. The "
-                    "extrapolation factor is the largest ratio by which an input{} exceeds its range in the data."
-                ).format(", or the compute 6ND," if answers.of_n_and_d else ""),
+                    "The forecast is the law at its estimates. The interval of a new run adds in quadrature, on the "
+                    "scale of the residuals: {}. The extrapolation factor is the largest ratio by which an input{} "
+                    "exceeds its range in the data."
+                ).format(
+                    listed([NAMES[name] for name in answers.forecasts[0].run.parts]),
+                    ", or the compute 6ND," if answers.of_n_and_d else "",
+                ),
             )
         )
+    if fit.backtest is not None and len(fit.backtest):
+        out.append(("Back-test", cited(_backtest(fit.backtest))))
     if answers.allocation is not None:
         out.append(
             (
                 "Allocation",
                 cited(
-                    "The loss is minimised numerically at fixed compute C = 6ND (Kaplan et al. 2020, "
-                    "arXiv:2001.08361), as in approach 3 of Hoffmann et al. 2022, arXiv:2203.15556. Intervals: "
+                    f"The loss is minimised numerically at fixed compute C = {answers.allocation.cost} (Kaplan et al. "
+                    "2020, arXiv:2001.08361), as in approach 3 of Hoffmann et al. 2022, arXiv:2203.15556. Intervals: "
                     f"{answers.allocation.method}. The scatter of single runs is not in them."
                 ),
             )
@@ -189,6 +168,14 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
     return out
 
 
+def _backtest(found: Backtest) -> str:
+    errors = "ln(forecast) − ln(observed), written as percent" if found.log else "forecast − observed"
+    return (
+        f"For each cut-off the law is fitted from the start to the runs up to it, by {axis_name(found)}, with nothing "
+        f"known of the others: bounds and starting values come from those runs too. Errors are {errors}."
+    )
+
+
 def _objective(objective: Objective) -> str:
     what = (
         "the logarithms of observed and predicted values"
@@ -200,6 +187,10 @@ def _objective(objective: Objective) -> str:
         "huber": f"the Huber loss, r²/2 up to {shortest(objective.delta or 0)} and linear beyond, which bad runs "
         "hardly move (as in Hoffmann et al. 2022, arXiv:2203.15556)",
         "lad": "|r|, a median fit, which bad runs hardly move",
+        "pinball": f"the pinball loss of the quantile {shortest(objective.tau or 0)}, below which that share of the "
+        "runs lies",
+        "asymmetric": f"the Huber loss with delta {shortest(objective.delta or 0)}, counted "
+        f"{shortest(objective.over or 0)} times where the law lies above the run",
     }[objective.name]
     return sentence(f"{objective}: the sum over rows of {rho}. The residual r is the difference of {what}.")
 
@@ -211,13 +202,20 @@ def _intervals(fit: Fit) -> str:
             f"{method}. The covariance is that of an M-estimate, from the derivatives at the optimum; "
             "where the law is strongly curved, such intervals are too symmetric."
         )
-    unit = (
-        "Clusters of rows were drawn whole"
-        if fit.diagnostics.groups
-        else "Rows were drawn one by one, with replacement"
-    )
-    source = "" if fit.diagnostics.groups else ", as in Besiroglu et al. 2024, arXiv:2404.10102"
-    return f"{method}. {unit}, and the law was fitted anew to each draw{source}."
+    grouped = fit.diagnostics.groups > 0
+    kind = str(fit.settings.get("resample", "cluster" if grouped else "iid"))
+    unit = "cluster" if grouped else "row"
+    how = {
+        "iid": "Rows were drawn one by one, with replacement",
+        "cluster": "Clusters of rows were drawn whole",
+        "dirichlet": f"Every {unit} got a random positive weight (Rubin 1981)",
+        "wild": f"The residuals of every {unit} kept their places and changed their signs at random "
+        "(Cameron, Gelbach and Miller 2008)",
+        "residual": "The residuals were put back in random places",
+    }[kind]
+    source = ", as in Besiroglu et al. 2024, arXiv:2404.10102" if kind == "iid" else ""
+    corrected = " BCa intervals correct the percentiles for bias and skewness." if fit.interval_kind == "bca" else ""
+    return f"{method}. {how}, and the law was fitted anew to each draw{source}.{corrected}"
 
 
 def _optimiser(fit: Fit) -> str:
@@ -248,3 +246,19 @@ def rows_used(answers: Answers) -> str:
     law = data.fit.law
     assumed = f" The logs do not state the unit of the {law.output}; {unit_of(law)} is assumed."
     return listed(parts) + "." + (assumed if law.unit.endswith(ASSUMED) else "")
+
+
+def cost_words(answers: Answers) -> str:
+    """Say what a budget pays for in the table of compute-optimal models; empty without one."""
+    best = answers.allocation
+    if best is None:
+        return ""
+    counted = f"{best.counts} (N)" if not best.counts.startswith("as ") else f"parameters (N) {best.counts}"
+    below = ""
+    if "below" in best.beyond:
+        below = " Budgets below the data are extrapolated downward: there are no runs that small."
+    return (
+        f"The model that the law holds to be best for each budget C = {best.cost} FLOP of training, counting "
+        f"{counted}. The {level_text(best.level)} interval stands below its value and covers the law’s own optimum, "
+        f"not the scatter of single runs.{below}"
+    )

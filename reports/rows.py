@@ -79,6 +79,8 @@ def forecast_rows(fit: Fit, targets: Sequence[Mapping[str, float]], predictions:
             "verdict": p.verdict,
             "fit_verdict": fit.verdict,
             "method": p.method,
+            "parts": dict(p.parts),
+            "backtest": p.backtest,
             "unit": fit.law.unit or "unknown",
         }
         for inputs, p in zip(targets, predictions, strict=True)

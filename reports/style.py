@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 # Drawn in colours that occur nowhere else; `reports.svg` swaps each for the CSS variable of its name.
-INK, PAPER, MUTED, GRID, ZONE, DATA, LAW = (
+INK, PAPER, MUTED, GRID, ZONE, DATA, LAW, FORM, PAST = (
     "#010203",
     "#040506",
     "#070809",
@@ -29,7 +29,10 @@ INK, PAPER, MUTED, GRID, ZONE, DATA, LAW = (
     "#0d0e0f",
     "#101112",
     "#131415",
+    "#161718",
+    "#191a1b",
 )
+NOISE = DATA  # the scatter of runs has the colour of the runs
 SENTINELS = {
     INK: "--ink",
     PAPER: "--paper",
@@ -38,6 +41,8 @@ SENTINELS = {
     ZONE: "--zone",
     DATA: "--data",
     LAW: "--law",
+    FORM: "--form",
+    PAST: "--past",
 }
 RASTER_DATA = "#0072b2"  # pixels cannot follow the theme: this blue has enough contrast on light and on dark
 RASTER_ABOVE = 2000  # points; as vectors these would weigh more than the rest of the page
@@ -102,7 +107,9 @@ def styled(outlines: bool = False) -> Iterator[None]:
         yield
 
 
-def new_figure(height: float, columns: int = 1, rows: int = 1, share_y: bool = False) -> tuple[Figure, list[Axes]]:
+def new_figure(
+    height: float, columns: int = 1, rows: int = 1, share_y: bool = False, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
     """Make a figure of the page's width.
 
     Parameters
@@ -113,6 +120,8 @@ def new_figure(height: float, columns: int = 1, rows: int = 1, share_y: bool = F
         Panels.
     share_y : bool
         Whether the panels have one vertical axis.
+    heights : sequence of float, optional
+        Of the rows, relative; the rows then have one horizontal axis.
 
     Returns
     -------
@@ -122,7 +131,8 @@ def new_figure(height: float, columns: int = 1, rows: int = 1, share_y: bool = F
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False)
+    grid = None if heights is None else {"height_ratios": list(heights)}
+    axes = figure.subplots(rows, columns, sharex=grid is not None, sharey=share_y, squeeze=False, gridspec_kw=grid)
     return figure, list(axes.flat)
 
 
@@ -153,17 +163,19 @@ def scale_axis(axis: Axis, unit: str, log: bool, narrow: bool = False) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def points(axes: Axes, x: Array, y: Array, gid: str, size: float = 4.2) -> None:
+def points(axes: Axes, x: Array, y: Array, gid: str, size: float = 4.2, hollow: bool = False) -> None:
     """Draw the runs; as pixels where there are too many for vectors."""
     many = len(x) > RASTER_ABOVE
+    color = RASTER_DATA if many else DATA
     axes.plot(
         x,
         y,
         "o",
         markersize=2.2 if many else size,
-        color=RASTER_DATA if many else DATA,
-        alpha=0.35 if many else 0.55,
-        markeredgewidth=0,
+        color=color,
+        markerfacecolor="none" if hollow else color,
+        alpha=0.8 if hollow else 0.35 if many else 0.55,
+        markeredgewidth=0.9 if hollow else 0,
         gid=gid,
         rasterized=many,
         zorder=2,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
 from reports.answers import Answers
 from reports.comparison import AlternativeAnswer, relative_residuals, shortcomings, typical_residual
-from reports.inputs import Alternative
 from reports.series import Series
-from reports.trust import Check
 from reports.words import (
     cited,
     count_interval,
@@ -26,7 +25,11 @@ from reports.words import (
     sentence,
     shortest,
 )
+from scaling.alternatives import Alternative
 from scaling.formatting import format_count, format_interval, format_number, format_percent
+
+if TYPE_CHECKING:
+    from reports.trust import Check  # which needs the tables itself
 
 LONGEST = 40  # rows of a figure's table
 CURVE_ROWS = 15
@@ -62,7 +65,7 @@ class Table:
     strong: tuple[int, ...] = ()
 
 
-def _table(
+def make_table(
     caption: str, heads: Sequence[str], rows: Sequence[Sequence[Cell]], texts: int | Sequence[int] = 1, note: str = "",
     strong: tuple[int, ...] = (),
 ) -> Table:  # fmt: skip
@@ -83,7 +86,7 @@ def of_series(series: Series) -> Table:
         keep = keep[:LONGEST]
         note = f"{LONGEST} of {n} rows, {series.order}; all rows are in the store, under the query below."
     texts = [i for i, unit in enumerate(series.units[c] for c in series.columns) if unit == "text"]
-    return _table(series.name, list(series.columns), [series.cells(int(i)) for i in keep], texts, note)
+    return make_table(series.name, list(series.columns), [series.cells(int(i)) for i in keep], texts, note)
 
 
 def of_forecasts(answers: Answers) -> Table:
@@ -111,43 +114,70 @@ def of_forecasts(answers: Answers) -> Table:
         f"{level}, the curve",
         "extrapolation",
     )
-    return _table("Forecasts", heads, rows)
+    return make_table("Forecasts", heads, rows)
 
 
 def of_allocation(answers: Answers) -> Table:
-    """Make the compute-optimal table."""
+    """Make the compute-optimal table, each interval below its value."""
     best = answers.allocation
     assert best is not None
-    law, level = answers.data.fit.law, level_text(best.level)
+    law = answers.data.fit.law
     rows = []
     for i, compute in enumerate(best.compute_flop):
-        n, d = (tuple(end[i] for end in ends) for ends in (best.n_params_interval, best.n_tokens_interval))
-        low, high = best.loss_interval[0][i], best.loss_interval[1][i]
+        n, d, ratio, loss = (
+            tuple(float(end[i]) for end in ends)
+            for ends in (
+                best.n_params_interval, best.n_tokens_interval, best.tokens_per_param_interval, best.loss_interval,
+            )
+        )  # fmt: skip
         rows.append(
             (
                 format_number(float(compute), 3),
-                format_count(best.n_params[i]),
-                count_interval(*n),
-                format_count(best.n_tokens[i]),
-                count_interval(*d),
-                format_number(best.n_tokens[i] / best.n_params[i], 3),
-                mean_text(best.loss[i], low, high),
-                format_interval(low, high),
+                _over(format_count(best.n_params[i]), count_interval(*n)),
+                _over(format_count(best.n_tokens[i]), count_interval(*d)),
+                _over(format_number(best.tokens_per_param[i], 3), format_interval(*ratio)),
+                _over(mean_text(best.loss[i], *loss), format_interval(*loss)),
                 factor_text(best.extrapolation_factor[i]),
             )
         )
-    heads = (
-        "compute (FLOP)",
-        "parameters",
-        level,
-        "tokens",
-        level,
-        "tokens a parameter",
-        output_name(law),
-        level,
-        "extrapolation",
-    )
-    return _table("Compute-optimal models", heads, rows)
+    heads = ("compute (FLOP)", "parameters", "tokens", "tokens a parameter", output_name(law), "extrapolation")
+    lost = float(np.nanmax(best.edge_share)) if np.any(np.isfinite(best.edge_share)) else 0.0
+    left = f" Up to {format_percent(lost)} of the replicates have no optimum and are left out." if lost > 0 else ""
+    note = f"Objective: {answers.data.fit.objective}; intervals: {best.method}.{left}"
+    return make_table("Compute-optimal models", heads, rows, note=note)
+
+
+def _over(value: str, interval: str) -> Markup:
+    return Markup('{}<span class="below">{}</span>').format(value, interval)
+
+
+def of_growth(answers: Answers) -> Table:
+    """Make the table of how the optimum grows with compute: the exponents a and b, and what ten times as much buys."""
+    best = answers.allocation
+    assert best is not None
+    level = level_text(best.level)
+    ends = [0] if np.allclose(best.exponent_params, best.exponent_params[0], rtol=1e-3) else [0, -1]
+    rows = []
+    for i in ends:
+        at = f" at {format_number(float(best.compute_flop[i]), 3)} FLOP" if len(ends) > 1 else ""
+        for letter, name, values, interval in (
+            ("a", "parameters", best.exponent_params, best.exponent_params_interval),
+            ("b", "tokens", best.exponent_tokens, best.exponent_tokens_interval),
+        ):
+            value, low, high = (float(x[i]) for x in (values, *interval))
+            rows.append(
+                (
+                    f"{name}, {letter}{at}",
+                    mean_text(value, low, high),
+                    format_interval(low, high),
+                    f"{format_number(10**value, 3)} times",
+                    format_interval(10**low, 10**high),
+                )
+            )
+    heads = ("grows as a power of compute", "exponent", level, "for ten times the compute", level)
+    where = "at that budget" if len(ends) > 1 else "the same at all of these budgets"
+    note = f"Exponents are slopes of the optimum on logarithmic scales, {where}. Intervals: {best.method}."
+    return make_table("How the optimum grows with compute", heads, rows, note=note)
 
 
 def of_checks(lines: Sequence[Check]) -> Table:
@@ -157,7 +187,7 @@ def of_checks(lines: Sequence[Check]) -> Table:
         word = {"yes": "yes", "no": "no"}.get(line.answer, "none")
         answer = Markup('<span class="answer {}">{}</span>').format(word, line.answer)
         rows.append((line.question, answer, line.number, line.sentence))
-    return _table("Checks", ("check", "answer", "number", "what it means"), rows, texts=4)
+    return make_table("Checks", ("check", "answer", "number", "what it means"), rows, texts=4)
 
 
 def of_parameters(answers: Answers) -> Table:
@@ -182,7 +212,7 @@ def of_parameters(answers: Answers) -> Table:
     names = ("parameter", "meaning") if said else ("parameter",)
     heads = (*names, "estimate", f"{level} interval", "standard error", *(e.name for e in published))
     note = "" if answers.identified else "Quite different values fit as well; these are shown to help find out why."
-    return _table("Parameters", heads, rows, texts=len(names), note=note)
+    return make_table("Parameters", heads, rows, texts=len(names), note=note)
 
 
 def of_alternatives(answers: Answers) -> Table:
@@ -220,7 +250,7 @@ def of_alternatives(answers: Answers) -> Table:
         "The objective is left out where it is another one than that of this report, because two such values do not "
         "compare. The typical residual, the median of their sizes, compares throughout."
     )
-    return _table("The same rows, fitted otherwise", heads, rows, texts=(0, 1, 6), note=note, strong=(0,))
+    return make_table("The same rows, fitted otherwise", heads, rows, texts=(0, 1, 6), note=note, strong=(0,))
 
 
 def of_inputs(answers: Answers) -> Table:
@@ -234,7 +264,7 @@ def of_inputs(answers: Answers) -> Table:
     for name, counted, values in columns:
         write = format_count if counted else format_number
         rows.append((name, *(write(float(q)) for q in (values.min(), np.median(values), values.max()))))
-    return _table("What the rows cover", ("quantity", "smallest", "median", "largest"), rows)
+    return make_table("What the rows cover", ("quantity", "smallest", "median", "largest"), rows)
 
 
 def of_sources(answers: Answers) -> Table:
@@ -242,13 +272,13 @@ def of_sources(answers: Answers) -> Table:
     rows = [
         (s.file, str(s.rows), s.imported_at, Markup("<code>{}</code>").format(s.sha256)) for s in answers.data.sources
     ]
-    return _table("Sources", ("file", "rows", "imported", "SHA-256"), rows, texts=(0, 2, 3))
+    return make_table("Sources", ("file", "rows", "imported", "SHA-256"), rows, texts=(0, 2, 3))
 
 
 def of_excluded(answers: Answers) -> Table:
     """Make the table of rows that the selection left out."""
     rows = [(reason, str(count)) for reason, count in answers.data.excluded_counts.items()]
-    return _table("Rows left out by the selection", ("reason", "rows"), rows)
+    return make_table("Rows left out by the selection", ("reason", "rows"), rows)
 
 
 def of_refused(answers: Answers) -> Table:
@@ -256,10 +286,10 @@ def of_refused(answers: Answers) -> Table:
     refused = answers.data.refused
     rows = [(r.file, NOTHING if r.line is None else str(r.line), r.reason) for r in refused[:LONGEST]]
     note = f"{LONGEST} of {len(refused)} rows; all are in the JSON of this file." if len(refused) > LONGEST else ""
-    return _table("Rows refused", ("file", "line", "reason"), rows, texts=(0, 2), note=note)
+    return make_table("Rows refused", ("file", "line", "reason"), rows, texts=(0, 2), note=note)
 
 
 def of_published(answers: Answers) -> Table:
     """Make the table of where published values come from."""
     rows = [(e.name, cited(e.source), cited(e.note)) for e in answers.data.fit.law.published]
-    return _table("Published values of this law, from other data", ("name", "source", "note"), rows, texts=3)
+    return make_table("Published values of this law, from other data", ("name", "source", "note"), rows, texts=3)

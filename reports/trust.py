@@ -7,8 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.answers import Answers
-from reports.words import INSIDE, level_text, listed
-from scaling.fitting.diagnostics import CONDITION_LIMIT, SPARE_ROWS, STRUCTURE_P
+from reports.rivals import WORTH_NAMING, ask_rivals
+from reports.words import INSIDE, level_text, listed, sentence
+from scaling.fitting.diagnostics import (
+    AMPLITUDE_CORRELATION,
+    CONDITION_LIMIT,
+    FEW_REPLICATES,
+    LACK_OF_FIT_P,
+    SPARE_ROWS,
+    STRUCTURE_P,
+)
 from scaling.formatting import format_factor, format_number, format_percent, format_plural
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
@@ -56,7 +64,27 @@ def checks(answers: Answers) -> list[Check]:
     -------
     list of Check
     """
-    return [*_of_the_data(answers), *_of_the_fit(answers), *_of_the_forecast(answers)]
+    return [
+        *_of_the_data(answers), *_of_the_design(answers), *_of_the_fit(answers), *_of_the_resampling(answers),
+        *_of_the_past(answers), *_of_the_forecast(answers),
+    ]  # fmt: skip
+
+
+def trust_words(answers: Answers) -> str:
+    """Say what the checks are, and what none of them can tell."""
+    head = "Every check that was made, with its number. A dash stands where there is no limit to judge by."
+    found = answers.data.fit.backtest
+    if not answers.forecasts:
+        return head
+    if found is None or not len(found):
+        return (
+            f"{head} Whether the intervals hold beyond the data can only be told by larger runs, and none has been "
+            "held against a forecast of this law."
+        )
+    return (
+        f"{head} How forecasts of this law did up to {format_factor(found.largest_factor)} beyond what was fitted "
+        "stands above; what lies farther out is tested by nothing."
+    )
 
 
 def _answer(good: bool) -> str:
@@ -113,11 +141,72 @@ def _of_the_data(answers: Answers) -> list[Check]:
     ]
 
 
+def _of_the_design(answers: Answers) -> list[Check]:
+    """Whether the rows can tell apart what the law needs told apart."""
+    said = answers.data.fit.diagnostics
+    out = []
+    if answers.of_n_and_d:
+        line = said.inputs_in_a_line or said.one_budget
+        out.append(
+            Check(
+                "N and D vary independently",
+                _answer(not line),
+                f"D as N^{format_number(said.line_slope, 2)}" if line else "no line",
+                "All rows lie on one line: what N and D do cannot be told apart."
+                if said.inputs_in_a_line
+                else "All rows lie on one line, as at one compute budget: away from it the form of the law decides."
+                if said.one_budget
+                else "The rows do not all lie on one line of ln N and ln D.",
+            )
+        )
+    known = not np.isnan(said.amplitude_correlation)
+    out.append(
+        Check(
+            "Amplitudes and exponents apart",
+            _answer(said.amplitudes_separable) if known else NONE,
+            f"correlation {format_number(said.amplitude_correlation)}" if known else "none to judge",
+            f"The largest one in the middle of the data, between {listed(said.amplitude_pair)}; the limit is "
+            f"{format_number(AMPLITUDE_CORRELATION, 3)}."
+            if known
+            else "The law has no such pair, or its errors are not known.",
+        )
+    )
+    opened = said.profile_open
+    out.append(
+        Check(
+            "Profiles close",
+            _answer(said.profiles_close),
+            f"{len(opened)} open" if opened else "none open",
+            f"The profile likelihood of {listed(opened)} does not close: values at a bound, or very far off, fit about "
+            "as well."
+            if opened
+            else "No 95 % profile likelihood was found that does not close; it is followed where another number raises "
+            "the suspicion.",
+        )
+    )
+    repeated = said.replicate_degrees > 0
+    log = answers.data.fit.objective.residual == "log"
+    scatter = format_percent(said.replicate_rms) if log else format_number(said.replicate_rms, 3)
+    out.append(
+        Check(
+            "Meets repeated runs",
+            _answer(said.fits_replicates) if repeated and not np.isnan(said.lack_of_fit_p) else NONE,
+            f"p = {format_number(said.lack_of_fit_p, 2)}" if repeated else "none repeated",
+            f"Chance of missing the means of runs at the same inputs by as much, if the law were true; the limit is "
+            f"{format_number(LACK_OF_FIT_P, 1)}. Such runs scatter by {scatter} "
+            f"({format_plural(said.replicate_degrees, 'degree')} of freedom)."
+            if repeated
+            else "No two rows have the same inputs, so that noise and lack of fit cannot be told apart.",
+        )
+    )
+    return out
+
+
 def _of_the_fit(answers: Answers) -> list[Check]:
     said = answers.data.fit.diagnostics
     log = answers.data.fit.objective.residual == "log"
     scatter = format_percent(said.residual_rms) if log else format_number(said.residual_rms, 3)
-    out = [
+    return [
         Check(
             "Converged",
             _answer(said.converged),
@@ -147,6 +236,12 @@ def _of_the_fit(answers: Answers) -> list[Check]:
             f"{scatter} rms",
             "Root mean square of the residuals" + (", of logarithms." if log else "."),
         ),
+    ]
+
+
+def _of_the_resampling(answers: Answers) -> list[Check]:
+    said = answers.data.fit.diagnostics
+    out = [
         Check(
             "Bootstrap sound",
             _answer(said.bootstrap_sound) if said.replicates else NONE,
@@ -157,13 +252,74 @@ def _of_the_fit(answers: Answers) -> list[Check]:
             else "Intervals come from the covariance instead.",
         ),
     ]
+    if said.replicates:
+        out.append(
+            Check(
+                "Enough replicates",
+                _answer(said.replicates >= FEW_REPLICATES),
+                str(said.replicates),
+                f"From fewer than {FEW_REPLICATES}, the ends of a 95 % interval rest on one or two of them.",
+            )
+        )
     if said.groups:
+        single = (
+            " Every cluster is one row, so this is resampling rows."
+            if said.groups_are_rows
+            else f" {said.groups_of_one} of them have one row."
+            if said.groups_of_one
+            else ""
+        )
         out.append(
             Check(
                 "Enough clusters",
                 _answer(said.enough_groups),
                 str(said.groups),
-                "Rows of one cluster are resampled together; from fewer than 8 clusters intervals come out too narrow.",
+                "Rows of one cluster are resampled together; from fewer than 8 clusters intervals come out too narrow."
+                + single,
+            )
+        )
+    return out
+
+
+def _of_the_past(answers: Answers) -> list[Check]:
+    """What the back-test says, at the farthest target where there is one."""
+    found = answers.data.fit.backtest
+    if found is None or not len(found):
+        return [
+            Check(
+                "Back-tested",
+                NO,
+                "none" if found is None else "not possible",
+                "No run was held out and forecast from the smaller ones."
+                if found is None
+                else f"{sentence(found.reason)}.",
+            )
+        ]
+    if not answers.forecasts:
+        return []
+    factor = max(f.backtest_factor for f in answers.forecasts)
+    entry = found.at(factor)
+    one = len(answers.forecasts) == 1
+    name = "Back-test reaches the target" if one else "Back-test reaches the targets"
+    if not entry.n:
+        return [Check(name, NO, f"factor {format_factor(factor)}", f"{sentence(entry.reason)}.")]
+    out = [
+        Check(
+            name,
+            YES,
+            format_plural(entry.n, "forecast"),
+            f"Of {format_plural(entry.runs, 'held-out run')} near {format_factor(factor)}, from "
+            f"{format_plural(entry.cuts, 'cut-off')}.",
+        )
+    ]
+    if not np.isnan(entry.coverage):
+        out.append(
+            Check(
+                "Intervals held there",
+                NONE,
+                f"{100 * entry.coverage:.0f} % of nominal {level_text(entry.level)}",
+                "Those intervals had parameters and scatter alone; that of this report is wider by what they missed. "
+                "Errors of one run from several cut-offs go together, so there is no limit to judge by.",
             )
         )
     return out
@@ -185,7 +341,21 @@ def _of_the_forecast(answers: Answers) -> list[Check]:
             "a forecast rests on the form of the law.",
         )
     ]
-    means = [rival.mean for rival in answers.rivals]
+    trusted = [one for one in ask_rivals(answers) if one.rival.weight >= WORTH_NAMING and np.isfinite(one.mean)]
+    if trusted:
+        main = answers.forecasts[0].run
+        agree = sum(main.low <= one.mean <= main.high for one in trusted)
+        out.append(
+            Check(
+                "Rival laws agree",
+                _answer(agree == len(trusted)),
+                f"{agree} of {len(trusted)}",
+                f"Of the laws to which the back-test gives {format_percent(WORTH_NAMING)} of the weight or more "
+                f"({listed([one.rival.law.name for one in trusted])}), those whose forecast lies inside the "
+                f"{level_text(answers.data.level)} interval.",
+            )
+        )
+    means = [one.mean for one in answers.as_good]
     if means:
         main = answers.forecasts[0].run
         agree = sum(main.low <= mean <= main.high for mean in means)

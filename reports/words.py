@@ -169,11 +169,12 @@ def numbering(targets: int) -> str:
     return ", numbered as in the table of forecasts" if targets > 1 else ""
 
 
-def made_of(data: ReportInput) -> str:
-    """Say what stands behind a figure: law, objective, intervals and data."""
+def made_of(data: ReportInput, intervals: str = "") -> str:
+    """Say what stands behind a figure: law, objective, intervals (those of the parameters unless told) and data."""
     files = [source.file for source in data.sources]
     shown = listed(files) if 0 < len(files) <= 3 else format_plural(len(files), "file")
+    how = intervals or data.fit.interval_method
     return (
-        f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {data.fit.interval_method}; "
+        f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {how}; "
         f"data: {format_plural(data.fit.n_obs, 'row')}{f' of {shown}' if files else ''}."
     )

@@ -1,8 +1,7 @@
 """Split a compute budget between parameters and tokens.
 
-The cost is C = 6 N D (Kaplan et al. 2020, arXiv:2001.08361): forward and backward pass of a dense model, attention
-left out. The minimum over N at fixed C is found numerically, so every law of N and D has an allocation, and one whose
-loss falls all the way to one side is refused.
+The minimum over N along the line of equal cost is found numerically, so every law of N and D has an allocation under
+every cost that grows with both (`scaling.cost`), and a law whose loss falls all the way to one side is refused.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.bands import replicate_interval, simultaneous_band
+from scaling.cost import SIX_N_D, CostModel
+from scaling.decision import interval_method, reach
 from scaling.errors import UsageError, VerdictError
-from scaling.fitting.compile import Data, Kernel, compile_law
-from scaling.formatting import format_factor
+from scaling.formatting import format_number
+from scaling.inputs import check_level
+from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 from scaling.results import Fit
-from scaling.verdicts import NOT_IDENTIFIED
+from scaling.surface import Surface, best_split, growth
+
+__all__ = ["FLOP_PER_PARAMETER_TOKEN", "Allocation", "allocate", "curve"]
 
 Array = NDArray[np.float64]
-
-FLOP_PER_PARAMETER_TOKEN = 6.0
-_REACH = np.log(1e8)  # how far from N = D = sqrt(C/6) the optimum is sought, either way
-_COARSE = 161
-_GOLDEN = (np.sqrt(5.0) - 1) / 2
-_LEVEL = 1e-9  # of the loss: what it must rise by, far from the optimum
-_ITERATIONS = 48  # of golden section: an interval of 0.2 shrinks below 1e-10
+Ends = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -50,45 +49,78 @@ class Allocation:
     method : str
         How the intervals were made.
     verdict : str
-        That of the fit, or ``extrapolating x37``.
+        That of the fit, or ``extrapolating x37``; ``extrapolating x37 downward`` for budgets below the data.
+    tokens_per_param : ndarray (m,)
+        D/N at the optimum.
+    tokens_per_param_interval : tuple of ndarray (m,)
+        Its interval.
+    exponent_params, exponent_tokens : ndarray (m,)
+        a = d ln N*/d ln C and b = d ln D*/d ln C at the budget. With C = 6 N D they sum to 1.
+    exponent_params_interval, exponent_tokens_interval : tuple of ndarray (m,)
+        Their intervals.
+    n_params_band, n_tokens_band, loss_band : tuple of ndarray (m,)
+        One joint band, for all three at all budgets at once; see `scaling.bands.simultaneous_band`.
+    training_flop : ndarray (m,)
+        The part of the budget that training takes; the rest serves tokens.
+    beyond : tuple of str
+        Whether the optimum lies ``within``, ``above``, ``below`` or ``beside`` the data.
+    cost, counts : str
+        The cost model, and which parameters its N counts.
+
+    Notes
+    -----
+    At one budget ln N and ln D lie on one line, because the cost is fixed: their joint region is the piece of that line
+    between the ends of the interval of N, and no wider than it. D is smallest where N is largest.
     """
 
     compute_flop: Array
     n_params: Array
     n_tokens: Array
     loss: Array
-    n_params_interval: tuple[Array, Array]
-    n_tokens_interval: tuple[Array, Array]
-    loss_interval: tuple[Array, Array]
+    n_params_interval: Ends
+    n_tokens_interval: Ends
+    loss_interval: Ends
     level: float
     extrapolation_factor: Array
     edge_share: Array
     method: str
     verdict: str
+    tokens_per_param: Array
+    tokens_per_param_interval: Ends
+    exponent_params: Array
+    exponent_params_interval: Ends
+    exponent_tokens: Array
+    exponent_tokens_interval: Ends
+    n_params_band: Ends
+    n_tokens_band: Ends
+    loss_band: Ends
+    training_flop: Array
+    beyond: tuple[str, ...]
+    cost: str
+    counts: str
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a budget, as the command line prints it."""
-        return [
-            {
-                "compute_flop": float(self.compute_flop[i]),
-                "n_params": float(self.n_params[i]),
-                "n_params_low": float(self.n_params_interval[0][i]),
-                "n_params_high": float(self.n_params_interval[1][i]),
-                "n_tokens": float(self.n_tokens[i]),
-                "n_tokens_low": float(self.n_tokens_interval[0][i]),
-                "n_tokens_high": float(self.n_tokens_interval[1][i]),
-                "tokens_per_param": float(self.n_tokens[i] / self.n_params[i]),
-                "loss": float(self.loss[i]),
-                "loss_low": float(self.loss_interval[0][i]),
-                "loss_high": float(self.loss_interval[1][i]),
-                "extrapolation_factor": float(self.extrapolation_factor[i]),
-                "replicates_without_optimum": float(self.edge_share[i]),
-            }
-            for i in range(len(self.compute_flop))
+        columns: dict[str, Array] = {"compute_flop": self.compute_flop}
+        for name in ("n_params", "n_tokens", "tokens_per_param", "loss"):
+            columns[name] = getattr(self, name)
+            columns[f"{name}_low"], columns[f"{name}_high"] = getattr(self, f"{name}_interval")
+        columns |= {"extrapolation_factor": self.extrapolation_factor, "replicates_without_optimum": self.edge_share}
+        for name in ("exponent_params", "exponent_tokens"):
+            columns[name] = getattr(self, name)
+            columns[f"{name}_low"], columns[f"{name}_high"] = getattr(self, f"{name}_interval")
+        for name in ("n_params", "n_tokens", "loss"):
+            columns[f"{name}_band_low"], columns[f"{name}_band_high"] = getattr(self, f"{name}_band")
+        columns["training_flop"] = self.training_flop
+        rows: list[dict[str, Any]] = [
+            {name: float(values[i]) for name, values in columns.items()} for i in range(len(self.compute_flop))
         ]
+        return [row | {"beyond": beyond} for row, beyond in zip(rows, self.beyond, strict=True)]
 
 
-def allocate(fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool = False) -> Allocation:
+def allocate(
+    fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool = False, cost: CostModel = SIX_N_D
+) -> Allocation:
     """Find the compute-optimal parameters and tokens.
 
     Parameters
@@ -96,11 +128,13 @@ def allocate(fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool
     fit : Fit
         Of a law with the inputs N and D.
     compute_flop : float or array_like (m,)
-        Budgets, C = 6 N D.
+        Budgets, in the unit of `cost`.
     level : float, default 0.95
         Nominal coverage of the intervals.
     force : bool, default False
         Answer even where the verdict is ``not identified``.
+    cost : CostModel, default 6*N*D
+        What a budget pays for.
 
     Returns
     -------
@@ -113,26 +147,21 @@ def allocate(fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool
         Where the law is not one of N and D, or a budget is not positive.
     VerdictError
         Where the law is not identified, or has no optimum between the smallest and the largest model.
+
+    References
+    ----------
+    Hoffmann et al. 2022, arXiv:2203.15556.
     """
-    if set(fit.law.inputs) != {"N", "D"}:
-        raise UsageError(
-            f"the law '{fit.law.name}' has the inputs {', '.join(fit.law.inputs)}, so there is nothing to allocate",
-            hint="Fit a law of N and D, such as chinchilla.",
-        )
+    surface = Surface.of(fit)
     try:
         budgets = np.atleast_1d(np.asarray(compute_flop, float))
     except (TypeError, ValueError) as error:
         raise UsageError(f"a compute budget is not a number: {error}") from error
     if budgets.ndim != 1 or not budgets.size or not np.all(np.isfinite(budgets)) or not np.all(budgets > 0):
         raise UsageError("compute budgets must be positive numbers, in FLOP")
-    if not 0 < level < 1:
-        raise UsageError(f"a level lies between 0 and 1, not at {level}", hint="0.9 stands for 90 %.")
+    check_level(level)
     fit.require_identified(force)
-    kernel = compile_law(fit.law, fit.log_scaled)
-    theta = kernel.to_internal(np.concatenate([fit.theta[None], fit.replicates]))
-    log_n, loss = np.empty((len(theta), len(budgets))), np.empty((len(theta), len(budgets)))
-    for i, budget in enumerate(budgets):
-        log_n[:, i], loss[:, i] = _minimise(kernel, theta, float(budget))
+    log_n, log_d, loss = best_split(surface, cost, budgets)
     if np.any(np.isnan(log_n[0])):
         budget = budgets[np.isnan(log_n[0])][0]
         raise VerdictError(
@@ -140,57 +169,90 @@ def allocate(fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool
             "its loss falls all the way to one side",
             hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
         )
-    n = np.exp(log_n)
-    d = budgets / FLOP_PER_PARAMETER_TOKEN / n
-    nothing = np.full(len(budgets), np.nan)
-    if len(fit.replicates):
-        from scaling.fitting.intervals import percentile_interval
+    slope_n, slope_d = growth(surface, cost, budgets, log_n)
+    n, d = np.exp(log_n), np.exp(log_d)
+    factor, beyond, verdict = reach(fit, n[0], d[0])
 
-        of_n, of_d, of_loss = (percentile_interval(values[1:], level) for values in (n, d, loss))
-        edge = np.mean(np.isnan(log_n[1:]), axis=0)
-    else:
-        of_n = of_d = of_loss = (nothing, nothing)
-        edge = nothing
-    factor = fit.extrapolation_factor({"N": n[0], "D": d[0]})
-    largest = float(factor.max())
-    extrapolates = largest >= 1.05 and fit.verdict != NOT_IDENTIFIED
-    verdict = f"extrapolating {format_factor(largest)}" if extrapolates else fit.verdict
-    method = fit.interval_method if len(fit.replicates) else "none: the fit has no bootstrap replicates"
-    return Allocation(budgets, n[0], d[0], loss[0], of_n, of_d, of_loss, level, factor, edge, method, verdict)
+    def ends(values: Array) -> Ends:
+        return replicate_interval(values[1:], level)
+
+    low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit))
+    of_n, of_d, of_loss = zip(np.split(low, 3), np.split(high, 3), strict=True)
+    return Allocation(
+        compute_flop=budgets,
+        n_params=n[0],
+        n_tokens=d[0],
+        loss=loss[0],
+        n_params_interval=ends(n),
+        n_tokens_interval=ends(d),
+        loss_interval=ends(loss),
+        level=level,
+        extrapolation_factor=factor,
+        edge_share=np.mean(np.isnan(log_n[1:]), axis=0) if len(fit.replicates) else np.full(len(budgets), np.nan),
+        method=interval_method(fit),
+        verdict=verdict,
+        tokens_per_param=(d / n)[0],
+        tokens_per_param_interval=ends(d / n),
+        exponent_params=slope_n[0],
+        exponent_params_interval=ends(slope_n),
+        exponent_tokens=slope_d[0],
+        exponent_tokens_interval=ends(slope_d),
+        n_params_band=(np.exp(of_n[0]), np.exp(of_n[1])),
+        n_tokens_band=(np.exp(of_d[0]), np.exp(of_d[1])),
+        loss_band=of_loss,
+        training_flop=cost.training_flop(n[0], d[0]),
+        beyond=beyond,
+        cost=cost.label,
+        counts=cost.counts,
+    )
 
 
-def _minimise(kernel: Kernel, theta: Array, budget: float) -> tuple[Array, Array]:
-    """Minimise the loss over ln N at fixed C for every parameter row: a shared grid, then golden section row by row."""
-    log_cells = np.log(budget / FLOP_PER_PARAMETER_TOKEN)
-    order = list(kernel.log_inputs)
+def curve(
+    fit: Fit,
+    low: float,
+    high: float,
+    points: int = 25,
+    level: float = 0.95,
+    force: bool = False,
+    cost: CostModel = SIX_N_D,
+) -> Allocation:
+    """Find the compute-optimal models for all budgets between two.
 
-    def loss(log_n: Array) -> Array:
-        columns = {"N": log_n, "D": log_cells - log_n}
-        inputs = tuple(columns[k] if kernel.log_inputs[k] else np.exp(columns[k]) for k in order)
-        return kernel.value(theta, Data(inputs, np.empty((0, 0))))
+    Parameters
+    ----------
+    fit : Fit
+        Of a law with the inputs N and D.
+    low, high : float
+        The ends, in the unit of `cost`.
+    points : int, default 25
+        Budgets, at equal ratios.
+    level, force, cost
+        As of `allocate`.
 
-    grid = 0.5 * log_cells + np.linspace(-_REACH, _REACH, _COARSE)
-    values = loss(grid)
-    values = np.where(np.isnan(values), np.inf, values)
-    j = np.argmin(values, axis=1)
-    # A loss that depends on N*D alone is level along the budget: its lowest point is rounding, no optimum.
-    ends = np.minimum(values[:, 0], values[:, -1])
-    inside = (j > 0) & (j < _COARSE - 1) & (ends > values.min(axis=1) + _LEVEL * np.abs(ends))
-    k = np.clip(j, 1, _COARSE - 2)
-    left, right = grid[k - 1][:, None], grid[k + 1][:, None]
-    a, b = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
-    at_a, at_b = loss(a), loss(b)
-    for _ in range(_ITERATIONS):
-        lower = at_a < at_b
-        left, right = np.where(lower, left, a), np.where(lower, b, right)
-        a, b, at_a, at_b = (
-            np.where(lower, right - _GOLDEN * (right - left), b),
-            np.where(lower, a, left + _GOLDEN * (right - left)),
-            np.where(lower, np.nan, at_b),
-            np.where(lower, at_a, np.nan),
+    Returns
+    -------
+    Allocation
+        Its bands hold the whole curve at once, its intervals one budget each.
+
+    Raises
+    ------
+    UsageError
+        Where the ends do not make a range, or fewer than 2 points are asked for; and as `allocate`.
+    VerdictError
+        As `allocate`.
+    """
+    if not (np.isfinite(low) and np.isfinite(high) and 0 < low < high):
+        raise UsageError(
+            f"budgets from {format_number(low)} to {format_number(high)} make no range",
+            hint="Give two positive numbers, the smaller one first.",
         )
-        new = loss(np.where(lower, a, b))
-        at_a, at_b = np.where(lower, new, at_a), np.where(lower, at_b, new)
-    best = 0.5 * (left + right)
-    out = loss(best)[:, 0]
-    return np.where(inside, best[:, 0], np.nan), np.where(inside, out, np.nan)
+    if points < 2:
+        raise UsageError(f"a curve has 2 points or more, not {points}")
+    return allocate(fit, np.geomspace(low, high, points), level, force, cost)
+
+
+def _widening(fit: Fit) -> float:
+    """Return the factor by which replicates spread too little: sqrt(n/(n - p)), or that of the clusters."""
+    clusters = fit.diagnostics.groups
+    units, spent = (clusters, 1) if clusters else (fit.n_obs, len(fit.theta))
+    return float(np.sqrt(units / (units - spent))) if units > spent else float("nan")

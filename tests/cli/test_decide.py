@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ def fit(query: Any) -> scaling.Fit:
         "SELECT n_params, n_tokens, loss FROM runs_final WHERE corpus = 'web' AND loss_status = 'ok' ORDER BY run_id"
     )
     n, d, loss = np.array(rows).T
-    return scaling.fit("chinchilla", {"N": n, "D": d}, loss, bootstrap=60, seed=3)
+    made = scaling.fit("chinchilla", {"N": n, "D": d}, loss, bootstrap=60, seed=3)
+    return replace(made, backtest=scaling.backtest_law(made, {"N": n, "D": d}, loss, seed=3))
 
 
 @pytest.fixture
@@ -105,7 +107,8 @@ class TestForecast:
     def test_what_is_saved(self, store: Any, ok: Any, query: Any) -> None:
         [row] = ok("forecast", "web", *TARGET, "--save", "--level", "0.8").rows
         [(fit_id, target, inputs, mean, low, high, level, factor, observed)] = query(
-            "SELECT fit_id, target, inputs, mean, low, high, level, extrapolation_factor, observed FROM predictions"
+            "SELECT fit_id, target, inputs, mean, low, high, level, extrapolation_factor, observed FROM predictions "
+            "WHERE kind = 'forecast'"
         )
         assert (fit_id, target, json.loads(inputs)) == (row["fit_id"], "loss", row["inputs"])
         assert (mean, low, high) == (row["loss"], row["low"], row["high"])
@@ -120,9 +123,9 @@ class TestForecast:
 
     def test_a_saved_forecast_outlives_the_refit(self, store: Any, ok: Any, query: Any) -> None:
         ok("forecast", "web", *TARGET, "--save")
-        before = query("SELECT * FROM predictions")
+        before = query("SELECT * FROM predictions WHERE kind = 'forecast'")
         ok("fit", "chinchilla", "--bootstrap", "0", "--name", "web", "--replace")
-        assert query("SELECT * FROM predictions") == before
+        assert query("SELECT * FROM predictions WHERE kind = 'forecast'") == before
 
     @pytest.mark.parametrize("name", ["web", "WEB", "latest"])
     def test_names_of_a_fit(self, name: str, store: Any, ok: Any) -> None:

@@ -17,8 +17,8 @@ GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
 PANELS = {
     "Data": {"ingest", "ls", "show", "rm"},
-    "Fit": {"laws", "fit", "fits"},
-    "Decide": {"forecast", "allocate"},
+    "Fit": {"laws", "fit", "fits", "backtest", "profile", "verify"},
+    "Decide": {"forecast", "allocate", "approaches", "compare", "epochs", "plan"},
     "Report": {"report", "demo"},
     "Store": {"sql", "schema"},
 }

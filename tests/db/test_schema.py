@@ -12,7 +12,7 @@ from scaling.errors import UsageError
 
 TABLES = {
     "sources", "datasets", "models", "runs", "metric_defs", "metrics", "evals", "fits", "fit_replicates",
-    "predictions", "audit", "schema_version",
+    "predictions", "audit", "schema_version", "fit_rows",
 }  # fmt: skip
 
 

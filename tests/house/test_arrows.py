@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("numpy", "pandas", "scipy", "duckdb", "matplotlib", "statsmodels", "sympy", "jinja2")
 FORBIDDEN = {
-    "scaling": {"db", "reports", "cli", "duckdb", "matplotlib", "pandas", "jinja2", "typer", "rich"},
+    "scaling": {"db", "reports", "cli", "duckdb", "matplotlib", "jinja2", "typer", "rich"},
     "db": {"reports", "cli", "matplotlib", "jinja2", "typer", "rich"},
     "reports": {"db", "cli", "duckdb", "typer", "rich"},
 }

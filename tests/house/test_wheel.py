@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from scaling.laws.book import family_names
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA_FILES = {
     "scaling/py.typed",
-    "scaling/laws/compute_optimal.toml",
-    "scaling/laws/power.toml",
-    "scaling/laws/loss_to_loss.toml",
+    *(f"scaling/laws/{family}.toml" for family in family_names()),
     "db/schema.sql",
     "db/views.sql",
     "reports/theme.css",
@@ -72,7 +72,7 @@ def test_the_top_level_is_exactly_ours(wheel):
     assert {n.split("/")[0] for n in names} == {"scaling", "db", "reports", "cli.py", "scaling_suite-0.1.0.dist-info"}
     assert set(names) >= DATA_FILES
     assert any(n.startswith("reports/templates/") for n in names)
-    assert not [n for n in names if "test" in n.lower() or n.endswith(".duckdb")]
+    assert not [n for n in names if n.startswith("tests/") or "/test_" in n or n.endswith(".duckdb")]
 
 
 def test_the_console_script_runs_outside_the_repository(installed):

@@ -153,10 +153,10 @@ def test_the_forest_sets_alternatives_beside_the_report(answers):
     assert (drawn[LOSS][1], drawn["90 % low"][1], drawn["90 % high"][1]) == (said.mean, said.low, said.high)
 
 
-def test_only_alternatives_that_fit_as_well_count_as_rivals(answers):
+def test_only_alternatives_that_fit_as_well_count(answers):
     well = {a.alternative.label: a.fits_as_well for a in answers.alternatives}
     assert well == {"squared": True, "kaplan": False, "odd": False}
-    assert [rival.mean for rival in answers.rivals] == [answers.alternatives[0].forecast.mean]
+    assert [one.mean for one in answers.as_good] == [answers.alternatives[0].forecast.mean]
 
 
 def test_a_law_without_an_optimum_is_drawn_at_a_constant_ratio(make, make_runs):

@@ -81,7 +81,7 @@ def test_the_first_sentence_gives_forecast_interval_and_extrapolation(document, 
 def test_sections_stand_in_their_order(document):
     sections = [e["attrs"]["id"] for e in document.all("section")]
     assert sections == [
-        "forecast", "allocation", "trust", "law", "figures", "alternatives", "data", "methods", "reproduce",
+        "forecast", "allocation", "backtest", "trust", "law", "figures", "alternatives", "data", "methods", "reproduce",
     ]  # fmt: skip
     levels = [int(e["tag"][1]) for e in document.elements if re.fullmatch("h[1-6]", e["tag"])]
     assert levels[0] == 1
@@ -102,7 +102,7 @@ def test_links_of_the_contents_lead_somewhere(document):
 
 def test_every_svg_has_a_title_and_a_description(document):
     pictures = document.all("svg")
-    assert len(pictures) == 6  # the formula and five figures
+    assert len(pictures) == 7  # the formula and six figures
     for svg in pictures:
         title, description = svg["children"][:2]
         assert (title["tag"], description["tag"]) == ("title", "desc")
@@ -113,7 +113,7 @@ def test_every_svg_has_a_title_and_a_description(document):
 
 def test_every_figure_is_followed_by_a_table_of_its_data(document):
     figures = document.all("figure")
-    assert len(figures) == 5
+    assert len(figures) == 6
     for figure in figures:
         siblings = figure["parent"]["children"]
         after = siblings[siblings.index(figure) + 1]

@@ -1,0 +1,256 @@
+"""Answers about the allocation of compute as rows and as sentences: exact for programs, rounded for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from reports.rows import allocation_shown, with_interval
+from scaling.formatting import (
+    UNKNOWN,
+    format_count,
+    format_factor,
+    format_interval,
+    format_number,
+    format_percent,
+    format_plural,
+)
+
+if TYPE_CHECKING:
+    from scaling.allocation import Allocation
+    from scaling.cost import CostModel
+    from scaling.decision import Decision
+    from scaling.hardware import Hardware
+    from scaling.results import Fit
+
+Row = dict[str, Any]
+NEVER = "never"
+_TIMED = ("training_flop", "compute_flop", "optimal_flop", "deadweight_flop")
+_HEADS = {
+    "n_params": "params",
+    "n_tokens": "tokens",
+    "compute_flop": "compute (FLOP)",
+    "training_flop": "of it training",
+    "tokens_per_param": "tokens/param",
+    "optimal_flop": "least for that loss",
+    "deadweight_flop": "deadweight (FLOP)",
+    "deadweight_share": "deadweight",
+    "optimal_n_params": "optimal params",
+    "optimal_n_tokens": "optimal tokens",
+    "loss_at_optimum": "loss, same compute at best",
+    "size_factor": "size",
+    "n_tokens_needed": "tokens needed",
+    "tokens_factor": "times the tokens",
+    "compute_factor": "times the compute",
+}
+_SPANLESS = ("optimal_n_params", "optimal_n_tokens", "loss_at_optimum", "training_flop", "optimal_flop")
+
+
+def answer_rows(
+    name: str, fit: Fit, answer: Allocation | Decision, cost: CostModel, hardware: Hardware | None
+) -> list[Row]:
+    """Return an answer as rows for programs.
+
+    Parameters
+    ----------
+    name : str
+        Of the fit.
+    fit : Fit
+        The law behind it.
+    answer : Allocation or Decision
+        From `scaling.questions.ask`.
+    cost : CostModel
+        What was counted.
+    hardware : Hardware, optional
+        Turns FLOP into device hours and money.
+
+    Returns
+    -------
+    list of dict
+        With the cost model, the count of parameters, the interval method and both verdicts in every row.
+    """
+    question = getattr(answer, "question", "best split of a budget")
+    head = {"fit": name, "question": question, "cost": answer.cost, "params_are": answer.counts}
+    tail = {
+        "level": answer.level,
+        "method": answer.method,
+        "verdict": answer.verdict,
+        "fit_verdict": fit.verdict,
+    }
+    return [head | row | _other_count(row, cost) | _work(row, hardware) | tail for row in answer.rows()]
+
+
+def answer_shown(
+    fit: Fit, answer: Allocation | Decision, cost: CostModel, hardware: Hardware | None, *, whole_curve: bool = False
+) -> list[Row]:
+    """Return an answer as rows for people; the arguments are those of `answer_rows`.
+
+    `whole_curve` shows the joint band of all budgets in place of the interval of each.
+    """
+    from scaling.allocation import Allocation
+
+    if isinstance(answer, Allocation):
+        shown = _curve_shown(fit, answer) if whole_curve else allocation_shown(fit, answer)
+    else:
+        shown = [_decision_row(fit, answer, i) for i in range(len(answer.extrapolation_factor))]
+    extra = [_other_count(row, cost) | _work(row, hardware) for row in answer.rows()]
+    return [
+        row | {_words(k): _number(k, v) for k, v in more.items() if not k.startswith("optimal_")}
+        for row, more in zip(shown, extra, strict=True)
+    ]
+
+
+def answer_notes(
+    answer: Allocation | Decision, cost: CostModel, hardware: Hardware | None, *, whole_curve: bool = False
+) -> list[str]:
+    """Return the sentences that belong to an answer: cost model, intervals, extrapolation, assumptions."""
+    from scaling.allocation import Allocation
+    from scaling.cost import SIX_N_D
+
+    cost_text = "C = 6 N D" if cost == SIX_N_D else f"C = {answer.cost}"
+    lines = [
+        f"{cost_text}; N counts parameters {answer.counts}."
+        if answer.counts.startswith("as ")
+        else f"{cost_text}; N counts {answer.counts}."
+    ]
+    if isinstance(answer, Allocation):
+        lines.append(f"Intervals of the optimum: {answer.method}; the scatter of single runs is not in them.")
+        lines += _growth(answer, whole_curve)
+    else:
+        lines.append(f"Intervals: {answer.method}; the scatter of single runs is not in them.")
+        lines += answer.notes
+    if hardware is not None:
+        lines.append(f"Hours and money: {hardware.label}.")
+    if "below" in answer.beyond:
+        lines.append("There are no runs that small: the law is extrapolated downward, below the data.")
+    return lines
+
+
+def _growth(plan: Allocation, whole_curve: bool) -> list[str]:
+    """Say how the optimum grows, what is joint, and how many replicates have none."""
+    budgets = len(plan.compute_flop)
+    lines = list(dict.fromkeys(_exponents(plan, i) for i in (0, budgets - 1)))  # once where they are the same
+    if len(lines) == 2:
+        lines = [f"At {format_number(float(plan.compute_flop[i]))}: {lines[i]}" for i in (0, -1)]
+    if not math.isnan(float(plan.n_params_band[0][0])):
+        lines.append(
+            "At one budget N and D lie on one line, as the cost is fixed: their joint region is the piece of that line "
+            "between the ends of N, where the larger N has the smaller D."
+        )
+        if budgets > 1:
+            where = "The bands" if whole_curve else "The bands in the machine formats"
+            lines.append(
+                f"{where} hold N, D and the loss at all {format_plural(budgets, 'budget')} at once: the largest "
+                f"deviation over the curve stays inside with {format_percent(plan.level)}."
+            )
+    if (lost := float(max(plan.edge_share))) > 0:
+        lines.append(
+            f"Up to {format_percent(lost)} of the replicates have no optimum; the intervals are of the others."
+        )
+    return lines
+
+
+def _exponents(plan: Allocation, i: int) -> str:
+    low, high = (float(end[i]) for end in plan.exponent_params_interval)
+    span = "" if math.isnan(low) else f" ({100 * plan.level:g} %: {format_interval(low, high)})"
+    n, d = float(plan.exponent_params[i]), float(plan.exponent_tokens[i])
+    return f"The best N grows as C^{format_number(n, 3)}{span}, the best D as C^{format_number(d, 3)}."
+
+
+def _curve_shown(fit: Fit, plan: Allocation) -> list[Row]:
+    span = f"{100 * plan.level:g} % band"
+    return [
+        {
+            "compute (FLOP)": format_number(row["compute_flop"]),
+            "params": format_count(row["n_params"]),
+            f"params, {span}": _span("n_params", row["n_params_band_low"], row["n_params_band_high"]),
+            "tokens": format_count(row["n_tokens"]),
+            f"tokens, {span}": _span("n_tokens", row["n_tokens_band_low"], row["n_tokens_band_high"]),
+            "tokens/param": format_number(row["tokens_per_param"], 3),
+            fit.law.output: with_interval(row["loss"], row["loss_band_low"], row["loss_band_high"]),
+            f"{fit.law.output}, {span}": format_interval(row["loss_band_low"], row["loss_band_high"]),
+            "extrapolating": format_factor(row["extrapolation_factor"]),
+        }
+        for row in plan.rows()
+    ]
+
+
+def _decision_row(fit: Fit, answer: Decision, i: int) -> Row:
+    span = f"{100 * answer.level:g} %"
+    out: Row = {_head(fit, name): _number(name, float(values[i])) for name, values in answer.given.items()}
+    for name, e in answer.found.items():
+        head, (point, low, high) = _head(fit, name), (float(x[i]) for x in (e.point, e.low, e.high))
+        if name == "training_flop" and math.isclose(point, float(answer.found["compute_flop"].point[i]), rel_tol=1e-9):
+            continue  # all of it is training
+        out[head] = with_interval(point, low, high) if name == "loss" else _number(name, point)
+        if name not in _SPANLESS:
+            out[f"{head}, {span}"] = _span(name, low, high)
+    factor = float(answer.extrapolation_factor[i])
+    return out | {"extrapolating": NEVER if math.isnan(factor) else format_factor(factor)}
+
+
+def _head(fit: Fit, name: str) -> str:
+    return fit.law.output if name == "loss" else _HEADS.get(name, name)
+
+
+def _number(name: str, value: float) -> str:
+    if math.isinf(value) and value > 0:
+        return NEVER
+    return _writer(name)(value)
+
+
+def _writer(name: str) -> Callable[[float], str]:
+    if name.startswith(("n_params", "n_tokens", "optimal_n_")):
+        return format_count
+    if name.endswith("_share"):
+        return lambda value: format_percent(value, 3)
+    if name == "size_factor":
+        return lambda value: f"x{value:g}"
+    if name.endswith("_factor"):
+        return lambda value: format_number(value, 3)
+    return format_number
+
+
+def _span(name: str, low: float, high: float) -> str:
+    """Write an interval of which an end may be "never"."""
+    if math.isnan(low) or math.isnan(high):
+        return UNKNOWN
+    if math.isinf(high) or name.startswith(("n_params", "n_tokens")):
+        return NEVER if math.isinf(low) else f"{_number(name, low)} to {_number(name, high)}"
+    if name.endswith("_share"):
+        return f"{format_interval(100 * low, 100 * high)} %"
+    return format_interval(low, high)
+
+
+def _other_count(row: Mapping[str, Any], cost: CostModel) -> Row:
+    """Count the parameters the other way, where it is known which way the law counts them."""
+    convert = getattr(cost, "other_count", None)
+    other = convert(row["n_params"]) if convert is not None else None
+    return {} if other is None else {f"n_params_{other[0].replace('-', '_')}": float(other[1])}
+
+
+def _work(row: Mapping[str, Any], hardware: Hardware | None) -> Row:
+    """Turn FLOP into device hours and money."""
+    if hardware is None:
+        return {}
+    out: Row = {}
+    for name in _TIMED:
+        if name not in row or (name == "compute_flop" and "training_flop" in row):
+            continue
+        what = name.removesuffix("_flop")
+        out[f"{what}_device_hours"] = float(hardware.hours(row[name]))
+        if hardware.price_per_hour is not None:
+            out[f"{what}_price"] = float(hardware.money(row[name]))
+    return out
+
+
+def _words(name: str) -> str:
+    return {
+        "training_device_hours": "device hours",
+        "training_price": "price",
+        "compute_device_hours": "device hours",
+        "compute_price": "price",
+        "n_params_total": "params, total",
+        "n_params_non_embedding": "params, non-embedding",
+    }.get(name, name.replace("_", " "))

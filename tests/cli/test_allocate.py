@@ -1,0 +1,217 @@
+"""scaling allocate, beyond the split of a budget: losses, sizes, overheads, costs, hardware, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scaling
+from scaling.cost import FormulaCost, TransformerCost
+
+
+@pytest.fixture
+def fit(query: Any) -> scaling.Fit:
+    """The fit `web`, made again from the rows by the engine alone."""
+    rows = query(
+        "SELECT n_params, n_tokens, loss FROM runs_final WHERE corpus = 'web' AND loss_status = 'ok' ORDER BY run_id"
+    )
+    n, d, loss = np.array(rows).T
+    return scaling.fit("chinchilla", {"N": n, "D": d}, loss, bootstrap=60, seed=3)
+
+
+def same(row: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Compare a row with that of the engine; the optimum itself is found to about 1e-8."""
+    for key, value in expected.items():
+        assert row[key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-6, abs=1e-12)), key
+
+
+class TestQuestions:
+    def test_a_loss(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok("allocate", "web", "--loss", "2.2", "--loss", "2.0")
+        for row, expected in zip(answer.rows, scaling.compute_for_loss(fit, [2.2, 2.0], level=0.9).rows(), strict=True):
+            same(row, expected)
+            assert row["cost"] == "6*N*D"
+            assert row["question"] == "least compute for a loss"
+            assert row["method"].startswith("percentile of 60 iid bootstrap replicates")
+            assert row["params_are"] == "as the fitted rows count them"
+        assert answer.rows[1]["verdict"].startswith("extrapolating x")
+        assert "C = 6 N D; N counts parameters as the fitted rows count them." in answer.err
+
+    def test_a_given_size(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        words = ("allocate", "web", "--given-params", "7B", "--level", "0.8")
+        same(
+            ok(*words, "--flops", "1e22").row,
+            scaling.given_params(fit, 7e9, compute_flop=1e22, level=0.8).rows()[0],
+        )
+        same(ok(*words, "--loss", "2.2").row, scaling.given_params(fit, 7e9, loss=2.2, level=0.8).rows()[0])
+
+    def test_given_tokens(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        words = ("allocate", "web", "--given-tokens", "1T", "--level", "0.8")
+        same(
+            ok(*words, "--flops", "1e22").row,
+            scaling.given_tokens(fit, 1e12, compute_flop=1e22, level=0.8).rows()[0],
+        )
+        same(ok(*words, "--loss", "2.2").row, scaling.given_tokens(fit, 1e12, loss=2.2, level=0.8).rows()[0])
+
+    def test_an_overhead(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok(
+            "allocate", "web", "--plan-params", "8B", "--plan-tokens", "15T", "--gpu", "h100", "--mfu", "0.5",
+            "--price", "2",
+        )  # fmt: skip
+        [expected] = scaling.overhead(fit, 8e9, 15e12, level=0.9).rows()
+        same(answer.row, expected)
+        hours = expected["deadweight_flop"] / (989e12 * 0.5 * 3600)
+        assert answer.row["deadweight_device_hours"] == pytest.approx(hours)
+        assert answer.row["deadweight_price"] == pytest.approx(2 * hours)
+        assert answer.row["compute_price"] == pytest.approx(2 * 7.2e23 / (989e12 * 0.5 * 3600))
+        assert "Hours and money: h100: 9.89e14 FLOP/s at 50 % utilisation, 2 a device hour." in answer.err
+
+    def test_catching_up(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok(
+            "allocate", "web", "--plan-params", "8B", "--plan-tokens", "200B", "--catch-up", "0.5", "--catch-up", "0.05"
+        )
+        half, twentieth = scaling.catch_up(fit, 8e9, 200e9, [0.5, 0.05], level=0.9).rows()
+        same(answer.rows[0], half)
+        assert twentieth["n_tokens_needed"] == np.inf
+        assert answer.rows[1]["n_tokens_needed"] == "inf"
+        assert "a model of 400M parameters never catches up" in answer.err
+
+    def test_catching_up_with_the_optimum(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        row = ok("allocate", "web", "--flops", "1e22", "--catch-up", "0.5").row
+        best = scaling.allocate(fit, 1e22)
+        same(row, scaling.catch_up(fit, best.n_params, best.n_tokens, 0.5, level=0.9).rows()[0])
+
+    def test_a_curve(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok("allocate", "web", "--curve", "1e20:1e24", "--points", "5")
+        np.testing.assert_allclose([row["compute_flop"] for row in answer.rows], np.geomspace(1e20, 1e24, 5))
+        plan = scaling.allocate(fit, np.geomspace(1e20, 1e24, 5), level=0.9)
+        np.testing.assert_allclose([row["n_params_band_low"] for row in answer.rows], plan.n_params_band[0], rtol=1e-9)
+        assert "The bands hold N, D and the loss at all 5 budgets at once" in answer.err
+
+
+class TestCosts:
+    def test_a_formula(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok("allocate", "web", "--flops", "1e22", "--cost", "2*N**1.1*D")
+        expected = scaling.allocate(fit, 1e22, level=0.9, cost=FormulaCost("2*N**1.1*D")).rows()[0]
+        same(answer.row, expected)
+        assert answer.row["cost"] == "2*N**1.1*D"
+        assert "C = 2*N**1.1*D;" in answer.err
+
+    def test_served_tokens(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        row = ok("allocate", "web", "--loss", "2.2", "--serve-tokens", "2T").row
+        same(row, scaling.compute_for_loss(fit, 2.2, level=0.9, cost=TransformerCost(served_tokens=2e12)).rows()[0])
+        assert row["cost"] == "6*N*D + 2*N*2e12"
+        assert row["training_flop"] < row["compute_flop"]
+
+    def test_attention_and_counts(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        answer = ok(
+            "allocate", "web", "--flops", "1e22", "--attention", "--seq-len", "8K", "--aspect", "64",
+            "--params-are", "non-embedding", "--flops-on", "total",
+        )  # fmt: skip
+        cost = TransformerCost(8000, 64, "non-embedding", "total")
+        same(answer.row, scaling.allocate(fit, 1e22, level=0.9, cost=cost).rows()[0])
+        n = answer.row["n_params"]
+        assert answer.row["params_are"] == "non-embedding parameters"
+        assert answer.row["n_params_total"] == pytest.approx(n + 47491 * n ** (1 / 3))
+        assert "N counts non-embedding parameters" in answer.err
+
+    def test_only_the_shape_of_the_answer_changes_with_hardware(self, store: Any, ok: Any) -> None:
+        plain, timed = (ok("allocate", "web", "--flops", "1e22", *more).row for more in ((), ("--gpu", "a100")))
+        assert timed.pop("training_device_hours") == pytest.approx(1e22 / (312e12 * 0.4 * 3600))
+        assert timed == plain
+        own = ok("allocate", "web", "--flops", "1e22", "--peak-flops", "624e12").row
+        assert own["training_device_hours"] == pytest.approx(1e22 / (624e12 * 0.4 * 3600))
+
+
+class TestForPeople:
+    def test_the_tables(self, store: Any, ok: Any) -> None:
+        answer = ok(
+            "allocate", "web", "--plan-params", "8B", "--plan-tokens", "15T", "--gpu", "h100", "--format", "table"
+        )
+        head, _, line = answer.out.splitlines()
+        for title in ("params", "tokens", "deadweight, 90 %", "least for that loss", "deadweight device hours"):
+            assert title in head
+        assert line.split()[:2] == ["8B", "15T"]
+        assert "%" in line
+
+    def test_never(self, store: Any, ok: Any) -> None:
+        answer = ok(
+            "allocate", "web", "--plan-params", "8B", "--plan-tokens", "15T", "--catch-up", "0.05", "--format", "table"
+        )
+        assert answer.out.splitlines()[2].split()[3] == "never"
+
+    def test_the_curve_shows_its_band(self, store: Any, ok: Any) -> None:
+        head = ok("allocate", "web", "--curve", "1e20:1e22", "--points", "3", "--format", "table").out.splitlines()[0]
+        assert "params, 90 % band" in head
+
+    def test_the_growth_and_the_joint_region(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
+        err = ok("allocate", "web", "--flops", "1e22").err
+        a = fit.estimates["beta"] / (fit.estimates["alpha"] + fit.estimates["beta"])
+        assert f"The best N grows as C^{a:.3f} (90 %: " in err
+        assert "their joint region is the piece of that line" in err
+
+    @pytest.mark.parametrize("format_", ["table", "markdown", "csv", "jsonl"])
+    def test_every_format(self, format_: str, store: Any, ok: Any) -> None:
+        for words in (("--loss", "2.2"), ("--given-params", "1B", "--flops", "1e21"), ("--curve", "1e20:1e21")):
+            assert ok("allocate", "web", *words, "--format", format_).out.strip()
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("words", "code", "said"),
+        [
+            ([], 2, "Nothing to allocate"),
+            (["--given-params", "7B"], 2, "need a budget or a loss"),
+            (["--flops", "1e22", "--loss", "2"], 2, "--flops and --loss ask different questions"),
+            (["--flops", "1e22", "--curve", "1e20:1e22"], 2, "--flops and --curve ask different questions"),
+            (["--given-params", "7B", "--given-tokens", "1T", "--flops", "1e22"], 2, "nothing is left to choose"),
+            (["--plan-params", "7B"], 2, "There are 1 --plan-params and 0 --plan-tokens"),
+            (["--plan-tokens", "7B"], 2, "There are 0 --plan-params and 1 --plan-tokens"),
+            (["--loss", "2.2", "--catch-up", "0.5"], 2, "A model to catch up with"),
+            (["--flops", "0"], 2, "--flops takes a number above 0, not '0'"),
+            (["--loss", "-2"], 2, "--loss takes a number above 0"),
+            (["--curve", "1e20"], 2, "is not a range"),
+            (["--curve", "1e22:1e20"], 2, "The range '1e22:1e20' of --curve is empty"),
+            (["--curve", "0:1e20"], 2, "above 0"),
+            (["--curve", "1e20:1e22", "--points", "1"], 2, "--points"),
+            (["--flops", "1e22", "--cost", "6*N"], 2, "has N"),
+            (["--flops", "1e22", "--cost", "6N*D"], 2, "6N"),
+            (["--flops", "1e22", "--cost", "6*N*D", "--serve-tokens", "1T"], 2, "says everything itself"),
+            (["--flops", "1e22", "--attention"], 2, "--seq-len 4096"),
+            (["--flops", "1e22", "--seq-len", "4096"], 2, "--attention"),
+            (["--flops", "1e22", "--params-are", "totl"], 2, "Did you mean 'total'?"),
+            (["--flops", "1e22", "--flops-on", "total"], 2, "--params-are"),
+            (["--flops", "1e22", "--gpu", "h10"], 2, "Did you mean 'h100'?"),
+            (["--flops", "1e22", "--gpu", "h100", "--price", "-2"], 2, "above 0, not -2"),
+            (["--flops", "1e22", "--gpu", "h100", "--price", "0"], 2, "above 0, not 0"),
+            (
+                ["--flops", "1e22", "--gpu", "h100", "--price", "free"],
+                2,
+                "'free' is not a number that --price can take",
+            ),
+            (["--flops", "1e22", "--gpu", "h100", "--mfu", "40"], 2, "up to 1, not 40"),
+            (["--flops", "1e22", "--price", "2"], 2, "need a device"),
+            (["--flops", "1e22", "--peak-flops", "-1e15"], 2, "--peak-flops takes a number above 0"),
+            (["--loss", "1.2"], 1, "No compute reaches a loss of 1.200: the law 'chinchilla' has its floor at E = "),
+            (["--given-params", "1B", "--loss", "1.9"], 1, "No amount of tokens gets a model of 1B parameters"),
+            (["--given-tokens", "1B", "--loss", "1.9"], 1, "No amount of parameters gets training on 1B tokens"),
+            (["--given-params", "7B", "--flops", "1e22", "--serve-tokens", "1T"], 2, "leave nothing for 7B parameters"),
+        ],
+    )
+    def test_with_reasons(self, words: list[str], code: int, said: str, store: Any, refused: Any) -> None:
+        assert said in refused(code, "allocate", "web", *words).err
+
+    def test_a_law_without_an_optimum(self, ok: Any, store: Any, refused: Any) -> None:
+        ok("fit", "multiplicative", "--bootstrap", "0", "--name", "flat")
+        for words in (("--loss", "2.6"), ("--plan-params", "1B", "--plan-tokens", "20B"), ("--curve", "1e20:1e22")):
+            assert "falls all the way to one side" in refused(1, "allocate", "flat", *words, "--force").err
+
+    def test_a_budget_below_the_data(self, store: Any, run: Any) -> None:
+        answer = run("allocate", "web", "--flops", "1e14", "--fail-on", "extrapolating")
+        assert answer.code == 1
+        assert answer.row["verdict"].startswith("extrapolating x")
+        assert answer.row["verdict"].endswith("downward")
+        assert answer.row["beyond"] == "below"
+        assert "extrapolated downward, below the data" in answer.err

@@ -1,0 +1,72 @@
+"""scaling verify: exit codes, rows, and that the store stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+
+def change(store: Path, statement: str) -> None:
+    """Change the store past the command line."""
+    with duckdb.connect(str(store)) as connection:
+        connection.execute(statement).fetchall()
+
+
+def test_a_fit_that_stands(store: Path, ok: Any) -> None:
+    before = store.read_bytes()
+    answer = ok("verify", "web")
+    assert answer.row["status"] == "identical"
+    assert (answer.row["n_then"], answer.row["n_now"]) == (29, 29)
+    assert answer.row["largest_relative_difference"] == 0
+    assert answer.row["moved"] == []
+    assert store.read_bytes() == before
+
+
+def test_all_of_them(store: Path, ok: Any) -> None:
+    assert [(r["name"], r["status"]) for r in ok("verify", "--all").rows] == [
+        ("web", "identical"),
+        ("curve", "identical"),
+    ]
+    assert [r["status"] for r in ok("verify", "--all", "--format", "csv").table] == ["identical", "identical"]
+
+
+def test_data_that_changed_are_exit_code_1(store: Path, run: Any, ok: Any) -> None:
+    ok("rm", "run", "web-11")
+    before = store.read_bytes()
+    answer = run("verify", "--all")
+    assert answer.code == 1
+    assert [row["status"] for row in answer.rows] == ["data changed", "data changed"]
+    assert "2 of 2 fits are not as they were saved: web (data changed), curve (data changed)" in answer.err
+    assert store.read_bytes() == before
+    text = run("verify", "web", "--format", "table").out
+    assert "29 rows then, 28 now" in text
+    assert "run web-11 removed" in text
+    assert "standard errors" in text
+
+
+def test_numbers_that_moved_are_exit_code_1(store: Path, run: Any) -> None:
+    change(store, "UPDATE fits SET config = replace(config, '\"seed\": 3', '\"seed\": 4') WHERE name = 'web'")
+    answer = run("verify", "web")
+    assert answer.code == 1
+    assert answer.row["status"] == "numbers moved"
+    assert {m["quantity"] for m in answer.row["moved"]} == {f"se of {k}" for k in ("E", "A", "B", "alpha", "beta")}
+
+
+def test_a_damaged_fit_is_exit_code_3_alone_and_a_row_among_others(store: Path, run: Any, refused: Any) -> None:
+    change(store, "UPDATE fits SET fit = '{\"json_version\": 1}' WHERE name = 'web'")
+    assert "What is stored of the fit 'web' is damaged" in refused(3, "verify", "web").err
+    answer = run("verify", "--all")
+    assert answer.code == 1
+    assert [(row["name"], row["status"]) for row in answer.rows] == [("web", "damaged"), ("curve", "identical")]
+
+
+@pytest.mark.parametrize("words", [(), ("web", "--all")])
+def test_one_or_all(words: tuple[str, ...], store: Path, refused: Any) -> None:
+    assert "Name one fit to verify, or ask for --all" in refused(2, "verify", *words).err
+
+
+def test_a_name_that_is_none(store: Path, refused: Any) -> None:
+    assert "Did you mean 'web'?" in refused(2, "verify", "wbe").err

@@ -1,0 +1,236 @@
+"""Running saved fits again: identical, moved, changed, gone, damaged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.fits import fit_runs
+from db.removal import remove_run, remove_source
+from db.saved import load_fit
+from db.select import Question
+from db.store import Store
+from db.verify import damaged, fit_names, verify_fit
+from scaling.errors import StoreError, UsageError
+
+WEB = Question(where="corpus = 'web'")
+
+
+@pytest.fixture
+def fitted(store: Store) -> Store:
+    """The store with the fit `web`, of 19 runs and 30 replicates."""
+    fit_runs(store, "chinchilla", WEB, name="web", bootstrap=30, seed=4)
+    return store
+
+
+def edit(store: Store, column: str, change: Callable[[Any], Any], name: str = "web") -> None:
+    """Change a JSON column of a saved fit, past the code that writes it."""
+    [(text,)] = store.query(f"SELECT {column} FROM fits WHERE name = ?", [name])[1]
+    table = json.loads(text)
+    change(table)
+    store.connection.execute(f"UPDATE fits SET {column} = ? WHERE name = ?", [json.dumps(table), name]).fetchall()
+
+
+class TestIdentical:
+    def test_a_fit_just_made(self, fitted: Store) -> None:
+        found = verify_fit(fitted, "web")
+        assert (found.status, found.n_then, found.n_now) == ("identical", 19, 19)
+        assert found.largest == 0
+        assert found.moved == ()
+        assert found.sentences == ("All estimates and all 30 replicates are the same to the last bit.",)
+
+    @pytest.mark.parametrize(
+        ("law", "question", "settings"),
+        [
+            ("chinchilla", Question(where="corpus = 'web'", cluster="width"), {"bootstrap": 20}),
+            ("chinchilla", WEB, {"objective": "squared", "residual": "linear", "bootstrap": 0}),
+            ("chinchilla", WEB, {"objective": "lad", "bootstrap": 5, "seed": 9}),
+            (
+                "chinchilla",
+                WEB,
+                {"delta": 0.01, "bootstrap": 0, "start": {"E": 1.5, "A": 300, "B": 900, "alpha": 0.3, "beta": 0.3}},
+            ),
+        ],
+    )
+    def test_whatever_the_settings(self, store: Store, law: str, question: Question, settings: dict[str, Any]) -> None:
+        fit_runs(store, law, question, name="one", **settings)
+        assert verify_fit(store, "one").status == "identical"
+
+    def test_a_formula_with_bounds(self, store: Store) -> None:
+        bounds = {"alpha": {"low": 0.01, "high": 2.0}, "E": {"low": 0.0}}
+        question = Question(where="corpus = 'web'", inputs={"x": "n_params * n_tokens"})
+        fit_runs(store, "E + A/x**alpha", question, name="own", parameters=bounds, bootstrap=10)
+        assert verify_fit(store, "own").status == "identical"
+
+    def test_each_fit_of_a_group(self, store: Store) -> None:
+        saved, _ = fit_runs(store, "chinchilla", Question(by="corpus"), name="each", bootstrap=10)
+        assert len(saved) == 2
+        assert fit_names(store) == [s.name for s in saved]
+        assert [verify_fit(store, name).status for name in fit_names(store)] == ["identical"] * 2
+        assert [verify_fit(store, name).n_then for name in fit_names(store)] == [19, 19]
+
+    def test_to_nine_digits_is_identical_and_says_so(self, fitted: Store) -> None:
+        edit(fitted, "fit", lambda t: t["estimates"].update(alpha=t["estimates"]["alpha"] * (1 + 1e-11)))
+        found = verify_fit(fitted, "web")
+        assert found.status == "identical"
+        assert found.largest == pytest.approx(1e-11, rel=1e-3)
+        assert found.sentences[0].startswith("The estimates agree to 1e-11 of their size")
+        assert found.sentences[1] == "The versions of Python and of the libraries are the same."
+
+
+class TestMoved:
+    def test_says_which_number_and_by_how_many_standard_errors(self, fitted: Store) -> None:
+        fit = load_fit(fitted, "web").fit
+        shifted = fit.estimates["alpha"] + 0.5 * fit.standard_errors["alpha"]
+        edit(fitted, "fit", lambda t: t["estimates"].update(alpha=shifted))
+        found = verify_fit(fitted, "web")
+        assert found.status == "numbers moved"
+        [moved] = found.moved
+        assert (moved.quantity, moved.stored, moved.now) == ("alpha", shifted, fit.estimates["alpha"])
+        assert moved.standard_errors == pytest.approx(0.5)
+        assert found.sentences[1] == "The versions of Python and of the libraries are the same."
+
+    def test_names_the_libraries_that_differ(self, fitted: Store) -> None:
+        edit(fitted, "fit", lambda t: t["estimates"].update(E=1.5))
+        edit(fitted, "env", lambda t: t.update(numpy="1.99.0"))
+        found = verify_fit(fitted, "web")
+        assert found.versions is not None
+        assert found.versions["numpy"][0] == "1.99.0"
+        assert found.sentences[1].startswith("Versions that differ: numpy 1.99.0 then, ")
+
+    def test_another_seed_moves_the_errors_alone(self, fitted: Store) -> None:
+        edit(fitted, "config", lambda t: t["settings"].update(seed=5))
+        found = verify_fit(fitted, "web")
+        assert found.status == "numbers moved"
+        assert {m.quantity for m in found.moved} == {f"se of {k}" for k in ("E", "A", "B", "alpha", "beta")}
+
+    def test_another_objective_moves_its_value(self, fitted: Store) -> None:
+        edit(fitted, "config", lambda t: t["settings"].update(objective="squared"))
+        assert "objective_value" in {m.quantity for m in verify_fit(fitted, "web").moved}
+
+
+class TestChanged:
+    def test_a_run_removed(self, fitted: Store) -> None:
+        remove_run(fitted, "web-11")
+        found = verify_fit(fitted, "web")
+        assert (found.status, found.n_then, found.n_now) == ("data changed", 19, 18)
+        assert found.sentences[0] == "The data have changed since: 19 rows then, 18 now."
+        assert "Since then: run web-11 removed." in found.sentences
+        assert found.sentences[-1] == "Fitted again to the rows of now, the numbers move as listed."
+        assert "alpha" in {m.quantity for m in found.moved}
+
+    def test_a_value_changed(self, fitted: Store) -> None:
+        fitted.connection.execute("UPDATE metrics SET value = value * 1.001 WHERE run_id = 'web-11'").fetchall()
+        found = verify_fit(fitted, "web")
+        assert found.sentences[0] == "The data have changed since: 19 rows then and now, but not the same values."
+        assert found.newer_runs == ()
+
+    def test_runs_read_in_later(self, fitted: Store, tmp_path: Path) -> None:
+        more = tmp_path / "more.csv"
+        more.write_text("run_id,corpus,N,D,loss\nnew-1,web,1e8,1e9,4.2\nnew-2,web,2e8,2e9,3.9\nnew-3,code,1,1,1\n")
+        fitted.ingest(more, allow_units=True)
+        found = verify_fit(fitted, "web")
+        assert (found.status, found.n_now) == ("data changed", 21)
+        assert found.newer_runs == ("new-1", "new-2")
+        assert "Read in after the fit was made: new-1, new-2." in found.sentences
+        assert any(s.startswith("Since then: source ") and s.endswith("(3 runs) read in.") for s in found.sentences)
+
+    def test_a_run_that_was_left_out_and_now_counts(self, fitted: Store) -> None:
+        fitted.connection.execute(
+            "UPDATE metrics SET value = 2.5, value_status = 'ok' WHERE run_id = 'web-40'"
+        ).fetchall()
+        assert "Left out then, fitted now: web-40." in verify_fit(fitted, "web").sentences
+
+    def test_a_run_that_diverged_since(self, fitted: Store) -> None:
+        fitted.connection.execute(
+            "UPDATE metrics SET value = NULL, value_status = 'nan' WHERE run_id = 'web-11'"
+        ).fetchall()
+        assert "Left out now, and not then: web-11." in verify_fit(fitted, "web").sentences
+
+    def test_too_few_rows_to_fit_again(self, fitted: Store) -> None:
+        for run_id in (f"web-{i}{j}" for i in range(4) for j in range(4)):
+            remove_run(fitted, run_id)
+        found = verify_fit(fitted, "web")
+        assert (found.status, found.n_now) == ("data changed", 3)
+        assert found.sentences[-1] == "The rows of now cannot be fitted."
+        assert any("and 11 more events" in s for s in found.sentences)
+
+
+class TestGone:
+    def test_no_row_left(self, fitted: Store) -> None:
+        [(source,)] = fitted.query("SELECT source_id FROM sources")[1]
+        remove_source(fitted, source)
+        found = verify_fit(fitted, "web")
+        assert (found.status, found.n_now) == ("data left the store", 0)
+        assert "can no longer be selected" in found.sentences[0]
+        assert found.sentences[1] == f"Since then: source {source} (41 runs) removed."
+
+    def test_the_group_is_gone(self, store: Store) -> None:
+        fit_runs(store, "chinchilla", Question(by="corpus"), name="each", bootstrap=0)
+        store.connection.execute("DELETE FROM runs WHERE corpus = 'code'").fetchall()
+        found = verify_fit(store, "each_code")
+        assert found.status == "data left the store"
+        assert "No run has corpus = code" in found.sentences[0]
+        assert verify_fit(store, "each_web").status == "identical"
+
+    def test_the_column_is_gone(self, store: Store, tmp_path: Path) -> None:
+        table = tmp_path / "scored.csv"
+        lines = [f"s{i},{10**8 + i * 10**7},{10**10},{3 - 0.01 * i},{i + 1}" for i in range(12)]
+        table.write_text("\n".join(["run_id,N,D,loss,rank", *lines]))
+        store.ingest(table)
+        question = Question(where="run_id LIKE 's%'", inputs={"x": "rank"})
+        fit_runs(store, "a + b*x", question, name="ranked", bootstrap=0)
+        [(source,)] = store.query("SELECT source_id FROM runs WHERE run_id = 's0'")[1]
+        remove_source(store, source)
+        found = verify_fit(store, "ranked")
+        assert found.status == "data left the store"
+
+
+class TestDamaged:
+    @pytest.mark.parametrize(
+        ("column", "change", "why"),
+        [
+            ("fit", lambda t: t.pop("estimates"), "no complete fit"),
+            ("fit", lambda t: t.pop("law"), "law"),
+            ("fit", lambda t: t.update(json_version=99), "JSON version 99"),
+            ("fit", lambda t: t["estimates"].pop("alpha"), "its estimates are not those"),
+            ("fit", lambda t: t.update(n_obs=7), "its rows are counted differently"),
+            ("fit", lambda t: t.update(objective_value=1.0), "its objective differs"),
+            ("config", lambda t: t.pop("settings"), "its question or settings cannot be read"),
+            ("config", lambda t: t["settings"].update(bogus=1), "its settings cannot be used"),
+        ],
+    )
+    def test_is_refused_with_the_reason(self, fitted: Store, column: str, change: Any, why: str) -> None:
+        edit(fitted, column, change)
+        with pytest.raises(StoreError, match="What is stored of the fit 'web' is damaged") as caught:
+            verify_fit(fitted, "web")
+        assert why in caught.value.message
+
+    def test_an_sql_text_that_was_exchanged(self, fitted: Store) -> None:
+        fitted.connection.execute("UPDATE fits SET query_sql = 'SELECT 1'").fetchall()
+        with pytest.raises(StoreError, match="its SQL does not have the hash"):
+            verify_fit(fitted, "web")
+
+    def test_replicates_lost(self, fitted: Store) -> None:
+        fitted.connection.execute("DELETE FROM fit_replicates WHERE replicate >= 20").fetchall()
+        with pytest.raises(StoreError, match="replicates are missing"):
+            verify_fit(fitted, "web")
+
+    def test_can_stand_in_a_list(self) -> None:
+        found = damaged("web", StoreError("It is damaged."))
+        assert (found.name, found.status, found.sentences) == ("web", "damaged", ("It is damaged.",))
+
+    def test_a_name_that_is_none(self, fitted: Store) -> None:
+        with pytest.raises(UsageError, match="no fit 'wbe'"):
+            verify_fit(fitted, "wbe")
+
+
+def test_nothing_is_written(fitted: Store) -> None:
+    tables = ("fits", "fit_replicates", "audit", "runs", "metrics", "predictions")
+    before = [fitted.query(f"SELECT * FROM {t} ORDER BY ALL")[1] for t in tables]
+    verify_fit(fitted, "web")
+    assert [fitted.query(f"SELECT * FROM {t} ORDER BY ALL")[1] for t in tables] == before
