@@ -576,7 +576,9 @@ def backtest(
         settings = {"level": level, "bootstrap": bootstrap} | ({} if seed is None else {"seed": seed})
         if fits_of[0][0]:
             if given:
-                raise UsageError(f"'{name}' is a saved fit and has its own rows and settings.", f"Leave {given[0]} out.")
+                raise UsageError(
+                    f"'{name}' is a saved fit and has its own rows and settings.", f"Leave {given[0]} out."
+                )
             saved, found = backtest_fit(store, name, **settings)
             kept = f"Kept with the fit {saved.name}; its forecasts quote it."
         else:
@@ -907,8 +909,12 @@ def plan(
     target: Annotated[
         str | None, Option("--target", metavar="C", help="Forecast the lowest loss for this compute, in FLOP.")
     ] = None,
-    params: Annotated[str | None, Option("--params", metavar="N", help="Or the loss of a model of this size,")] = None,
-    tokens: Annotated[str | None, Option("--tokens", metavar="D", help="trained on so many tokens.")] = None,
+    params: Annotated[
+        list[str] | None, Option("--params", metavar="N", help="Or the loss of a model of this size,")
+    ] = None,
+    tokens: Annotated[
+        list[str] | None, Option("--tokens", metavar="D", help="trained on so many tokens; both may be repeated.")
+    ] = None,
     candidates: Annotated[
         str | None,
         Option("--candidates", metavar="CSV|LIST", help="Runs that can be bought: a table, or 1Bx20B,3Bx60B."),
@@ -931,11 +937,15 @@ def plan(
     from db.store import Store
     from reports.plan_rows import plan_row
 
-    cells = arguments.targets([params] if params else None, [tokens] if tokens else None, None)
+    cells = arguments.targets(params, tokens, None)
     if (target is None) == (not cells):
         raise UsageError("A plan has one target.", "Give --target C, or --params N with --tokens D.")
     budget_flop = arguments.size(budget, "--budget")
-    where: dict[str, Any] = {"target": cells[0]} if cells else {"target_flop": arguments.size(target or "", "--target")}
+    where: dict[str, Any] = (
+        {"target": {k: [cell[k] for cell in cells] for k in ("N", "D")}}
+        if cells
+        else {"target_flop": arguments.size(target or "", "--target")}
+    )
     offered = None if candidates is None else read_candidates(candidates)
     floor = 0.0 if run_floor is None else arguments.size(run_floor, "--run-floor")
     with Store(db, read_only=True) as store:

@@ -32,6 +32,8 @@ def test_people_read_a_report(store: Path, ok: Any) -> None:
     assert "to forecast the loss at N = 8e9, D = 1e12" in text
     assert "params" in text
     assert "of the budget" in text
+    several = ok("plan", "web", *ASKED, *("--params", "8B", "--tokens", "1T") * 2).row
+    assert several["target"] == {"N": [8e9, 8e9], "D": [1e12, 1e12]}
     assert "spent on" in text
     assert "random choice" in text
 

@@ -1,11 +1,11 @@
 """Bootstrap intervals hold the truth as often as they say: 200 simulated sweeps of 200 replicates for each kind.
 
-The ends of a 95 % interval of 200 replicates rest on five of them, so the band is that of a binomial count at a
-false-alarm rate of 1e-4, widened by what 200 replicates lose on average.
+The bands are those of a binomial count at a false-alarm rate of 1e-4.
 """
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import scaling
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 SIMULATIONS = 200
 REPLICATES = 200
-LOWEST = {0.5: 0.35, 0.9: 0.80, 0.95: 0.87}
-HIGHEST = {0.5: 0.65, 0.9: 0.98, 0.95: 0.995}
+LOWEST = {level: float(binom.ppf(5e-5, SIMULATIONS, level)) / SIMULATIONS for level in (0.5, 0.9, 0.95)}
+HIGHEST = {level: float(binom.ppf(1 - 5e-5, SIMULATIONS, level)) / SIMULATIONS for level in (0.5, 0.9, 0.95)}
 
 
 def too_low_or_high(shares):
