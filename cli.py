@@ -675,6 +675,10 @@ def forecast(
     params: Params = None,
     tokens: Tokens = None,
     at: At = None,
+    then: Annotated[
+        str | None,
+        Option("--then", metavar="FIT", help="A fit of the error on tasks over the loss, to forecast the error too."),
+    ] = None,
     level: Level = 0.9,
     curve: Annotated[bool, Option("--curve", help="Interval of the law's curve, without the scatter of runs.")] = False,
     save: Annotated[bool, Option("--save", help="Keep the forecast in the store, to score it later.")] = False,
@@ -698,6 +702,11 @@ def forecast(
             "A forecast is kept to be held against a run, so its interval is that of a run.", "Leave --curve out."
         )
     kind = "curve" if curve else "run"
+    if then is not None:
+        if save:
+            raise UsageError("A forecast through two fits cannot be kept.", "Leave --save or --then out.")
+        forecast_chain(name, then, targets, level, kind, force, fail_on, db, format_)
+        return
     with Store(db, read_only=not save, create=False) as store:
         saved = load_fit(store, name)
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
@@ -715,6 +724,43 @@ def forecast(
     fail_on_verdict(fail_on, *(p.verdict for p in predictions), saved.fit.verdict)
 
 
+def forecast_chain(
+    name: str,
+    then: str,
+    targets: list[dict[str, float]],
+    level: float,
+    kind: str,
+    force: bool,
+    fail_on: str | None,
+    db: str,
+    format_: str | None,
+) -> None:
+    """Forecast the error on tasks through the loss."""
+    from db.saved import load_fit
+    from db.store import Store
+    from reports.chain_rows import chain_rows, chain_shown
+    from scaling.downstream import chain, check_loss_input
+
+    with Store(db, read_only=True) as store:
+        saved, second = load_fit(store, name), load_fit(store, then)
+    arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+    check_loss_input(second.fit, second.columns)
+    found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
+    head = {"fit": saved.name, "fit_id": saved.fit_id, "then": second.name, "then_id": second.fit_id}
+    emit(
+        [head | row for row in chain_rows(saved.fit, second.fit, targets, found)],
+        format_,
+        chain_shown(saved.fit, second.fit, targets, found),
+    )
+    about = "a new run" if kind == "run" else "the laws' curves"
+    path = f"{second.fit.law.output} by {second.name} of the loss by {saved.name}"
+    say(f"{path}; interval for {about}: {found[0].method}.")
+    say("The forms of both laws are taken as true, and back-tests and rivals are not in the interval.")
+    say_verdict(saved)
+    say_verdict(second)
+    fail_on_verdict(fail_on, *(p.verdict for p in found), saved.fit.verdict, second.fit.verdict)
+
+
 @command(
     DECIDE,
     "Examples: scaling allocate c4 --flops 1e23 --flops 1e24;  scaling allocate c4 --loss 2.1 --serve-tokens 1T;  "
@@ -729,7 +775,7 @@ def allocate(
     curve: Annotated[
         str | None, Option("--curve", metavar="LOW:HIGH", help="All budgets between two, with a joint band.")
     ] = None,
-    points: Annotated[int, Option("--points", min=2, help="Budgets on the curve.")] = 25,
+    points: Annotated[int | None, Option("--points", min=2, help="Budgets on the curve, 25 by default.")] = None,
     given_params: Annotated[
         list[str] | None, Option("--given-params", metavar="N", help="The size is fixed; with --flops or --loss.")
     ] = None,
@@ -771,7 +817,9 @@ def allocate(
     peak_flops: Annotated[
         str | None, Option("--peak-flops", metavar="FLOP/S", help="Peak of a device that is not in the list.")
     ] = None,
-    mfu: Annotated[float, Option("--mfu", help="Share of the peak that training reaches.")] = 0.4,
+    mfu: Annotated[
+        float | None, Option("--mfu", help="Share of the peak that training reaches, 0.4 by default.")
+    ] = None,
     price: Annotated[str | None, Option("--price", metavar="MONEY", help="Of a device hour, in any currency.")] = None,
     level: Level = 0.9,
     force: Force = False,
@@ -782,11 +830,13 @@ def allocate(
     """Split compute between parameters and tokens, so that the loss is lowest, and see what another choice costs."""
     from db.saved import load_fit
     from db.store import Store
-    from reports.allocation_rows import answer_notes, answer_rows, answer_shown
+    from reports.allocation_rows import answer_notes, answer_rows, answer_shown, fit_line
     from scaling.cost import find_cost
     from scaling.hardware import find_hardware
     from scaling.questions import Question, ask
 
+    if points is not None and curve is None:
+        raise UsageError("--points belongs to a curve of budgets.", "Add --curve LOW:HIGH, or leave --points out.")
     question = Question(
         flops=arguments.sizes(flops, "--flops"),
         losses=arguments.sizes(loss, "--loss"),
@@ -796,7 +846,7 @@ def allocate(
         plan_tokens=arguments.sizes(plan_tokens, "--plan-tokens"),
         size_factors=arguments.sizes(catch_up, "--catch-up"),
         ends=arguments.ends(curve, "--curve"),
-        points=points,
+        points=25 if points is None else points,
     )
     model = find_cost(
         cost,
@@ -808,11 +858,11 @@ def allocate(
         served_tokens=0.0 if serve_tokens is None else arguments.size(serve_tokens, "--serve-tokens"),
     )
     device = None
-    if gpu is not None or peak_flops is not None or price is not None:
+    if any(option is not None for option in (gpu, peak_flops, mfu, price)):
         device = find_hardware(
             gpu,
             None if peak_flops is None else arguments.size(peak_flops, "--peak-flops"),
-            mfu=mfu,
+            mfu=0.4 if mfu is None else mfu,
             price_per_hour=None if price is None else arguments.quantity(price, "--price"),
         )
     with Store(db, read_only=True) as store:
@@ -823,6 +873,7 @@ def allocate(
         format_,
         answer_shown(saved.fit, answer, model, device, whole_curve=curve is not None),
     )
+    say(fit_line(saved.name, saved.fit))
     for line in answer_notes(answer, model, device, whole_curve=curve is not None):
         say(line)
     say_verdict(saved)
@@ -882,9 +933,11 @@ def compare(
     where: dict[str, Any] = {"compute_flop": budgets} if budgets else {"target": targets}
     found = scaling.compare(
         a.fit, b.fit, **where, level=level, paired=paired and not unpaired, seed=seed, force=force,
-        names=(a.name, b.name),
+        names=(a.name, b.name), same_rows=a.data_sha256 == b.data_sha256,
     )  # fmt: skip
     emit(found.rows(), format_, comparison_shown(found))
+    for line in found.sides():
+        say(line)
     say(f"Difference: {a.name} minus {b.name}, of the laws' curves in {found.unit or 'an unknown unit'}.")
     if found.multiplied:
         for point in found.points:
@@ -893,6 +946,9 @@ def compare(
     say(f"{'Paired' if found.paired else 'Not paired'}: {why if paired == found.paired else 'as asked for'}.")
     for note in found.notes:
         say(note)
+    for point in found.points:
+        for side, text in ((a.name, point.backtest_a), (b.name, point.backtest_b)):
+            say(f"{side}: {text}")
     for saved in (a, b):
         say_verdict(saved)
     fail_on_verdict(fail_on, *(point.verdict for point in found.points), a.fit.verdict, b.fit.verdict)
@@ -960,7 +1016,7 @@ def plan(
         )  # fmt: skip
     emit([plan_row(saved.name, found)], format_, found.summary())
     say_verdict(saved)
-    fail_on_verdict(fail_on, saved.fit.verdict)
+    fail_on_verdict(fail_on, found.target_verdict, saved.fit.verdict)
 
 
 @command(
@@ -1018,6 +1074,9 @@ def approaches(
         )
     for reason, count in rows.left_out().items():
         say(f"left out: {format_plural(count, 'run')}, {reason}")
+    for warning in rows.warnings():
+        say(f"warning: {warning}")
+    remarks = [rows.about(Path(db).name, where), *rows.warnings()]
     with progress("resampling") as advance:
         found = scaling.compare_approaches(
             rows.n_params,
@@ -1043,7 +1102,7 @@ def approaches(
     if vertices:
         emit(vertex_rows(found), format_, vertices_shown(found))
     else:
-        emit(approaches_rows(found), format_, approaches_text(found))
+        emit(approaches_rows(found, remarks), format_, approaches_text(found, remarks))
     if all(one.refusal for one in found.answers):
         raise VerdictError("No approach gives an optimum; each says why.", "Add runs of several sizes at one budget.")
     beyond = [f"extrapolating x{factor:.3g}" for factor in found.extrapolation if factor >= 1.05]
@@ -1073,6 +1132,7 @@ def epochs(
     """Say what repeating a corpus is worth, and split compute when only so many unique tokens are there."""
     from db.saved import load_fit
     from db.store import Store
+    from reports.allocation_rows import fit_about, fit_line
     from reports.epoch_rows import repeated_shown, until_rows, until_sentence, worth_shown
     from scaling.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
     from scaling.repetition import PUBLISHED
@@ -1083,20 +1143,22 @@ def epochs(
         with Store(db, read_only=True) as store:
             saved = load_fit(store, name)
     source = PUBLISHED if saved is None else saved.fit
+    about = fit_about(None if saved is None else saved.name, None if saved is None else saved.fit)
     until = until_rows(shares, *epochs_until(source, shares, level, force))
     if budgets:
         plan = allocate_repeated(source, budgets, tokens, level, force)
-        extra = {"epochs_until": until, "verdict": plan.verdict, "method": plan.method}
+        extra = {"epochs_until": until, "verdict": plan.verdict, "method": plan.method} | about
         emit([row | extra for row in plan.rows()], format_, repeated_shown(plan))
     else:
         worth = worth_of_epochs(source, tokens, range(1, upto + 1), level, force)
-        extra = {"epochs_until": until, "method": worth.method}
+        extra = {"epochs_until": until, "method": worth.method} | about
         emit([row | extra for row in worth.rows()], format_, worth_shown(worth))
     for row in until:
         say(until_sentence(row, level))
     if saved is None:
         say("Coefficients of C4, arXiv:2305.16264, which come without intervals. For another corpus fit your own runs.")
         return
+    say(fit_line(saved.name, saved.fit))
     say_verdict(saved)
     fail_on_verdict(fail_on, saved.fit.verdict, *([plan.verdict] if budgets else []))
 

@@ -15,7 +15,7 @@ from db.audit import record
 from db.fits import find_law_of
 from db.saved import SavedFit, load_fit, unchanged_rows
 from db.select import Question, Selection, select
-from scaling.errors import ScalingError, UsageError
+from scaling.errors import InputDataError, ScalingError, UsageError
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -123,13 +123,18 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     UsageError
         Where there is no such fit.
     InputDataError
-        Where its rows have changed since.
+        Where its rows, or those that its trimming left out, have changed since.
+
+    Notes
+    -----
+    A fit that was trimmed is back-tested as it was chosen: on the rows before the trimming, which is done anew at every
+    cut-off. Its rivals stay.
     """
     import scaling
 
     saved = load_fit(store, name)
-    rows = unchanged_rows(store, saved)
-    settings = {"seed": saved.fit.seed} | settings
+    rows = _untrimmed(store, saved)
+    settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
     found = scaling.backtest_law(saved.fit, rows.inputs, rows.observed, groups=rows.clusters, **settings)
     saved = replace(saved, fit=replace(saved.fit, backtest=found))
     with store.transaction() as connection:
@@ -141,6 +146,22 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
         keep_backtest(store, saved, rows)
         record(connection, "backtest", "fit", saved.fit_id, {"name": saved.name, "forecasts": len(found)})
     return saved, found
+
+
+def _untrimmed(store: Store, saved: SavedFit) -> Selection:
+    """Rows of a fit before its trimming, where they are those that it was chosen on."""
+    rows = unchanged_rows(store, saved)
+    if saved.config.get("trim", "none") == "none":
+        return rows
+    question = Question(**(saved.config["question"] | {"where": saved.config["untrimmed"]}))
+    whole = select(store, saved.fit.law, question, positive=saved.fit.objective.residual == "log")
+    if whole.sha256 != saved.config.get("untrimmed_sha256"):
+        raise InputDataError(
+            f"The rows that the fit '{saved.name}' was chosen on have changed since it was made (trimmed: "
+            f"{saved.config['trim']}), so it cannot be back-tested as it was chosen.",
+            f"Fit again: {saved.command} --replace",
+        )
+    return whole
 
 
 def keep_backtest(store: Store, saved: SavedFit, rows: Selection) -> None:
@@ -251,12 +272,19 @@ def score_landed(store: Store, name: str | None = None, tolerance: float = TOLER
 
 
 def landed_summary(landed: Sequence[Landed]) -> dict[str, float]:
-    """Summarise scored forecasts: how many, mean and root mean square error, and how many intervals held."""
-    errors = np.array([x.error for x in landed if math.isfinite(x.error)])
-    judged = [x for x in landed if x.inside is not None]
+    """Summarise scored forecasts: how many, mean and root mean square error, and how many intervals held.
+
+    What one fit said of one target counts once (its interval once a level), however often it was saved; `saved` is the
+    number of all.
+    """
+    forecasts = {(x.fit_id, x.target, _place(x)): x for x in reversed(landed)}.values()
+    errors = np.array([x.error for x in forecasts if math.isfinite(x.error)])
+    judged = {(x.fit_id, x.target, _place(x), x.level): x for x in reversed(landed) if x.inside is not None}.values()
     nan = float("nan")
     return {
-        "n": len(landed),
+        "n": len(forecasts),
+        "saved": len(landed),
+        "runs": len({x.run_id for x in landed}),
         "bias": float(errors.mean()) if len(errors) else nan,
         "rms": float(np.sqrt(np.mean(errors**2))) if len(errors) else nan,
         "intervals": len(judged),
@@ -264,6 +292,10 @@ def landed_summary(landed: Sequence[Landed]) -> dict[str, float]:
         "coverage": float(np.mean([bool(x.inside) for x in judged])) if judged else nan,
         "nominal": float(np.mean([x.level for x in judged])) if judged else nan,
     }
+
+
+def _place(x: Landed) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(x.inputs.items()))
 
 
 def _fit_id(store: Store, name: str) -> str:

@@ -8,7 +8,7 @@ every checkpoint.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from db.select import Excluded, Question, Selection, check_expression, select
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from db.store import Store
 
+_SETS = ("corpus", "experiment")  # columns whose values tell data sets apart
 _COMPLETE = 0.99  # of the tokens planned: a run that got so far counts as finished
 
 
@@ -40,6 +41,8 @@ class BudgetRows:
     mid_schedule : ndarray of bool (n,)
         Rows from before the end of a schedule. Of checkpoints only those that are the last of their run are flagged:
         that they are checkpoints is said by their number.
+    pooled : dict of str to tuple of str
+        Columns, of ``corpus`` and ``experiment``, of which the rows hold several values, with these.
     selection : Selection
         The runs that were selected, with the SQL, and what was left out.
     excluded : tuple of Excluded
@@ -54,6 +57,24 @@ class BudgetRows:
     mid_schedule: NDArray[np.bool_]
     selection: Selection
     excluded: tuple[Excluded, ...]
+    pooled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def warnings(self) -> list[str]:
+        """Say which corpora or experiments are pooled, as if they were one; empty where there is one."""
+        return [
+            f"The rows hold {len(values)} values of {column} ({', '.join(values[:3])}"
+            f"{', ...' if len(values) > 3 else ''}), pooled as if they were one; "
+            f"--where \"{column} = '...'\" takes one."
+            for column, values in self.pooled.items()
+        ]
+
+    def about(self, store: str, where: str | None = None) -> str:
+        """Name the data: rows, runs, store, metric and condition."""
+        runs = format_plural(len(set(self.run_ids)), "run")
+        condition = f", where {where}" if where else ""
+        return (
+            f"Data: {format_plural(len(self.run_ids), 'row')} of {runs} of {store}, {self.selection.metric}{condition}."
+        )
 
     def left_out(self) -> dict[str, int]:
         """Count the runs left out, by reason."""
@@ -150,7 +171,22 @@ def budget_rows(
         mid_schedule=np.array(early, dtype=bool),
         selection=chosen,
         excluded=tuple(excluded),
+        pooled=_pooled(store, base, known, set(ids)),
     )
+
+
+def _pooled(store: Store, base: str, known: list[str], used: set[str]) -> dict[str, tuple[str, ...]]:
+    """Values of the columns that tell data sets apart, where there are several among the runs used."""
+    names = {name.lower(): name for name in known}
+    out = {}
+    for column in _SETS:
+        if column not in names:
+            continue
+        _, found = store.query(f"SELECT f.run_id, f.{quote_name(names[column])} FROM ({base}) AS f")
+        values = {str(value) for run_id, value in found if str(run_id) in used and value is not None}
+        if len(values) > 1:
+            out[column] = tuple(sorted(values))
+    return out
 
 
 def _expression(text: str | None, option: str, example: str, known: list[str]) -> str | None:

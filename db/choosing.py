@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.backtests import keep_backtest
 from db.fits import find_law_of, fit_runs
 from db.saved import SavedFit
 from db.select import Question, Selection, select
 from db.views import quote_name
-from scaling.errors import UsageError
+from scaling.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:
     from db.store import Store
+    from scaling.laws.law import Law
     from scaling.results import Fit
     from scaling.selection import Selection as Choice
 
@@ -64,12 +66,14 @@ def choose_runs(
     """
     import scaling
     from scaling.laws.book import family_names, find_family
+    from scaling.selection import check_comparable
 
     question = question or Question()
     if question.by:
         raise UsageError("One law is chosen for all the rows, not one a group.", "Choose a group with --where.")
     texts = [law.name for law in find_family(family)] if family in family_names() else _split(family)
     laws = {text: find_law_of(store, text, question, None) for text in texts}
+    check_comparable(list(laws.values()))
     rows = select(store, next(iter(laws.values())), question, positive=True)
     made = scaling.select(
         list(laws.values()), rows.inputs, rows.observed, groups=rows.clusters, seed=seed, bootstrap=bootstrap,
@@ -77,17 +81,26 @@ def choose_runs(
     )  # fmt: skip
     chosen = made.candidates[0]
     text = next(text for text, law in laws.items() if law.formula == chosen.law.formula)
-    notes: dict[str, Any] = {"chosen_from": texts, "trim": chosen.trim}
+    notes: dict[str, Any] = {
+        "family": family, "chosen_from": texts, "trim": chosen.trim, "untrimmed": question.where,
+        "untrimmed_sha256": rows.sha256,
+    }  # fmt: skip
+    keep, condition = np.ones(len(rows), bool), "true"
     if chosen.trim != "none":
-        condition = _condition(chosen.trim, made.axis, rows)
-        notes["untrimmed"] = question.where
+        keep, condition = _condition(chosen.trim, made.axis, rows)
         question = replace(question, where=f"({question.where}) AND {condition}" if question.where else condition)
 
-    def finish(fit: Fit, _: Selection) -> Fit:
-        return replace(fit, backtest=made.best.backtest, rivals=made.best.rivals)
+    def make(law: Law, part: Selection) -> Fit:
+        if not _are(part, rows, keep):
+            raise InputDataError(
+                f"The trimming '{chosen.trim}' cannot be written as a condition on these runs: {condition}.",
+                f"Fit the law itself: scaling fit {text}",
+            )
+        settings = {k: v for k, v in made.best.settings.items() if k != "trim"}  # a condition of the rows from here on
+        return replace(made.best, law=law, settings=settings)
 
     saved, _ = fit_runs(
-        store, text, question, name=name, replace=replace_fit, finish=finish, notes=notes,
+        store, text, question, name=name, replace=replace_fit, make=make, notes=notes,
         objective=chosen.objective.text, residual=chosen.objective.residual, bootstrap=bootstrap, seed=seed,
     )  # fmt: skip
     if chosen.trim != "none":
@@ -103,8 +116,14 @@ def _split(text: str) -> list[str]:
     return found
 
 
-def _condition(trim: str, axis: str, rows: Selection) -> str:
-    """Write a trimming as SQL; doubles are written so that they read back exactly."""
+def _are(part: Selection, rows: Selection, keep: NDArray[np.bool_]) -> bool:
+    """Whether a selection is what a trimming keeps of another."""
+    kept = [run for run, kept in zip(rows.run_ids, keep, strict=True) if kept]
+    return list(part.run_ids) == kept and np.array_equal(part.observed, rows.observed[keep])
+
+
+def _condition(trim: str, axis: str, rows: Selection) -> tuple[NDArray[np.bool_], str]:
+    """Tell what a trimming keeps, and write it as SQL; doubles are written so that they read back exactly."""
     from scaling.fitting.rollout import trimmed
 
     expressions = {name: _expression(column) for name, column in rows.columns.items()}
@@ -117,8 +136,8 @@ def _condition(trim: str, axis: str, rows: Selection) -> str:
             values, sql = 1 / values, f"1.0::DOUBLE / {sql}"
     keep = trimmed(trim, values, rows.observed)
     if trim.startswith("smallest"):
-        return f"{sql} >= {float(np.min(values[keep]))!r}::DOUBLE"
-    return f"loss <= {float(np.max(rows.observed[keep]))!r}::DOUBLE"
+        return keep, f"{sql} >= {float(np.min(values[keep]))!r}::DOUBLE"
+    return keep, f"loss <= {float(np.max(rows.observed[keep]))!r}::DOUBLE"
 
 
 def _expression(column: str) -> str:

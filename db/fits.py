@@ -36,6 +36,7 @@ def fit_runs(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     finish: Callable[[Fit, Selection], Fit] | None = None,
     notes: Mapping[str, Any] | None = None,
+    make: Callable[[Law, Selection], Fit] | None = None,
     **settings: Any,
 ) -> tuple[list[SavedFit], dict[str, ScalingError]]:
     """Fit a law to runs of the store, and save the fit with its macro.
@@ -58,6 +59,8 @@ def fit_runs(
         Adds to each fit, given its rows, before it is saved; such as `with_backtest`.
     notes : mapping, optional
         Kept with the configuration of the fit.
+    make : callable, optional
+        Gives the fit of a law to rows, where it was made before; the same as by the settings.
     **settings
         ``objective delta residual penalty start bootstrap seed``, as of `scaling.fit`.
 
@@ -92,7 +95,10 @@ def fit_runs(
     failures: dict[str, ScalingError] = {}
     for value, part in parts.items():
         try:
-            fit = scaling.fit(found, part.inputs, part.observed, groups=part.clusters, **settings)
+            if make is not None:
+                fit = make(found, part)
+            else:
+                fit = scaling.fit(found, part.inputs, part.observed, groups=part.clusters, **settings)
             if finish is not None:
                 fit = finish(fit, part)
         except ScalingError as error:

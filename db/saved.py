@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.select import Question, Selection, select
 from scaling.errors import InputDataError, UsageError, did_you_mean
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -77,6 +78,10 @@ class SavedFit:
         question, settings = self.config["question"], self.config["settings"]
         law = self.config["law"]
         words = ["scaling", "fit", *([f"--formula={law}"] if law.startswith("-") else [law])]
+        if (family := self.config.get("family")) is not None:  # the choice makes it, with its rivals and its trimming
+            words = ["scaling", "fit", "auto", *([f"--family={family}"] if family[:1] == "-" else ["--family", family])]
+            question = question | {"where": self.config["untrimmed"]}
+            settings = {option: settings[option] for option in ("bootstrap", "seed")}
         for name, bounds in self.config["parameters"].items():
             words += ["--param", f"{name}={bounds.get('low', '')}:{bounds.get('high', '')}"]
         for name, column in question["inputs"].items():
@@ -90,7 +95,7 @@ class SavedFit:
                 words += [word for k, (c, s) in value.items() for word in ("--penalty", f"{k}={c}:{s}")]
             else:
                 words += [f"--{option}", str(value)]
-        words += ["--no-backtest"] if self.fit.backtest is None else []
+        words += ["--no-backtest"] if self.fit.backtest is None and "family" not in self.config else []
         return shlex.join([*words, "--name", self.config["name"]])
 
 
@@ -187,15 +192,37 @@ def unchanged_rows(store: Store, saved: SavedFit) -> Selection:
     Raises
     ------
     InputDataError
-        Where the data have changed since.
+        Where the data have changed since, or are no longer in the store.
     """
-    rows = rows_of(store, saved)
+    try:
+        rows = rows_of(store, saved)
+    except (InputDataError, UsageError) as error:
+        raise _gone(store, saved, error.message) from error
+    if not len(rows):
+        raise _gone(store, saved, f"No run has {saved.group_by} = {saved.group_value}")
     if rows.sha256 != saved.data_sha256:
         raise InputDataError(
             f"The rows of the fit '{saved.name}' have changed since it was made, so it no longer describes them.",
             f"Fit again: {saved.command} --replace",
         )
     return rows
+
+
+def _gone(store: Store, saved: SavedFit, why: str) -> InputDataError:
+    """Say that the rows of a fit cannot be had any more, and what still works without them."""
+    _, [(left,)] = store.query(
+        "SELECT count(*) FROM fit_rows JOIN runs USING (run_id) WHERE fit_id = ?", [saved.fit_id]
+    )
+    then = format_plural(saved.fit.n_obs, "row")
+    if left:
+        text = f"The rows of the fit '{saved.name}' can no longer be selected ({then} then, {left} still there): {why}"
+    else:
+        text = f"The rows of the fit '{saved.name}' are no longer in the store: {then} then, none now."
+    return InputDataError(
+        text,
+        "forecast, allocate and compare still work, from the fit itself. To bring the rows back, read the file that "
+        "they came from in again: scaling ingest FILE",
+    )
 
 
 def _replicates(store: Store, fit_id: str, names: list[str]) -> list[list[float | None]]:

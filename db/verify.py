@@ -12,9 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from db.fits import environment
+from db.remade import RELATIVE_SPREAD, Moved, largest_difference, moved_backtest, moved_macro, moved_numbers, same_bits
 from db.saved import SavedFit, load_fit, rows_of
 from scaling.errors import InputDataError, ScalingError, StoreError, UsageError
 from scaling.formatting import format_number, format_plural
@@ -27,29 +26,7 @@ if TYPE_CHECKING:
 IDENTICAL, MOVED, CHANGED, GONE = "identical", "numbers moved", "data changed", "data left the store"
 DAMAGED = "damaged"
 
-RELATIVE = 1e-9  # of an estimate: what another build of the same libraries may differ by
-RELATIVE_SPREAD = 1e-6  # of a standard error: replicates are solved less far than the fit itself
 _NAMED = 5  # runs named one by one
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A number that came out differently.
-
-    Parameters
-    ----------
-    quantity : str
-        A parameter, ``objective_value``, ``se of`` a parameter, or ``verdict``.
-    stored, now : float or str
-        The number then and now.
-    standard_errors : float
-        How far it moved, in its stored standard errors; NaN where that means nothing.
-    """
-
-    quantity: str
-    stored: Any
-    now: Any
-    standard_errors: float
 
 
 @dataclass(frozen=True)
@@ -67,7 +44,7 @@ class Verification:
     n_then, n_now : int
         Rows of the fit, and rows that its SQL selects now.
     largest : float
-        Largest relative difference of an estimate; NaN where nothing was fitted again.
+        Largest relative difference of an estimate or a replicate; NaN where nothing was fitted again.
     moved : tuple of Moved
         Numbers that came out differently.
     newer_runs : tuple of str
@@ -143,8 +120,18 @@ def verify_fit(store: Store, name: str) -> Verification:
                 status=MOVED, n_now=len(rows), sentences=(*said, *_environment(versions)), versions=versions, **about
             )  # fmt: skip
         again = None
-    moved = () if again is None else _differences(saved.fit, again)
-    largest = float("nan") if again is None else _largest(saved.fit, again)
+    stored = _stored(store, saved)
+    moved: tuple[Moved, ...] = ()
+    largest, exact = float("nan"), False
+    beside: list[str] = []
+    if again is not None:
+        made = again.to_dict()
+        moved = tuple(moved_numbers(stored, made, saved.fit.standard_errors))
+        largest, exact = largest_difference(stored, made), same_bits(stored, made)
+    if same_data:
+        more, beside = _back_tested(store, saved, rows)
+        moved = (*moved, *more, *moved_macro(store, saved))
+    beside += _not_run(saved)
     newer: tuple[str, ...] = ()
     if not same_data:
         status, newer = CHANGED, _newer(store, saved, rows)
@@ -156,9 +143,10 @@ def verify_fit(store: Store, name: str) -> Verification:
         else:
             said.append("Fitted again to the rows of now, the numbers stay.")
     elif moved:
-        status, said = MOVED, ["The same rows and settings give other numbers.", *_environment(versions)]
+        status, said = MOVED, ["The same rows and settings give other numbers.", *_environment(versions), *beside]
     else:
-        status, said = IDENTICAL, _agreement(saved.fit, again, largest) + (_environment(versions) if largest else [])
+        said = [_agreement(saved.fit, largest, exact), *([] if exact else _environment(versions)), *beside]
+        status = IDENTICAL
     if rows.sql != saved.sql:
         said.append("This version writes the selection as another SQL text than the one stored; its rows are these.")
     return Verification(
@@ -222,47 +210,58 @@ def _refit(saved: SavedFit, rows: Selection) -> Fit:
         raise _damage(saved.name, f"its settings cannot be used ({error})") from error
 
 
-def _differences(stored: Fit, now: Fit) -> tuple[Moved, ...]:
-    """Return the numbers that differ by more than another build of the libraries explains."""
-    out = []
-    errors = stored.standard_errors
-    for name, value in stored.estimates.items():
-        new = now.estimates[name]
-        if _relative(value, new) > RELATIVE:
-            away = abs(new - value) / errors[name] if errors[name] > 0 else float("nan")
-            out.append(Moved(name, value, new, away))
-    if _relative(stored.objective_value, now.objective_value) > RELATIVE:
-        out.append(Moved("objective_value", stored.objective_value, now.objective_value, float("nan")))
-    for name, value in errors.items():
-        if _relative(value, now.standard_errors[name]) > RELATIVE_SPREAD:
-            out.append(Moved(f"se of {name}", value, now.standard_errors[name], float("nan")))
-    if stored.verdict != now.verdict:
-        out.append(Moved("verdict", stored.verdict, now.verdict, float("nan")))
-    return tuple(out)
+def _stored(store: Store, saved: SavedFit) -> dict[str, Any]:
+    """The fit as it stands in the store, with what is worked out again when it is read, such as standard errors."""
+    _, [(text,)] = store.query("SELECT fit FROM fits WHERE fit_id = ?", [saved.fit_id])
+    table: dict[str, Any] = json.loads(text)
+    return table | {"replicates": saved.fit.to_dict()["replicates"]}
 
 
-def _relative(a: float, b: float) -> float:
-    if a == b or (np.isnan(a) and np.isnan(b)):
-        return 0.0
-    with np.errstate(all="ignore"):
-        size = abs(a - b) / max(abs(a), abs(b))
-    return float(size) if np.isfinite(size) else float("inf")
+def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[Moved], list[str]]:
+    """Run the back-test of a fit again, where it is of these rows; what moved, and what to say of it."""
+    import scaling
+
+    found = saved.fit.backtest
+    if found is None:
+        return [], []
+    if found.trim != "none" or found.n_rows != len(rows):
+        return [], ["Its back-test is of more rows than these (before the trimming); it was not run again."]
+    try:
+        again = scaling.backtest_law(
+            saved.fit, rows.inputs, rows.observed, groups=rows.clusters, level=found.level, seed=found.seed
+        )
+    except ScalingError as error:
+        return [Moved("back-test", format_plural(len(found), "forecast"), f"refused: {error.message}")], []
+    moved = moved_backtest(found, again)
+    _, [(asked,)] = store.query("SELECT count(*) FROM audit WHERE event = 'backtest' AND object_id = ?", [saved.fit_id])
+    if moved and asked and all(m.quantity in ("back-test: low", "back-test: high") for m in moved):
+        # How many replicates its intervals are of can be asked for there, and is not kept.
+        return [], ["Its back-test was run again but for the intervals, whose number of replicates is not kept."]
+    return moved, [] if moved else [f"So {'is its' if len(found) else 'is the empty'} back-test, run again."]
 
 
-def _largest(stored: Fit, now: Fit) -> float:
-    return max(_relative(value, now.estimates[name]) for name, value in stored.estimates.items())
-
-
-def _agreement(stored: Fit, now: Fit | None, largest: float) -> list[str]:
-    assert now is not None
-    if largest == 0 and np.array_equal(stored.replicates, now.replicates, equal_nan=True):
-        count = len(stored.replicates)
-        replicates = f" and all {format_plural(count, 'replicate')}" if count else ""
-        return [f"All estimates{replicates} are the same to the last bit."]
+def _not_run(saved: SavedFit) -> list[str]:
+    """What of a fit whose law was chosen is not reproduced."""
+    if "family" not in saved.config and not saved.fit.rivals:
+        return []
     return [
-        f"The estimates agree to {format_number(largest, 2)} of their size, the standard errors to "
-        f"{format_number(RELATIVE_SPREAD, 1)}."
+        "Its law was chosen among others: that selection (the rivals, their weights, the trimming) was not run again."
     ]
+
+
+def _agreement(stored: Fit, largest: float, exact: bool) -> str:
+    """Say how well a fit made again agrees where nothing moved."""
+    count = len(stored.replicates)
+    replicates = f" and all {format_plural(count, 'replicate')}" if count else ""
+    if exact:
+        return (
+            f"All estimates{replicates} are the same to the last bit, and so are the residuals, the ranges, the "
+            "covariance and what the verdict is made of."
+        )
+    return (
+        f"The estimates{replicates} agree to {format_number(largest, 2)} of their size, all else, standard errors "
+        f"and residuals among it, to {format_number(RELATIVE_SPREAD, 1)}."
+    )
 
 
 def _environment(versions: dict[str, tuple[str, str]]) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 NEVER = "never"
+_FEW_BUDGETS = 4
 _TIMED = ("training_flop", "compute_flop", "optimal_flop", "deadweight_flop")
 _HEADS = {
     "n_params": "params",
@@ -68,7 +69,8 @@ def answer_rows(
     Returns
     -------
     list of dict
-        With the cost model, the count of parameters, the interval method and both verdicts in every row.
+        With the cost model, the count of parameters, the interval method, both verdicts, and the objective, the number
+        of rows and the seed of the fit in every row.
     """
     question = getattr(answer, "question", "best split of a budget")
     head = {"fit": name, "question": question, "cost": answer.cost, "params_are": answer.counts}
@@ -77,7 +79,7 @@ def answer_rows(
         "method": answer.method,
         "verdict": answer.verdict,
         "fit_verdict": fit.verdict,
-    }
+    } | {key: value for key, value in fit_about(name, fit).items() if key != "fit"}
     return [head | row | _other_count(row, cost) | _work(row, hardware) | tail for row in answer.rows()]
 
 
@@ -116,9 +118,14 @@ def answer_notes(
     ]
     if isinstance(answer, Allocation):
         lines.append(f"Intervals of the optimum: {answer.method}; the scatter of single runs is not in them.")
+        lines.append(form_note(answer))
+        lines += rival_lines(answer)
         lines += _growth(answer, whole_curve)
     else:
-        lines.append(f"Intervals: {answer.method}; the scatter of single runs is not in them.")
+        lines.append(
+            f"Intervals: {answer.method}; the scatter of single runs is not in them, "
+            "and they take the form of the law as true."
+        )
         lines += answer.notes
     if hardware is not None:
         lines.append(f"Hours and money: {hardware.label}.")
@@ -127,12 +134,55 @@ def answer_notes(
     return lines
 
 
+def fit_about(name: str | None, fit: Fit | None) -> Row:
+    """Return which fit an answer rests on, for programs; None for published coefficients."""
+    if fit is None:
+        return {"fit": None, "law": None, "objective": None, "n_rows": None, "seed": None}
+    return {"fit": name, "law": fit.law.name, "objective": str(fit.objective), "n_rows": fit.n_obs, "seed": fit.seed}
+
+
+def fit_line(name: str, fit: Fit) -> str:
+    """Say which fit an answer rests on: its law, objective, rows and seed."""
+    rows = format_plural(fit.n_obs, "row")
+    return f"Fit {name}: {fit.law.name}, {fit.objective}, {rows}; intervals: {fit.interval_method}; seed {fit.seed}."
+
+
+def form_note(plan: Allocation) -> str:
+    """Say what the intervals of an allocation know of the form of the law."""
+    n_and_d = "Intervals of N and D take the form of the law as true"
+    if "stretched to" in plan.method:
+        n_and_d += ", but for reaching to the optima of the rivals named"
+    if plan.loss_method and not plan.method.startswith(plan.loss_method):
+        return f"{n_and_d}; that of the loss is the forecast's for the curve there: {plan.loss_method}."
+    return f"{n_and_d}, and so does that of the loss."
+
+
+def rival_lines(plan: Allocation) -> list[str]:
+    """Say where the rivals of weight 1 % or more put the optimum, at the first and the last of many budgets."""
+    last = len(plan.compute_flop) - 1
+    shown = range(last + 1) if last < _FEW_BUDGETS else (0, last)
+    lines = []
+    for i in shown if plan.rivals else ():
+        at = [
+            f"{r.law} (weight {format_number(r.weight, 2)}) "
+            + (
+                "has no optimum"
+                if math.isnan(float(r.n_params[i]))
+                else f"{format_count(float(r.n_params[i]))} on {format_count(float(r.n_tokens[i]))} tokens, "
+                f"loss {format_number(float(r.loss[i]))}"
+            )
+            for r in plan.rivals
+        ]
+        lines.append(f"Rivals' own optima at {format_number(float(plan.compute_flop[i]))} FLOP: {'; '.join(at)}.")
+    return lines
+
+
 def _growth(plan: Allocation, whole_curve: bool) -> list[str]:
     """Say how the optimum grows, what is joint, and how many replicates have none."""
     budgets = len(plan.compute_flop)
     lines = list(dict.fromkeys(_exponents(plan, i) for i in (0, budgets - 1)))  # once where they are the same
     if len(lines) == 2:
-        lines = [f"At {format_number(float(plan.compute_flop[i]))}: {lines[i]}" for i in (0, -1)]
+        lines = [f"At {format_number(float(plan.compute_flop[i]))} FLOP: {lines[i]}" for i in (0, -1)]
     if not math.isnan(float(plan.n_params_band[0][0])):
         lines.append(
             "At one budget N and D lie on one line, as the cost is fixed: their joint region is the piece of that line "
@@ -142,7 +192,8 @@ def _growth(plan: Allocation, whole_curve: bool) -> list[str]:
             where = "The bands" if whole_curve else "The bands in the machine formats"
             lines.append(
                 f"{where} hold N, D and the loss at all {format_plural(budgets, 'budget')} at once: the largest "
-                f"deviation over the curve stays inside with {format_percent(plan.level)}."
+                f"deviation over the curve stays inside with {format_percent(plan.level)}. They are of the parameters "
+                "only, and take the form of the law as true."
             )
     if (lost := float(max(plan.edge_share))) > 0:
         lines.append(

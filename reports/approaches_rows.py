@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.terminal import render
@@ -14,13 +15,15 @@ Rows = list[dict[str, Any]]
 _WORDS = {"N": "params", "D": "tokens"}
 
 
-def approaches_rows(found: Approaches) -> Rows:
-    """Return one row an approach and budget asked for."""
+def approaches_rows(found: Approaches, remarks: Sequence[str] = ()) -> Rows:
+    """Return one row an approach and budget asked for; `remarks`, on the data, stand before the notes."""
     shared = {
-        "law": found.fit.law.name if found.fit else None,
+        "law": found.law,
+        "objective": found.objective,
+        "replicates": found.bootstrap,
         "n_rows": found.n_rows,
         "grouping": found.budgets.rule,
-        "notes": list(found.notes),
+        "notes": [*remarks, *found.notes],
         "seed": found.seed,
     }
     return [row | shared for row in found.table]
@@ -60,7 +63,8 @@ def vertices_shown(found: Approaches) -> Rows:
     return rows
 
 
-def approaches_text(found: Approaches) -> str:
+def approaches_text(found: Approaches, remarks: Sequence[str] = ()) -> str:
     """Return the whole comparison as a text: the summary, and the optimum in parameters of every budget."""
     shown = [row for row in vertices_shown(found) if row["optimum in"] == _WORDS["N"]]
-    return f"{found.summary()}\n\nApproach 2, budget by budget:\n{render(shown, 'table').rstrip()}"
+    head = "".join(f"{line}\n" for line in remarks)
+    return f"{head}{found.summary()}\n\nApproach 2, budget by budget:\n{render(shown, 'table').rstrip()}"

@@ -19,11 +19,13 @@ _HEADS = ("extrapolation", "forecasts", "held-out runs", "cut-offs", "mean error
 def made_of_backtest(answers: Answers, found: Backtest) -> str:
     """Say what stands behind the figure and the tables of the back-test."""
     trim = "" if found.trim == "none" else f", trimmed: {found.trim}"
-    files = [source.file for source in answers.data.sources]
+    data = answers.data
+    files = [source.file for source in data.sources]
+    where = f" where {printable(data.where)}" if data.where else ""
     return (
         f"Law: {found.law}; objective: {found.objective}{trim}; intervals: nominal {level_text(found.level)} of a new "
         f"run, from the parameters and the scatter of the fit up to each cut-off alone (seed {found.seed}); data: "
-        f"{format_plural(found.n_rows, 'row')}{f' of {_files(files)}' if files else ''}, by {axis_name(found)}."
+        f"{format_plural(found.n_rows, 'row')}{f' of {_files(files)}' if files else ''}{where}, by {axis_name(found)}."
     )
 
 
@@ -80,7 +82,9 @@ def of_targets(answers: Answers) -> Table | None:
             rows.append((label, at, "none", *[NOTHING] * 6))
             reasons.append(f"No back-test is possible for {label}: {entry.reason}.")
     heads = ("target", f"its factor, {axis_name(found)}", "runs held out at", *_HEADS[1:], covered_name(found))
-    return make_table("What it says at the targets", heads, rows, note=" ".join(reasons))
+    return make_table(
+        "What it says at the targets", heads, rows, note=" ".join([*reasons, made_of_backtest(answers, found)])
+    )
 
 
 def of_skipped(answers: Answers) -> Table | None:

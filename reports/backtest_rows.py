@@ -158,9 +158,12 @@ def landed_text(summary: Mapping[str, float], waiting: int) -> str:
             f" {summary['inside']:.0f} of {summary['intervals']:.0f} intervals held the outcome "
             f"({_share(summary['coverage'])}; nominal {_share(summary['nominal'])})."
         )
+    again = int(summary["saved"] - summary["n"])
+    counted = f" ({again} saved again {'counts' if again == 1 else 'count'} no second time)" if again else ""
+    runs = format_plural(int(summary["runs"]), "run")
     return (
-        f"{format_plural(int(summary['n']), 'forecast')} scored: mean error {_signed(summary['bias'], True)}, "
-        f"root mean square {_size(summary['rms'], True)}.{held} {waits}"
+        f"{format_plural(int(summary['n']), 'forecast')} of {runs} scored{counted}: mean error "
+        f"{_signed(summary['bias'], True)}, root mean square {_size(summary['rms'], True)}.{held} {waits}"
     )
 
 

@@ -72,4 +72,17 @@ def gather(
         created_at=f"{saved.created_at:%Y-%m-%d %H:%M} UTC",
         simulated=simulated,
         level=level,
+        where=_condition(saved),
     )
+
+
+def _condition(saved: Any) -> str:
+    """The condition of a fit and its group; of a trimmed one what was asked for, as the trimming is named by itself."""
+    config = saved.config
+    asked = config.get("question", {}).get("where") or ""
+    if saved.fit.settings.get("trim", "none") != "none":
+        asked = config.get("untrimmed", asked) or ""
+    if saved.group_by is None:
+        return str(asked)
+    group = f"{saved.group_by} = '{saved.group_value}'"
+    return f"({asked}) AND {group}" if asked else group

@@ -114,6 +114,8 @@ class ReportInput:
         Whether the run logs come from a simulator.
     level : float
         Nominal coverage of every interval on the page, unless it says otherwise.
+    where : str
+        The condition that selected the rows, that of a trimming left out; empty for all rows.
 
     Raises
     ------
@@ -140,6 +142,7 @@ class ReportInput:
     created_at: str = ""
     simulated: bool = False
     level: float = 0.95
+    where: str = ""
 
     def __post_init__(self) -> None:
         law, n = self.fit.law, self.fit.n_obs

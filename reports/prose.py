@@ -20,6 +20,7 @@ from reports.words import (
     mean_text,
     sentence,
     shortest,
+    trim_words,
     unit_of,
     with_unit,
 )
@@ -239,9 +240,11 @@ def rows_used(answers: Answers) -> str:
     ]
     if left:
         parts.append(f"{left} {'was' if left == 1 else 'were'} left out by the selection")
+    if trim := trim_words(data):
+        parts.append(f"the fit was {trim}")
     if refused:
         parts.append(f"{refused} {'was' if refused == 1 else 'were'} refused")
-    if not left and not refused:
+    if not left and not refused and not trim:
         parts.append("none was left out")
     law = data.fit.law
     assumed = f" The logs do not state the unit of the {law.output}; {unit_of(law)} is assumed."

@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
+from reports.allocation_rows import form_note, rival_lines
 from reports.answers import Answers
 from reports.comparison import AlternativeAnswer, relative_residuals, shortcomings, typical_residual
 from reports.series import Series
 from reports.words import (
     cited,
     count_interval,
+    data_words,
     factor_text,
     input_name,
     input_text,
     is_count,
     level_text,
+    made_of,
     mean_text,
     output_name,
     sentence,
     shortest,
+    trim_words,
 )
 from scaling.alternatives import Alternative
 from scaling.formatting import format_count, format_interval, format_number, format_percent
@@ -114,7 +118,8 @@ def of_forecasts(answers: Answers) -> Table:
         f"{level}, the curve",
         "extrapolation",
     )
-    return make_table("Forecasts", heads, rows)
+    note = made_of(answers.data, answers.forecasts[0].run.method) if answers.forecasts else ""
+    return make_table("Forecasts", heads, rows, note=note)
 
 
 def of_allocation(answers: Answers) -> Table:
@@ -143,7 +148,7 @@ def of_allocation(answers: Answers) -> Table:
     heads = ("compute (FLOP)", "parameters", "tokens", "tokens a parameter", output_name(law), "extrapolation")
     lost = float(np.nanmax(best.edge_share)) if np.any(np.isfinite(best.edge_share)) else 0.0
     left = f" Up to {format_percent(lost)} of the replicates have no optimum and are left out." if lost > 0 else ""
-    note = f"Objective: {answers.data.fit.objective}; intervals: {best.method}.{left}"
+    note = " ".join([made_of(answers.data, best.method) + left, form_note(best), *rival_lines(best)])
     return make_table("Compute-optimal models", heads, rows, note=note)
 
 
@@ -176,7 +181,7 @@ def of_growth(answers: Answers) -> Table:
             )
     heads = ("grows as a power of compute", "exponent", level, "for ten times the compute", level)
     where = "at that budget" if len(ends) > 1 else "the same at all of these budgets"
-    note = f"Exponents are slopes of the optimum on logarithmic scales, {where}. Intervals: {best.method}."
+    note = f"Exponents are slopes of the optimum on logarithmic scales, {where}. {made_of(answers.data, best.method)}"
     return make_table("How the optimum grows with compute", heads, rows, note=note)
 
 
@@ -250,6 +255,9 @@ def of_alternatives(answers: Answers) -> Table:
         "The objective is left out where it is another one than that of this report, because two such values do not "
         "compare. The typical residual, the median of their sizes, compares throughout."
     )
+    if trim := trim_words(data):
+        note += f" All of them see the same rows, those that are left ({trim})."
+    note += f" Data: {data_words(data)}."
     return make_table("The same rows, fitted otherwise", heads, rows, texts=(0, 1, 6), note=note, strong=(0,))
 
 

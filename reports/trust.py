@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.answers import Answers
 from reports.rivals import WORTH_NAMING, ask_rivals
-from reports.words import INSIDE, level_text, listed, sentence
+from reports.words import INSIDE, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
     CONDITION_LIMIT,
@@ -21,6 +21,8 @@ from scaling.formatting import format_factor, format_number, format_percent, for
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
 YES, NO, NONE = "yes", "no", "–"
+NOT_JUDGED = "not judged"
+_UNIDENTIFIED = "Quite different parameters fit as well. The errors of those shown"
 
 VERDICTS = {
     OK: "No check found a reason to distrust the fit.",
@@ -91,10 +93,15 @@ def _answer(good: bool) -> str:
     return YES if good else NO
 
 
+def _same_rows(answers: Answers) -> str:
+    return f"They see the trimmed rows only ({trim_words(answers.data)}), so this is no test of the trimming."
+
+
 def _of_the_data(answers: Answers) -> list[Check]:
     fit, said = answers.data.fit, answers.data.fit.diagnostics
     p = len(fit.law.parameters)
     constant = said.constant_inputs
+    open_ends = not answers.identified  # then an error is that of one of many fits, and no judge
     held, wide = said.at_bound, said.wide
     return [
         Check(
@@ -119,9 +126,13 @@ def _of_the_data(answers: Answers) -> list[Check]:
         ),
         Check(
             "Every parameter determined",
-            _answer(not wide),
-            f"{p - len(wide)} of {p}",
-            f"The data hardly determine {listed(wide)}." if wide else "None is uncertain by a factor of 20 or more.",
+            NO if wide else NONE if open_ends else YES,
+            NOT_JUDGED if open_ends and not wide else f"{p - len(wide)} of {p}",
+            f"The data hardly determine {listed(wide)}."
+            if wide
+            else f"{_UNIDENTIFIED} say nothing about the others."
+            if open_ends
+            else "None is uncertain by a factor of 20 or more.",
         ),
         Check(
             "Clear of bounds",
@@ -144,22 +155,30 @@ def _of_the_data(answers: Answers) -> list[Check]:
 def _of_the_design(answers: Answers) -> list[Check]:
     """Whether the rows can tell apart what the law needs told apart."""
     said = answers.data.fit.diagnostics
+    open_ends = not answers.identified
+    fixed = [name for name in ("N", "D") if name in said.constant_inputs]
     out = []
     if answers.of_n_and_d:
-        line = said.inputs_in_a_line or said.one_budget
+        line = said.inputs_in_a_line or said.one_budget or bool(fixed)
         out.append(
             Check(
                 "N and D vary independently",
                 _answer(not line),
-                f"D as N^{format_number(said.line_slope, 2)}" if line else "no line",
-                "All rows lie on one line: what N and D do cannot be told apart."
+                f"{listed(fixed)} constant"
+                if fixed
+                else f"D as N^{format_number(said.line_slope, 2)}"
+                if line
+                else "no line",
+                f"All rows have the same {listed(fixed)}."
+                if fixed
+                else "All rows lie on one line: what N and D do cannot be told apart."
                 if said.inputs_in_a_line
                 else "All rows lie on one line, as at one compute budget: away from it the form of the law decides."
                 if said.one_budget
                 else "The rows do not all lie on one line of ln N and ln D.",
             )
         )
-    known = not np.isnan(said.amplitude_correlation)
+    known = not np.isnan(said.amplitude_correlation) and not (open_ends and said.amplitudes_separable)
     out.append(
         Check(
             "Amplitudes and exponents apart",
@@ -168,18 +187,20 @@ def _of_the_design(answers: Answers) -> list[Check]:
             f"The largest one in the middle of the data, between {listed(said.amplitude_pair)}; the limit is "
             f"{format_number(AMPLITUDE_CORRELATION, 3)}."
             if known
-            else "The law has no such pair, or its errors are not known.",
+            else "The law has no such pair, its errors are not known, or the data do not determine it.",
         )
     )
     opened = said.profile_open
     out.append(
         Check(
             "Profiles close",
-            _answer(said.profiles_close),
-            f"{len(opened)} open" if opened else "none open",
+            NO if opened else NONE if open_ends else YES,
+            f"{len(opened)} open" if opened else NOT_JUDGED if open_ends else "none open",
             f"The profile likelihood of {listed(opened)} does not close: values at a bound, or very far off, fit about "
             "as well."
             if opened
+            else f"{_UNIDENTIFIED} say nothing about the others."
+            if open_ends
             else "No 95 % profile likelihood was found that does not close; it is followed where another number raises "
             "the suspicion.",
         )
@@ -274,7 +295,7 @@ def _of_the_resampling(answers: Answers) -> list[Check]:
                 "Enough clusters",
                 _answer(said.enough_groups),
                 str(said.groups),
-                "Rows of one cluster are resampled together; from fewer than 8 clusters intervals come out too narrow."
+                "Rows of one cluster are resampled together; from fewer than 20 clusters intervals come out too narrow."
                 + single,
             )
         )
@@ -366,7 +387,7 @@ def _of_the_forecast(answers: Answers) -> list[Check]:
                 f"{agree} of {len(means)}",
                 f"Of the other objectives and laws that fit about as well, those whose forecast lies inside the "
                 f"{level_text(answers.data.level)} interval. Their forecasts go from {format_number(min(means))} to "
-                f"{format_number(max(means))}.",
+                f"{format_number(max(means))}." + (f" {_same_rows(answers)}" if trim_words(answers.data) else ""),
             )
         )
     return out

@@ -83,7 +83,7 @@ def of_parts(answers: Answers) -> Table | None:
             for name, share in shares.items()
         ]
         heads: tuple[str, ...] = ("part", "what it allows for", "share of the squared width", f"alone, {level}")
-        return make_table("What the width is made of", heads, rows, texts=2, note=_note())
+        return make_table("What the width is made of", heads, rows, texts=2, note=_note(answers))
     names = [name for name in NAMES if any(name in shares for _, shares in known)]
     several = [
         (
@@ -95,17 +95,18 @@ def of_parts(answers: Answers) -> Table | None:
     ]
     heads = ("target", *(NAMES[name] for name in names), "largest part")
     texts = (0, len(heads) - 1)
-    return make_table("Shares of the squared width of each forecast", heads, several, texts=texts, note=_note())
+    return make_table("Shares of the squared width of each forecast", heads, several, texts=texts, note=_note(answers))
 
 
 def _share(value: float) -> str:
     return "under 0.1 %" if 0 < value < 0.001 else format_percent(value)
 
 
-def _note() -> str:
+def _note(answers: Answers) -> str:
     return (
         "Taken as independent, the parts add in quadrature: their squares add up, so shares are of the squared width. "
-        "The interval of the curve leaves out the scatter of runs."
+        "The interval of the curve leaves out the scatter of runs. "
+        f"{made_of(answers.data, answers.forecasts[0].run.method)}"
     )
 
 

@@ -171,10 +171,28 @@ def numbering(targets: int) -> str:
 
 def made_of(data: ReportInput, intervals: str = "") -> str:
     """Say what stands behind a figure: law, objective, intervals (those of the parameters unless told) and data."""
+    how = intervals or data.fit.interval_method
+    return f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {how}; data: {data_words(data)}."
+
+
+def data_words(data: ReportInput) -> str:
+    """Name the rows of the fit: how many, of which files, under which condition, and what a trimming left out."""
     files = [source.file for source in data.sources]
     shown = listed(files) if 0 < len(files) <= 3 else format_plural(len(files), "file")
-    how = intervals or data.fit.interval_method
-    return (
-        f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {how}; "
-        f"data: {format_plural(data.fit.n_obs, 'row')}{f' of {shown}' if files else ''}."
-    )
+    of = f" of {shown}" if files else ""
+    where = f" where {printable(data.where)}" if data.where else ""
+    trim = trim_words(data)
+    return f"{format_plural(data.fit.n_obs, 'row')}{of}{where}{f' ({trim})' if trim else ''}"
+
+
+def trim_words(data: ReportInput) -> str:
+    """Say how many rows the trimming of the fit left out of how many; empty without one."""
+    fit = data.fit
+    trim = str(fit.settings.get("trim", "none"))
+    if trim == "none":
+        return ""
+    # The back-test of a trimmed fit sees all the rows, and trims anew at every cut-off.
+    seen = 0 if fit.backtest is None else fit.backtest.n_rows
+    if seen <= fit.n_obs:
+        return f"trimmed: {trim}"
+    return f"trimmed: {trim}, {seen - fit.n_obs} of {format_plural(seen, 'row')} left out"

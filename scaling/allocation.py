@@ -20,12 +20,35 @@ from scaling.formatting import format_number
 from scaling.inputs import check_level
 from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 from scaling.results import Fit
+from scaling.rivals import Rival
 from scaling.surface import Surface, best_split, growth
 
 __all__ = ["FLOP_PER_PARAMETER_TOKEN", "Allocation", "allocate", "curve"]
 
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
+_WORTH_NAMING = 0.01  # weight of a rival
+
+
+@dataclass(frozen=True)
+class RivalOptimum:
+    """Where a rival law puts the compute-optimal model.
+
+    Parameters
+    ----------
+    law : str
+        Its name.
+    weight : float
+        The share of trust it deserves.
+    n_params, n_tokens, loss : ndarray (m,)
+        Its optimum at each budget, and its loss there; NaN where it has none.
+    """
+
+    law: str
+    weight: float
+    n_params: Array
+    n_tokens: Array
+    loss: Array
 
 
 @dataclass(frozen=True)
@@ -38,8 +61,12 @@ class Allocation:
         The budgets.
     n_params, n_tokens, loss : ndarray (m,)
         The optimum, and the loss there in the unit of the law.
-    n_params_interval, n_tokens_interval, loss_interval : tuple of ndarray (m,)
-        Low and high ends: percentiles of the optima of the bootstrap replicates; NaN without a bootstrap.
+    n_params_interval, n_tokens_interval : tuple of ndarray (m,)
+        Low and high ends: percentiles of the optima of the bootstrap replicates; NaN without a bootstrap. They take the
+        form of the law as true, but for rivals of weight 1 - `level` or more, to whose optima they reach.
+    loss_interval : tuple of ndarray (m,)
+        That of the law's curve at the optimum, as `Fit.predict` forecasts it, where the fit carries a back-test or
+        rivals; otherwise percentiles of the replicates' lowest losses.
     level : float
         Nominal coverage.
     extrapolation_factor : ndarray (m,)
@@ -47,7 +74,7 @@ class Allocation:
     edge_share : ndarray (m,)
         Share of the replicates that have no optimum inside; they are left out of the intervals.
     method : str
-        How the intervals were made.
+        How the intervals of N and D were made.
     verdict : str
         That of the fit, or ``extrapolating x37``; ``extrapolating x37 downward`` for budgets below the data.
     tokens_per_param : ndarray (m,)
@@ -59,13 +86,18 @@ class Allocation:
     exponent_params_interval, exponent_tokens_interval : tuple of ndarray (m,)
         Their intervals.
     n_params_band, n_tokens_band, loss_band : tuple of ndarray (m,)
-        One joint band, for all three at all budgets at once; see `scaling.bands.simultaneous_band`.
+        One joint band, for all three at all budgets at once, of the parameters only: it takes the form of the law as
+        true; see `scaling.bands.simultaneous_band`.
     training_flop : ndarray (m,)
         The part of the budget that training takes; the rest serves tokens.
     beyond : tuple of str
         Whether the optimum lies ``within``, ``above``, ``below`` or ``beside`` the data.
     cost, counts : str
         The cost model, and which parameters its N counts.
+    loss_method : str
+        How the interval of the loss was made.
+    rivals : tuple of RivalOptimum
+        The optima of the rivals of weight 1 % or more, by falling weight.
 
     Notes
     -----
@@ -98,6 +130,8 @@ class Allocation:
     beyond: tuple[str, ...]
     cost: str
     counts: str
+    loss_method: str = ""
+    rivals: tuple[RivalOptimum, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a budget, as the command line prints it."""
@@ -115,7 +149,17 @@ class Allocation:
         rows: list[dict[str, Any]] = [
             {name: float(values[i]) for name, values in columns.items()} for i in range(len(self.compute_flop))
         ]
-        return [row | {"beyond": beyond} for row, beyond in zip(rows, self.beyond, strict=True)]
+        return [
+            row | {"beyond": self.beyond[i], "loss_method": self.loss_method, "rivals": self._rivals_at(i)}
+            for i, row in enumerate(rows)
+        ]
+
+    def _rivals_at(self, i: int) -> list[dict[str, Any]]:
+        return [
+            {"law": r.law, "weight": r.weight}
+            | {name: float(getattr(r, name)[i]) for name in ("n_params", "n_tokens", "loss")}
+            for r in self.rivals
+        ]
 
 
 def allocate(
@@ -165,7 +209,7 @@ def allocate(
     if np.any(np.isnan(log_n[0])):
         budget = budgets[np.isnan(log_n[0])][0]
         raise VerdictError(
-            f"the law '{fit.law.name}' has no compute-optimal split at {budget:.3g} FLOP: "
+            f"the law '{fit.law.name}' has no compute-optimal split at {format_number(budget)} FLOP: "
             "its loss falls all the way to one side",
             hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
         )
@@ -176,6 +220,31 @@ def allocate(
     def ends(values: Array) -> Ends:
         return replicate_interval(values[1:], level)
 
+    named = sorted((rival for rival in fit.rivals if rival.weight >= _WORTH_NAMING), key=lambda rival: -rival.weight)
+    rivals = tuple(_rival_optimum(rival, cost, budgets) for rival in named)
+    reached = [
+        optimum
+        for rival, optimum in zip(named, rivals, strict=True)
+        if rival.counts_at(level) and len(fit.replicates) and np.any(np.isfinite(optimum.n_params))
+    ]
+
+    def stretched(values: Array, rival_values: list[Array]) -> Ends:
+        """Let an interval reach to the rivals that it may not leave out."""
+        low, high = ends(values)
+        for other in rival_values:
+            known = np.isfinite(other)
+            low, high = (np.where(known, f(end, other), end) for f, end in ((np.minimum, low), (np.maximum, high)))
+        return low, high
+
+    method = interval_method(fit)
+    if reached:
+        names = ", ".join(f"{r.law} ({format_number(r.weight, 2)})" for r in reached)
+        method += f"; stretched to the optima of the rivals of weight {format_number(1 - level, 2)} or more: {names}"
+    loss_interval, loss_method = ends(loss), interval_method(fit)
+    if fit.backtest is not None or fit.rivals:
+        forecast = fit.predict({"N": n[0], "D": d[0]}, level=level, kind="curve", force=force)
+        loss_interval, loss_method = (forecast.low, forecast.high), forecast.method
+
     low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit))
     of_n, of_d, of_loss = zip(np.split(low, 3), np.split(high, 3), strict=True)
     return Allocation(
@@ -183,16 +252,16 @@ def allocate(
         n_params=n[0],
         n_tokens=d[0],
         loss=loss[0],
-        n_params_interval=ends(n),
-        n_tokens_interval=ends(d),
-        loss_interval=ends(loss),
+        n_params_interval=stretched(n, [r.n_params for r in reached]),
+        n_tokens_interval=stretched(d, [r.n_tokens for r in reached]),
+        loss_interval=loss_interval,
         level=level,
         extrapolation_factor=factor,
         edge_share=np.mean(np.isnan(log_n[1:]), axis=0) if len(fit.replicates) else np.full(len(budgets), np.nan),
-        method=interval_method(fit),
+        method=method,
         verdict=verdict,
         tokens_per_param=(d / n)[0],
-        tokens_per_param_interval=ends(d / n),
+        tokens_per_param_interval=stretched(d / n, [r.n_tokens / r.n_params for r in reached]),
         exponent_params=slope_n[0],
         exponent_params_interval=ends(slope_n),
         exponent_tokens=slope_d[0],
@@ -204,6 +273,8 @@ def allocate(
         beyond=beyond,
         cost=cost.label,
         counts=cost.counts,
+        loss_method=loss_method,
+        rivals=rivals,
     )
 
 
@@ -249,6 +320,15 @@ def curve(
     if points < 2:
         raise UsageError(f"a curve has 2 points or more, not {points}")
     return allocate(fit, np.geomspace(low, high, points), level, force, cost)
+
+
+def _rival_optimum(rival: Rival, cost: CostModel, budgets: Array) -> RivalOptimum:
+    """Find a rival's own optimum; a law that asks for more than N and D has none."""
+    n = d = loss = np.full(len(budgets), np.nan)
+    if set(rival.law.inputs) == {"N", "D"}:
+        log_n, log_d, losses = best_split(Surface.of_rival(rival), cost, budgets)
+        n, d, loss = np.exp(log_n[0]), np.exp(log_d[0]), losses[0]
+    return RivalOptimum(rival.law.name, rival.weight, n, d, loss)
 
 
 def _widening(fit: Fit) -> float:

@@ -19,6 +19,7 @@ from scaling.envelope import Envelope, fit_envelope
 from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.fitting.intervals import percentile_interval
 from scaling.fitting.newton import Progress
+from scaling.fitting.objective import Objective
 from scaling.formatting import format_number, format_percent, format_plural
 from scaling.inputs import check_level
 from scaling.isoflop import fit_isoflops
@@ -36,6 +37,10 @@ _NOTABLE = 0.1  # a bias above this is said, even where it stays inside the inte
 _MID_SCHEDULE = (
     "a checkpoint from the middle of a learning-rate schedule has a higher loss than a run planned for that length"
 )
+_ASKED = "they are used where they are asked for (--checkpoints, checkpoints=True)"
+_NO_PRODUCT = 0.02  # from 1, in the sum of the exponents of N and D, even where its error is larger
+_SEEN = 0.005  # the same, where its error is smaller
+_NO_BUDGET = 0.05  # in ln(C): how far N and D may miss the budget unsaid
 
 
 def compare_approaches(
@@ -162,8 +167,8 @@ def compare_approaches(
         doubt = (f"The law that tells the bias is {usable.verdict}: see approach 3.",)
     answers: tuple[Answer, ...] = (
         _of_envelope(envelope, flops, () if envelope.refusal else warning),
-        _of_isoflops(ISOFLOP, optima, fixed, flops, bias, warning),
-        _of_isoflops(CORRECTED, fixed, {}, flops, np.full_like(bias, np.nan), (*warning, *doubt)),
+        _of_isoflops(ISOFLOP, optima, fixed, flops, bias, cost, warning),
+        _of_isoflops(CORRECTED, fixed, {}, flops, np.full_like(bias, np.nan), cost, (*warning, *doubt)),
         _of_law(fitted, refusal, cost, flops, level, warning),
     )
     if usable is not None:
@@ -171,8 +176,10 @@ def compare_approaches(
     span = np.log(c if c is not None else FLOP_PER_PARAMETER_TOKEN * n * d)
     beyond = np.exp(np.maximum(np.maximum(np.log(flops) - span.max(), span.min() - np.log(flops)), 0.0))
     return Approaches(
-        flops, beyond, answers, envelope, optima, fixed, fitted, budgets, cost, level, seed, len(n), tuple(notes)
-    )
+        flops, beyond, answers, envelope, optima, fixed, fitted, budgets, cost, level, seed, len(n), tuple(notes),
+        law=law, objective=str(Objective.parse(objective, residual)) if fitted is None else str(fitted.objective),
+        bootstrap=bootstrap,
+    )  # fmt: skip
 
 
 def _envelope(
@@ -191,7 +198,12 @@ def _envelope(
     settings: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "level": level}
     if several and checkpoints:
         return fit_envelope(n, d, y, c, curves=labels, **settings)
-    keep = np.ones(len(n), dtype=bool) if checkpoints or early.all() else ~early
+    keep = np.ones(len(n), dtype=bool) if checkpoints else ~early
+    if not keep.any():
+        every = f"all {format_plural(len(n), 'row')} lie before the end of a schedule, and {_MID_SCHEDULE}"
+        # One row has no curve, so that this envelope is empty.
+        none = fit_envelope(n[:1], d[:1], y[:1], None if c is None else c[:1], **settings)
+        return replace(_refused_envelope(none, Refusal("needs_checkpoints", f"{every}; {_ASKED}.")), n_rows=0)
     out = fit_envelope(n[keep], d[keep], y[keep], None if c is None else c[keep], **settings)
     if out.refusal is None or checkpoints or not (several or early.any()):
         return out
@@ -199,7 +211,7 @@ def _envelope(
         offer = f"The checkpoints of the runs would give curves, but {_MID_SCHEDULE}"
     else:
         offer = f"{format_plural(int(early.sum()), 'row')} from before the end of a schedule left out: {_MID_SCHEDULE}"
-    reason = f"{out.refusal.reason}. {offer}; they are used where they are asked for (--checkpoints, checkpoints=True)."
+    reason = f"{out.refusal.reason}. {offer}; {_ASKED}."
     return _refused_envelope(out, Refusal("needs_checkpoints", reason))
 
 
@@ -287,6 +299,7 @@ def _of_isoflops(
     fixed: dict[str, IsoFlop],
     flops: Array,
     bias: Array,
+    cost: PowerCost,
     warning: tuple[str, ...],
 ) -> Answer:
     if not optima:
@@ -294,22 +307,40 @@ def _of_isoflops(
         return _refused(name, flops, Refusal("no_law", why), "none")
     of_n, of_d = optima["N"], optima["D"]
     of_tokens = [r for r in of_d.reasons if r.replace("tokens", "parameters") not in of_n.reasons]  # said once
-    reasons = of_n.reasons if of_n.refusal else (*of_n.reasons, *of_tokens)
+    if refusal := of_n.refusal or of_d.refusal:  # half an answer is none: what is refused shows no numbers
+        return replace(_refused(name, flops, refusal, of_n.method), reasons=(of_n if of_n.refusal else of_d).reasons)
     verdict = max((of_n.verdict, of_d.verdict), key=[OK, WEAK, NOT_IDENTIFIED].index)
-    refusal = of_n.refusal or of_d.refusal
     sizes = [np.stack(x.at(flops)) for x in (of_n, of_d)]
-    if refusal is None:
-        extra = list(warning)
-        if name == ISOFLOP and not fixed:
-            extra.append("Its bias on this grid is not known, because approach 3 gives no law.")
-        elif name == ISOFLOP:
-            extra += _bias_reasons(sizes[0], fixed["N"], flops, bias[0])
-        reasons += tuple(extra)
-        verdict = WEAK if extra and verdict == OK else verdict
+    extra = [*warning, *_product_reasons(of_n, of_d, flops, cost)]
+    if name == ISOFLOP and not fixed:
+        extra.append("Its bias on this grid is not known, because approach 3 gives no law.")
+    elif name == ISOFLOP:
+        extra += _bias_reasons(sizes[0], fixed["N"], flops, bias[0])
+    verdict = WEAK if extra and verdict == OK else verdict
     return Answer(
         name, of_n.exponent, of_d.exponent, of_n.exponent_interval(), of_d.exponent_interval(), sizes[0], sizes[1],
-        bias, np.full(len(flops), np.nan), of_n.method, verdict, reasons, refusal,
+        bias, np.full(len(flops), np.nan), of_n.method, verdict, (*of_n.reasons, *of_tokens, *extra), None,
     )  # fmt: skip
+
+
+def _product_reasons(of_n: IsoFlop, of_d: IsoFlop, flops: Array, cost: PowerCost) -> list[str]:
+    """Say where the optimal parameters and tokens, each from its own parabolas, do not cost the budget."""
+    total = cost.power * of_n.exponent + of_d.exponent
+    error = np.inf
+    if of_n.interval_known and of_d.interval_known and of_n.replicates.shape == of_d.replicates.shape:
+        # Both come from the same draws, so that what they share cancels.
+        error = float(np.std(cost.power * of_n.replicates[:, 0] + of_d.replicates[:, 0]))
+    product = cost.flop(of_n.at(flops)[0], of_d.at(flops)[0])
+    off = np.abs(np.log(product / flops))
+    if abs(total - 1) <= max(_SEEN, min(error, _NO_PRODUCT)) and off.max() <= _NO_BUDGET:
+        return []
+    worst = int(np.argmax(off))
+    power = "a" if cost.power == 1 else f"{format_number(cost.power)} a"
+    return [
+        f"Its N and D do not multiply to the budget: {power} + b = {format_number(total, 4)}, and at "
+        f"{format_number(float(flops[worst]))} FLOP {cost.label} comes to {format_number(float(product[worst]), 3)} "
+        "FLOP. Each is a power law through vertices of its own."
+    ]
 
 
 def _bias_reasons(sizes: Array, fixed: IsoFlop, flops: Array, bias: Array) -> list[str]:

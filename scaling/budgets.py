@@ -172,7 +172,7 @@ def group_budgets(
             row = int(np.flatnonzero(~(np.isfinite(values) & (values > 0)))[0])
             raise InputDataError(f"'{name}' must be positive, but row {row} has {values[row]:g}")
     if tolerance is not None and not 0 < tolerance < np.inf:
-        raise UsageError(f"a tolerance of budgets must be positive, not {tolerance}", hint="0.1 stands for about 10 %.")
+        raise UsageError(f"a tolerance of budgets must be positive, not {tolerance}", hint="0.1 stands for about 11 %.")
     log_c = np.log(c)
     nominal = compute_flop is not None and tolerance is None and _mostly_shared(log_c)
     gap = _EXACT if nominal else (tolerance or TOLERANCE)

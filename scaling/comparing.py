@@ -25,6 +25,7 @@ from scaling.results import Fit
 from scaling.roots import find_root
 from scaling.surface import Surface, best_split, least_cost
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
+from scaling.width import axis_factor
 
 Array = NDArray[np.float64]
 
@@ -44,6 +45,7 @@ def compare(
     seed: int = 0,
     force: bool = False,
     names: tuple[str, str] = ("A", "B"),
+    same_rows: bool = False,
 ) -> Comparison:
     """Hold two fits against each other.
 
@@ -67,6 +69,9 @@ def compare(
         Answer even where a fit is not identified, the units differ, or the two were fitted in ranges without overlap.
     names : (str, str), default ('A', 'B')
         What the fits are called.
+    same_rows : bool, default False
+        Whether both are fits of the very same rows. Their difference is then one of laws, objectives or settings, and
+        says nothing about recipes: refused unless `force` is set.
 
     Returns
     -------
@@ -77,10 +82,12 @@ def compare(
     UsageError
         For laws with different inputs, no target, no replicates, or a pairing that cannot be.
     VerdictError
-        Where a fit is not identified, the units differ, the ranges do not overlap, or a law has no optimum.
+        Where a fit is not identified, the units differ, the ranges do not overlap, both are of the same rows, or a law
+        has no optimum.
     """
     check_level(level)
-    notes = _check_alike(fit_a, fit_b, names, force)
+    notes = _check_form(fit_a, fit_b, names, same_rows, force) + _check_alike(fit_a, fit_b, names, force)
+    notes += _assumed(fit_a, fit_b, names)
     a, b = _pair(fit_a, fit_b, paired, seed, names)
     budgets, targets = _check_targets(fit_a, compute_flop, target)
     points = [_at_budget(fit_a, fit_b, a, b, budget, level, names) for budget in budgets]
@@ -91,7 +98,69 @@ def compare(
     return Comparison(
         names[0], names[1], tuple(points), level, paired, len(a) - 1, seed, "compute" if budgets else only,
         fit_a.law.unit, fit_a.verdict, fit_b.verdict, tuple(notes),
+        *(text for fit, other in ((fit_a, fit_b), (fit_b, fit_a)) for text in (_law(fit, other), str(fit.objective))),
     )  # fmt: skip
+
+
+def _law(fit: Fit, other: Fit) -> str:
+    """Name the law of a fit; by its formula where another formula has the same name."""
+    same = fit.law.name == other.law.name and fit.law.formula != other.law.formula
+    return fit.law.formula if same else fit.law.name
+
+
+def _check_form(fit_a: Fit, fit_b: Fit, names: tuple[str, str], same_rows: bool, force: bool) -> list[str]:
+    """Tell a difference of laws or objectives from one of recipes; refuse where it can be nothing else."""
+    fits = ((fit_a, fit_b, names[0]), (fit_b, fit_a, names[1]))
+    laws = [_law(fit, other) for fit, other, _ in fits]
+    objectives = [str(fit.objective) for fit, *_ in fits]
+    differ = [
+        f"the {what} ({one} of {names[0]}, {other} of {names[1]})"
+        for what, (one, other) in (("law", laws), ("objective", objectives))
+        if one != other
+    ]
+    which = " and ".join(differ)
+    if same_rows:
+        text = (
+            f"the fits {names[0]} and {names[1]} are of the same {fit_a.n_obs} rows, so their difference is that of "
+            f"{which or 'their settings'}, and not one of recipes"
+        )
+        if not force:
+            raise VerdictError(
+                text,
+                hint="To choose between laws, hold the largest runs out (scaling fit auto, scaling.select); --force "
+                "(force=True) takes the difference all the same.",
+            )
+        return [f"{text[0].upper()}{text[1:]}."]
+    if differ:
+        verb = "differs" if len(differ) == 1 else "differ"
+        return [
+            f"NOT LIKE WITH LIKE: {which} {verb}, so an unknown part of the difference is that of the fits and not of "
+            "the recipes. Fit both with one law and one objective."
+        ]
+    return []
+
+
+def _assumed(fit_a: Fit, fit_b: Fit, names: tuple[str, str]) -> list[str]:
+    """What is taken for granted: units, the form of the laws; and how the fits' own intervals differ from these."""
+    notes = []
+    if assumed := [name for fit, name in ((fit_a, names[0]), (fit_b, names[1])) if fit.law.unit.endswith(", assumed")]:
+        notes.append(
+            f"The unit of {' and '.join(dict.fromkeys(assumed))} is assumed; nothing says that the losses are in it."
+        )
+    if fit_a.interval_kind != fit_b.interval_kind or fit_a.settings.get("resample") != fit_b.settings.get("resample"):
+        notes.append(
+            f"The fits make intervals in different ways ({names[0]}: {fit_a.interval_method}; {names[1]}: "
+            f"{fit_b.interval_method}); those here are percentiles of the replicates of both."
+        )
+    return [*notes, "The form of both laws is taken as true; what their back-tests say of that is quoted."]
+
+
+def _backtest(fit: Fit, inputs: Mapping[str, float]) -> str:
+    """What the back-test of a fit says about forecasts as far out as inputs."""
+    if fit.backtest is None:
+        return "no back-test came with this fit"
+    values = {name: np.atleast_1d(np.asarray(value, float)) for name, value in inputs.items()}
+    return fit.backtest.sentence(float(np.max(np.maximum(axis_factor(fit, fit.backtest, values), 1.0))))
 
 
 def _check_alike(fit_a: Fit, fit_b: Fit, names: tuple[str, str], force: bool) -> list[str]:
@@ -202,11 +271,9 @@ def _at_budget(
     loss_a, loss_b = splits[0][2][:, 0], splits[1][2][:, 0]
     with np.errstate(over="ignore"):
         multiplier = np.exp(least_cost(surfaces[1], SIX_N_D, loss_a[:, None])[2][:, 0] - np.log(budget))
-    factors = [
-        float(fit.extrapolation_factor({"N": np.exp(log_n[0, 0]), "D": np.exp(log_d[0, 0])})[0])
-        for fit, (log_n, log_d, _) in zip((fit_a, fit_b), splits, strict=True)
-    ]
-    return _summarise(fit_a, fit_b, {"C": budget}, loss_a, loss_b, multiplier, factors, level)
+    places = [{"N": float(np.exp(log_n[0, 0])), "D": float(np.exp(log_d[0, 0]))} for log_n, log_d, _ in splits]
+    unknown = "the cheapest model of B for the loss of A lies outside the range of sizes that was searched"
+    return _summarise(fit_a, fit_b, {"C": budget}, loss_a, loss_b, multiplier, places, level, unknown)
 
 
 def _surface(fit: Fit, theta: Array) -> Surface:
@@ -216,15 +283,17 @@ def _surface(fit: Fit, theta: Array) -> Surface:
 
 def _at_target(fit_a: Fit, fit_b: Fit, a: Array, b: Array, inputs: dict[str, float], level: float) -> Compared:
     loss_a, loss_b = fit_a.evaluate(inputs, a)[:, 0], fit_b.evaluate(inputs, b)[:, 0]
-    multiplier = np.full(len(a), np.nan)
+    multiplier, unknown = np.full(len(a), np.nan), ""
     if len(inputs) == 1 and (value := next(iter(inputs.values()))) > 0:
-        multiplier = _along(fit_b, b, next(iter(inputs)), value, loss_a)
-    factors = [float(fit.extrapolation_factor(inputs)[0]) for fit in (fit_a, fit_b)]
-    return _summarise(fit_a, fit_b, inputs, loss_a, loss_b, multiplier, factors, level)
+        multiplier, unknown = _along(fit_b, b, next(iter(inputs)), value, loss_a)
+    return _summarise(fit_a, fit_b, inputs, loss_a, loss_b, multiplier, [inputs, inputs], level, unknown)
 
 
-def _along(fit: Fit, theta: Array, name: str, value: float, wanted: Array) -> Array:
-    """By how much the only input must be multiplied for each row to reach a loss; NaN where the loss does not fall."""
+def _along(fit: Fit, theta: Array, name: str, value: float, wanted: Array) -> tuple[Array, str]:
+    """By how much the only input must be multiplied for each row to reach a loss, and why it is NaN for the estimates.
+
+    NaN where the loss does not fall over the whole range that is searched, or is not defined at its ends.
+    """
     kernel = compile_law(fit.law, fit.log_scaled)
     rows = kernel.to_internal(theta)
     logged = kernel.log_inputs[name]
@@ -236,26 +305,34 @@ def _along(fit: Fit, theta: Array, name: str, value: float, wanted: Array) -> Ar
     first, last = (loss(np.full(len(rows), end)) for end in (-_FAR, _FAR))
     root = find_root(lambda x: loss(x) - wanted, -_FAR, _FAR, wanted.shape)
     times = np.where(wanted < last, np.inf, np.where(wanted > first, 0.0, np.exp(root)))
-    return np.where((first > last) & ~np.isnan(wanted), times, np.nan)
+    if np.isnan(first[0]) or np.isnan(last[0]):
+        unknown = f"the law of B has no value at one end of the range of {name} that was searched"
+    else:
+        unknown = f"the loss of B does not fall with {name}"
+    return np.where((first > last) & ~np.isnan(wanted), times, np.nan), unknown
 
 
 def _summarise(
     fit_a: Fit, fit_b: Fit, inputs: dict[str, float], loss_a: Array, loss_b: Array, multiplier: Array,
-    factors: list[float], level: float,
+    places: list[dict[str, float]], level: float, unknown: str,
 ) -> Compared:  # fmt: skip
     difference = loss_a - loss_b
     known = np.isfinite(difference[1:])
     spread = difference[1:][known]
     times = multiplier[1:][known & ~np.isnan(multiplier[1:])]
     share = float(np.mean(np.where(spread == 0, 0.5, spread < 0))) if len(spread) else float("nan")
+    fits = (fit_a, fit_b)
+    factors = [float(fit.extrapolation_factor(place)[0]) for fit, place in zip(fits, places, strict=True)]
     largest = max(factors)
-    worst = max((fit_a.verdict, fit_b.verdict), key=SEVERITY.index)
+    worst = max((fit.verdict for fit in fits), key=SEVERITY.index)
     extrapolates = not largest < 1.05 and worst != NOT_IDENTIFIED
     return Compared(
         inputs, float(loss_a[0]), float(loss_b[0]), float(difference[0]), *_interval(spread, level), share,
         float(multiplier[0]), *_interval(times, level), float(np.mean(np.isinf(times))) if len(times) else float("nan"),
         1 - float(np.mean(known)), factors[0], factors[1],
         f"extrapolating {format_factor(largest)}" if extrapolates else worst,
+        backtest_a=_backtest(fit_a, places[0]), backtest_b=_backtest(fit_b, places[1]),
+        why_unknown=unknown if np.isnan(multiplier[0]) else "",
     )  # fmt: skip
 
 

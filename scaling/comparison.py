@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from scaling.errors import InputDataError
-from scaling.formatting import format_factor, format_interval, format_number, format_percent
+from scaling.formatting import format_estimate, format_factor, format_interval, format_number, format_percent
 from scaling.serial import number, plain
+
+_PLAIN = ("inputs", "verdict", "backtest_a", "backtest_b", "why_unknown")  # what of a target is no number
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Compared:
         How far the target lies beyond the data of each.
     verdict : str
         The worse one of the two fits, or ``extrapolating x37``.
+    backtest_a, backtest_b : str
+        What the back-test of each says about forecasts as far out.
+    why_unknown : str
+        Why there is no multiplier, where the target leaves something to multiply.
     """
 
     inputs: dict[str, float]
@@ -55,6 +61,9 @@ class Compared:
     extrapolation_a: float
     extrapolation_b: float
     verdict: str
+    backtest_a: str = ""
+    backtest_b: str = ""
+    why_unknown: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,8 @@ class Comparison:
         Of the fits.
     notes : tuple of str
         What should be known beside the numbers.
+    law_a, objective_a, law_b, objective_b : str
+        What was fitted, and what was minimised.
     """
 
     name_a: str
@@ -97,6 +108,10 @@ class Comparison:
     verdict_a: str
     verdict_b: str
     notes: tuple[str, ...]
+    law_a: str = ""
+    objective_a: str = ""
+    law_b: str = ""
+    objective_b: str = ""
 
     @property
     def method(self) -> str:
@@ -114,8 +129,22 @@ class Comparison:
             "unit": self.unit or "unknown",
             "verdict_a": self.verdict_a,
             "verdict_b": self.verdict_b,
+            "law_a": self.law_a,
+            "objective_a": self.objective_a,
+            "law_b": self.law_b,
+            "objective_b": self.objective_b,
         }
         return [{"fit_a": self.name_a, "fit_b": self.name_b} | asdict(point) | extra for point in self.points]
+
+    def sides(self) -> list[str]:
+        """Say which law and objective each fit is of."""
+        return [
+            f"{letter} = {name}: the law {law}, {objective}"
+            for letter, name, law, objective in (
+                ("A", self.name_a, self.law_a, self.objective_a),
+                ("B", self.name_b, self.law_b, self.objective_b),
+            )
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole comparison as plain data, strict JSON: NaN is None, infinities are "inf"."""
@@ -149,7 +178,7 @@ class Comparison:
             table.pop("method")
             points = []
             for point in table.pop("points"):
-                values: dict[str, Any] = {k: v if k in ("inputs", "verdict") else number(v) for k, v in point.items()}
+                values: dict[str, Any] = {k: v if k in _PLAIN else number(v) for k, v in point.items()}
                 points.append(Compared(**values))
             return cls(points=tuple(points), notes=tuple(table.pop("notes")), **table)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -163,14 +192,14 @@ class Comparison:
     def summary(self) -> str:
         """Return the comparison as a report in plain text."""
         span = f"{100 * self.level:g} %"
-        lines = [f"A = {self.name_a} ({self.verdict_a}), B = {self.name_b} ({self.verdict_b})"]
+        lines = [f"A = {self.name_a} ({self.verdict_a}), B = {self.name_b} ({self.verdict_b})", *self.sides()]
         for point in self.points:
             at = ", ".join(f"{k} = {format_number(v)}" for k, v in point.inputs.items())
             lines += [
                 "",
                 f"at {at}" + (" FLOP, each at its own optimum" if set(point.inputs) == {"C"} else ""),
                 f"  loss of A {format_number(point.loss_a)}, of B {format_number(point.loss_b)} {self.unit}".rstrip(),
-                f"  A - B: {format_number(point.difference)}, {span} interval "
+                f"  A - B: {difference_text(point)}, {span} interval "
                 f"{format_interval(point.difference_low, point.difference_high)}",
                 f"  A is better in {format_percent(point.share_a_better, 3)} of the bootstrap replicates",
             ]
@@ -178,18 +207,43 @@ class Comparison:
                 lines.append(f"  {multiplier_sentence(point, self.multiplied, self.level)}")
             factors = (format_factor(point.extrapolation_a), format_factor(point.extrapolation_b))
             lines.append(f"  beyond the data of A: {factors[0]}, of B: {factors[1]}; verdict: {point.verdict}")
+            lines += [f"  {name}: {text}" for name, text in (("A", point.backtest_a), ("B", point.backtest_b)) if text]
         return "\n".join([*lines, "", f"intervals: {self.method}", *(f"note: {note}" for note in self.notes)])
+
+
+def difference_text(point: Compared) -> str:
+    """Write the difference, cut where its interval is."""
+    return _cut(point.difference, point.difference_low, point.difference_high)
+
+
+def multiplier_text(point: Compared) -> str:
+    """Write the multiplier, cut where its interval is."""
+    return _cut(point.multiplier, point.multiplier_low, point.multiplier_high)
+
+
+def _cut(value: float, low: float, high: float) -> str:
+    """Write a value at the decimal place of its interval, by the rules of `scaling.formatting`."""
+    half = high / 2 - low / 2
+    if not (np.isfinite(half) and np.isfinite(value)) or half <= 1e-9 * max(abs(value), abs(low), abs(high)):
+        return format_number(value)
+    if high >= 10 * low > 0 or low <= 10 * high < 0:
+        return format_number(value, 2)
+    text = format_estimate(value, half)
+    number_text, _, rest = text.partition(" ± ")
+    return number_text[1:] + rest.partition(")")[2] if text.startswith("(") else number_text
 
 
 def multiplier_sentence(point: Compared, multiplied: str, level: float) -> str:
     """Say what B needs for the loss of A."""
     if np.isnan(point.multiplier):
-        return f"the {multiplied} multiplier at equal loss is unknown: the loss does not fall with it"
+        return f"the {multiplied} multiplier at equal loss is unknown: {point.why_unknown or 'it was not found'}"
     ends = f"{100 * level:g} % interval {format_interval(point.multiplier_low, point.multiplier_high)}"
-    if np.isinf(point.multiplier):
+    if np.allclose([point.multiplier, point.multiplier_low, point.multiplier_high], 1, rtol=0, atol=1e-6):
+        text = f"B reaches the loss of A with the same {multiplied}"
+    elif np.isinf(point.multiplier):
         text = f"B never reaches the loss of A, whatever the {multiplied}; {ends} times"
     else:
-        text = f"B needs {format_number(point.multiplier)} times the {multiplied} for the loss of A; {ends}"
+        text = f"B needs {multiplier_text(point)} times the {multiplied} for the loss of A; {ends}"
     if point.never_share:
         text += f" (never in {format_percent(point.never_share)} of the replicates)"
     return text

@@ -154,6 +154,34 @@ def chain(
     )  # fmt: skip
 
 
+def check_loss_input(fit: Fit, columns: Mapping[str, str] | None = None) -> None:
+    """Refuse a law whose one input is not a loss.
+
+    Parameters
+    ----------
+    fit : Fit
+        The second law of a chain.
+    columns : mapping of str to str, optional
+        What each input was read from; a column of a loss makes an input of any name a loss.
+
+    Raises
+    ------
+    UsageError
+        Where the law has several inputs, or its input is neither in nats nor named or read as a loss.
+    """
+    names = list(fit.law.inputs)
+    if len(names) == 1:
+        [name] = names
+        words = f"{fit.law.inputs[name]} {(columns or {}).get(name, '')}".lower()
+        if name in ("L", "loss") or "nats" in words or "loss" in words:
+            return
+    raise UsageError(
+        f"the law '{fit.law.name}' has the {'input' if len(names) == 1 else 'inputs'} {', '.join(names)}, "
+        "not a loss alone",
+        hint="Chain to a fit of a law of one loss, such as downstream_error.",
+    )
+
+
 def _error(fit: Fit, losses: Array, theta: Array) -> Array:
     """Work the second law out at losses (B, m) with parameters (B, p): row i with row i."""
     kernel = compile_law(fit.law, fit.log_scaled)

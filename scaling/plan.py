@@ -17,6 +17,7 @@ from scaling.formatting import (
     format_plural,
 )
 from scaling.serial import number, plain
+from scaling.verdicts import EXTRAPOLATING
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,12 @@ class Plan:
     notes: tuple[str, ...]
     form_share: float
 
+    @property
+    def target_verdict(self) -> str:
+        """Verdict of the forecast at the target: ``extrapolating x37``, or that of the fit."""
+        factor = self.extrapolation_factor
+        return self.verdict if not factor >= 1.05 else f"{EXTRAPOLATING} {format_factor(factor)}"
+
     def way(self, name: str) -> Way:
         """Return one of the ways by its name."""
         return next(way for way in self.ways if way.name == name)
@@ -201,7 +208,8 @@ class Plan:
             f"{bought} for {format_number(self.spent_flop)} of {format_number(self.budget_flop)} FLOP, "
             f"to forecast the loss at {at}",
             f"today: {format_number(self.loss)} {self.unit}".rstrip()
-            + f", {100 * self.level:g} % interval {format_interval(*self.loss_interval)}, "
+            + f", {100 * self.level:g} % interval {format_interval(*self.loss_interval)} (of the "
+            "parameters only: it takes the form of the law as true), "
             f"beyond the data {format_factor(self.extrapolation_factor)}; the fit is {self.verdict}",
             "",
             *_columns(

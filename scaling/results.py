@@ -234,8 +234,9 @@ class Fit:
         level : float, default 0.95
             Nominal coverage of the interval.
         kind : {'run', 'curve'}, default 'run'
-            ``run``: where a new run will end, so the uncertainty of the parameters and the scatter of the runs, added
-            in quadrature. ``curve``: the parameters alone. Neither allows for the form of the law being wrong.
+            ``run``: where a new run will end, so with the scatter of the runs. ``curve``: the law's own curve, without
+            it. Both have the uncertainty of the parameters and, where the fit carries rivals or a back-test, the parts
+            of form and back-test, added in quadrature; without those they take the form of the law as true.
         force : bool, default False
             Answer even where the verdict is ``not identified``.
 
@@ -428,6 +429,14 @@ class Fit:
         text = penalty_text(penalty, self.law.parameter_names, self.log_scaled) if penalty else ""
         return [f"penalty in it: {text}"] if text else []
 
+    def _choice_line(self) -> list[str]:
+        """Say what a selection left out, and which laws it could not tell from this one."""
+        trim = self.settings.get("trim", "none")
+        said = [f"{trim} of the runs left out"] if trim != "none" else []
+        near = [f"{r.law.name} {format_number(r.weight, 2)}" for r in self.rivals if r.weight >= 0.01]
+        said += [f"rivals and their weights: {', '.join(near)}"] if near else []
+        return [f"chosen by a back-test; {'; '.join(said)}"] if said else []
+
     def summary(self, level: float = 0.95) -> str:
         """Return the fit as a report in plain text: parameters, intervals, verdict and its reasons."""
         rows = []
@@ -445,6 +454,7 @@ class Fit:
             f"{self.law.output}{unit} = {self.law.formula}",
             f"{self.objective}: {format_number(self.objective_value)} over {self.n_obs} rows",
             *self._penalty_line(),
+            *self._choice_line(),
             "",
             header,
             *(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:{widths[2]}}  {d}".rstrip() for a, b, c, d in rows),

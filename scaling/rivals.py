@@ -52,6 +52,10 @@ class Rival:
         theta = np.array([[self.estimates[name] for name in self.law.parameter_names]])
         return np.asarray(kernel.value(theta, kernel.prepare(check_inputs(self.law, inputs)))[0])
 
+    def counts_at(self, level: float) -> bool:
+        """Whether the weight is at least 1 - `level`, so that an interval of that level may not leave the law out."""
+        return self.weight >= (1 - level) * (1 - 1e-9)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {

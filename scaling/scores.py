@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 NEED = 0.6  # of the weight of the reference's cut-offs; fewer are no comparison
 TIE_ERRORS = 0.5  # standard errors of the paired difference within which two candidates are as good
 TIE_RATIO = 0.02  # and the difference of log errors that is never worth another parameter
+ROUNDING = 1e-6  # of logarithms: what refits to exact data may miss by, and no difference between candidates
 SHARPNESS = 16.0  # a law whose errors are 10 % larger deserves exp(-1.6) = a fifth of the weight
 
 
@@ -61,7 +62,7 @@ def compare(one: Errors, other: Errors, noise: float) -> tuple[float, float, flo
     one, other : Errors
         The candidates.
     noise : float
-        Scatter of single runs, of logarithms; differences below it tell nothing, so its square is added to both.
+        Scatter of single runs, as of `scatter`; differences below it tell nothing, so its square is added to both.
 
     Returns
     -------
@@ -87,6 +88,23 @@ def compare(one: Errors, other: Errors, noise: float) -> tuple[float, float, flo
     effective = total**2 / float(weight @ weight)
     error = float(np.sqrt(weight @ (ratio - difference) ** 2 / total / (effective - 1)))
     return difference, error, shared
+
+
+def scatter(residuals: Array) -> float:
+    """Return the scatter of single runs so that an outlier does not drown what the others tell.
+
+    Parameters
+    ----------
+    residuals : ndarray (n,)
+        Of logarithms; NaN where a law is not defined.
+
+    Returns
+    -------
+    float
+        1.4826 times the median size, which is the standard deviation of normal residuals; at least `ROUNDING`.
+    """
+    known = np.abs(residuals[np.isfinite(residuals)])
+    return max(1.4826 * float(np.median(known)), ROUNDING) if len(known) else ROUNDING
 
 
 def tied(difference: float, error: float) -> bool:

@@ -16,13 +16,24 @@ from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
 from scaling.fitting.objective import Objective
-from scaling.fitting.rollout import Axis, Cut, evaluate, find_axis, find_cuts, find_units, refit, trimmed, why_not
-from scaling.formatting import format_number, format_percent
+from scaling.fitting.rollout import (
+    Axis,
+    Cut,
+    evaluate,
+    find_axis,
+    find_cuts,
+    find_units,
+    refit,
+    screened,
+    trimmed,
+    why_not,
+)
+from scaling.formatting import format_number, format_percent, format_plural
 from scaling.inputs import check_inputs
 from scaling.laws.book import family_names, find_family, find_law
 from scaling.laws.law import Law
 from scaling.rivals import Rival
-from scaling.scores import NEED, Errors, compare, tied, weigh
+from scaling.scores import NEED, Errors, compare, scatter, tied, weigh
 from scaling.verdicts import NOT_IDENTIFIED
 
 if TYPE_CHECKING:
@@ -34,6 +45,7 @@ Array = NDArray[np.float64]
 
 OBJECTIVES = ("huber", "squared")
 TRIMS = ("none", "smallest 25 %", "smallest 50 %", "highest 10 %")
+_OFFERED = 3  # starts of the screen that each objective and trimming has beside the first one's optimum
 _ROWS_A_PARAMETER = 5  # that a trimming must leave: a trimmed handful extrapolates wildly
 _COLUMNS = (
     "rank", "law", "objective", "trim", "n_params", "score", "bias", "coverage", "ratio", "se", "cuts", "verdict",
@@ -172,8 +184,8 @@ def select(
     groups: ArrayLike | None = None,
     seed: int = 0,
     *,
-    objectives: Sequence[str | Objective] = OBJECTIVES,
-    trims: Sequence[str] = TRIMS,
+    objectives: str | Objective | Sequence[str | Objective] = OBJECTIVES,
+    trims: str | Sequence[str] = TRIMS,
     by: str | ArrayLike | None = None,
     bootstrap: int = 1000,
     level: float = 0.9,
@@ -184,7 +196,8 @@ def select(
     Parameters
     ----------
     laws_or_family : str or sequence of (str or Law)
-        A family of the book, such as ``compute_optimal``; or names, files, formulas and laws, all of the same inputs.
+        A family of the book, such as ``compute_optimal``; or names, files, formulas and laws, all of the same inputs;
+        equal ones count once.
     inputs : mapping of str to array_like (n,)
         Natural units.
     observed : array_like (n,)
@@ -193,9 +206,9 @@ def select(
         Cluster of each row; clusters are held out and resampled whole.
     seed : int, default 0
         Of the bootstrap; the choice itself draws nothing at random.
-    objectives : sequence of str or Objective
+    objectives : str, Objective or sequence of them
         The first one is the default, which ties go to.
-    trims : sequence of str
+    trims : str or sequence of str
         What may be left out of the rows before each fit; the first one is the default.
     by : str or array_like (n,), optional
         What makes a run large; see `scaling.fitting.rollout.find_axis`.
@@ -225,7 +238,9 @@ def select(
     little; how much, on runs hidden from all of this, stands in docs/backtest.md.
     """
     laws = _find_laws(laws_or_family, inputs)
-    goals = [Objective.parse(o) for o in objectives]
+    check_comparable(laws)
+    goals = [Objective.parse(o) for o in ([objectives] if isinstance(objectives, (str, Objective)) else objectives)]
+    trims = [trims] if isinstance(trims, str) else list(trims)
     if not goals or not trims:
         raise UsageError("there is no objective or no trimming to choose from")
     default = goals[0]
@@ -248,17 +263,18 @@ def select(
         known += _candidates(law, x, y, axis, cuts, goals, trims)
         if progress is not None:
             progress(i + 1, len(laws))
-    judged = first = _judge(known, x, y)
+    judged = first = _judge(known, x, y, axis)
     best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     while best.verdict == NOT_IDENTIFIED:
         # A law that all the data do not determine forecasts nothing, however well it did on a few runs.
         reason = "all rows do not determine it: " + " ".join(best.diagnostics.reasons)
-        gone = judged[0].law.name, judged[0].trim
-        known = [replace(c, errors=None, reason=reason) if (c.law.name, c.trim) == gone else c for c in known]
+        name, trim = judged[0].law.name, judged[0].trim
+        gone = {trim} if trim != trims[0] else set(trims)  # what all the rows do not tell, some of them do not either
+        known = [replace(c, errors=None, reason=reason) if c.law.name == name and c.trim in gone else c for c in known]
         if not any(c.errors is not None for c in known):
             judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
             break
-        judged = _judge(known, x, y)
+        judged = _judge(known, x, y, axis)
         best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     chosen = judged[0]
     tested = backtest_law(
@@ -283,21 +299,48 @@ def _find_laws(asked: str | Sequence[str | Law], inputs: Mapping[str, ArrayLike]
     if isinstance(asked, str):
         laws = list(find_family(asked)) if asked in family_names() else [find_law(asked, inputs)]
     else:
-        laws = [find_law(entry, inputs) for entry in asked]
+        laws = []
+        for law in (find_law(entry, inputs) for entry in asked):
+            laws += [] if law in laws else [law]
     if not laws:
         raise UsageError("there is no law to choose from")
     names = [law.name for law in laws]
     # Formulas share one name, and the weights are by name.
     numbered = enumerate(laws, start=1)
-    laws = [replace(law, name=f"{law.name}_{i}") if names.count(law.name) > 1 else law for i, law in numbered]
-    for law in laws[1:]:
-        if set(law.inputs) != set(laws[0].inputs):
-            raise UsageError(
-                f"the laws '{laws[0].name}' and '{law.name}' have different inputs "
-                f"({', '.join(laws[0].inputs)}; {', '.join(law.inputs)}), so no back-test can compare them",
-                hint="Choose among laws of the same inputs.",
-            )
-    return laws
+    return [replace(law, name=f"{law.name}_{i}") if names.count(law.name) > 1 else law for i, law in numbered]
+
+
+def check_comparable(laws: Sequence[Law]) -> None:
+    """Refuse laws of different inputs, which no back-test can compare.
+
+    Parameters
+    ----------
+    laws : sequence of Law
+        To choose among.
+
+    Raises
+    ------
+    UsageError
+        With the laws by their inputs, and the families of the book that can be chosen from.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for law in laws:
+        alike.setdefault(tuple(sorted(law.inputs)), []).append(law.name)
+    if len(alike) < 2:
+        return
+    (one, [first, *_]), (two, [second, *_]) = list(alike.items())[:2]
+    listed = "; ".join(f"{', '.join(names)} (of {', '.join(inputs)})" for inputs, names in alike.items())
+    families = {name: find_family(name) for name in family_names()}
+    usable = [name for name, members in families.items() if len(members) > 1 and _same_inputs(members)]
+    raise UsageError(
+        f"the laws '{first}' and '{second}' have different inputs ({', '.join(one)}; {', '.join(two)}), so no "
+        "back-test can compare them",
+        hint=f"Choose among laws of the same inputs: {listed}. Families of one set of inputs: {', '.join(usable)}.",
+    )
+
+
+def _same_inputs(laws: Sequence[Law]) -> bool:
+    return len({frozenset(law.inputs) for law in laws}) == 1
 
 
 def _candidates(
@@ -310,7 +353,8 @@ def _candidates(
     why: dict[tuple[int, int], str] = {}
     everything = Cut(float(axis.values.max()), 1.0, np.ones(len(y), bool), np.zeros(len(y), bool))
     for k, cut in enumerate([everything, *cuts]):
-        near: Array | None = None
+        starts: Array | None = None
+        first = True
         for t, trim in enumerate(trims):
             left = np.flatnonzero(cut.left)
             left = left[trimmed(trim, axis.values[left], y[left])]
@@ -318,16 +362,22 @@ def _candidates(
             mask[left] = True
             reason = why_not(law, x, mask)
             if not reason and trim != "none" and len(left) < _ROWS_A_PARAMETER * len(law.parameters):
-                reason = f"it leaves {len(left)} rows for {len(law.parameters)} parameters"
+                reason = (
+                    f"it leaves {format_plural(len(left), 'row')} for {format_plural(len(law.parameters), 'parameter')}"
+                )
             for o, goal in enumerate(goals):
                 theta: Array | None = None
                 if not reason:
+                    rows = {name: v[left] for name, v in x.items()}
                     try:
-                        theta = refit(law, {name: v[left] for name, v in x.items()}, y[left], goal, near)
+                        starts = screened(law, rows, y[left], goal) if starts is None else starts
+                        theta = refit(law, rows, y[left], goal, starts)
                     except (InputDataError, LawError) as refused:
                         reason = refused.message
-                if theta is not None and near is None:
-                    near = theta[None]  # other objectives and trimmings of the same rows start from here
+                if theta is not None and starts is not None and first:
+                    # Other objectives and trimmings see these rows or some of them: they start at the first optimum,
+                    # and at the best of the screen in case theirs lies elsewhere.
+                    starts, first = np.concatenate([theta[None], starts[:_OFFERED]]), False
                 if k == 0:
                     whole[t, o], why[t, o] = theta, reason
                 elif theta is not None:
@@ -351,7 +401,7 @@ def _candidates(
     return out
 
 
-def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array) -> list[Candidate]:
+def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis) -> list[Candidate]:
     """Score, break ties, weigh and rank."""
     plain = [c for c in known if c.errors is not None and c.simplicity[1:] == (0, 0)] or [
         c for c in known if c.errors is not None
@@ -359,7 +409,7 @@ def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array) -> list[Ca
     if not plain:
         reasons = "; ".join(sorted({f"{c.law.name}: {c.reason}" for c in known if c.simplicity[1:] == (0, 0)}))
         raise InputDataError(f"no law can be held against held-out runs. {reasons}", hint="Add runs.")
-    noise = min(_scatter(c, x, y) for c in plain)
+    noise = min(_scatter(c, x, y, axis) for c in plain)
     reference = min(plain, key=lambda c: (-_reach(c), c.simplicity))
     scored: list[Candidate] = []
     for c in known:
@@ -410,10 +460,11 @@ def _fit(
     return fit if c.trim == "none" else replace(fit, settings=fit.settings | {"trim": c.trim})
 
 
-def _scatter(c: Candidate, x: dict[str, Array], y: Array) -> float:
+def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis) -> float:
+    """Scatter of the rows that a candidate is fitted to."""
     assert c.theta is not None
     residual = np.log(y) - np.log(_positive(evaluate(c.law, c.theta, x)))
-    return float(np.sqrt(np.nanmean(residual**2)))
+    return scatter(residual[trimmed(c.trim, axis.values, y)])
 
 
 def _reach(c: Candidate) -> float:

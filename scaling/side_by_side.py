@@ -13,12 +13,21 @@ from numpy.typing import NDArray
 from scaling.budgets import Budgets, PowerCost, Refusal
 from scaling.envelope import Envelope
 from scaling.errors import UsageError
-from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural
+from scaling.formatting import (
+    format_count,
+    format_factor,
+    format_interval,
+    format_number,
+    format_percent,
+    format_plural,
+)
 from scaling.isoflop_line import IsoFlop
 from scaling.results import Fit
 from scaling.serial import plain
+from scaling.verdicts import EXTRAPOLATING, NOT_IDENTIFIED
 
 Array = NDArray[np.float64]
+_INSIDE = 1.05  # times the compute of the runs: up to here a budget counts as inside
 
 ENVELOPE, ISOFLOP, CORRECTED, LAW = "1 envelope", "2 isoFLOP", "2 corrected", "3 law"
 
@@ -99,6 +108,10 @@ class Approaches:
         Rows that were used.
     notes : tuple of str
         What holds for all approaches.
+    law, objective : str
+        Of approach 3, which tells the bias and the deadweight of the others too.
+    bootstrap : int
+        Replicates that were asked for.
     """
 
     compute_flop: Array
@@ -114,6 +127,15 @@ class Approaches:
     seed: int
     n_rows: int
     notes: tuple[str, ...]
+    law: str = ""
+    objective: str = ""
+    bootstrap: int = 0
+
+    def verdict_at(self, answer: Answer, i: int) -> str:
+        """Return the verdict on an answer at the i-th budget: ``extrapolating x37`` beyond the runs."""
+        if answer.verdict == NOT_IDENTIFIED or self.extrapolation[i] < _INSIDE:
+            return answer.verdict
+        return f"{EXTRAPOLATING} {format_factor(float(self.extrapolation[i]))}"
 
     def answer(self, approach: str) -> Answer:
         """Return the answer of an approach, by the beginning of its name: ``1``, ``2 iso``, ``2 corr``, ``3``."""
@@ -139,7 +161,7 @@ class Approaches:
                     "bias_n_tokens": float(one.bias[1, i]),
                     "deadweight": float(one.deadweight[i]),
                     "extrapolation_factor": float(self.extrapolation[i]),
-                    "verdict": one.verdict,
+                    "verdict": self.verdict_at(one, i),
                     "refused": one.refusal.kind if one.refusal else None,
                     "reasons": list(one.reasons),
                     "method": one.method,
@@ -159,9 +181,10 @@ class Approaches:
                     {"kind": kind} | row for kind, both in kinds.items() for one in both.values() for row in one.rows()
                 ],
                 "grouping": self.budgets.rule,
-                "law": None if self.fit is None else self.fit.law.name,
+                "law": self.law,
                 "estimates": None if self.fit is None else self.fit.estimates,
-                "objective": None if self.fit is None else str(self.fit.objective),
+                "objective": self.objective,
+                "replicates": self.bootstrap,
                 "winners": self.envelope.winners,
                 "notes": self.notes,
                 "n_rows": self.n_rows,
@@ -182,6 +205,7 @@ class Approaches:
         span = f"{100 * self.level:g} %"
         head = [
             f"Compute-optimal models from {format_plural(self.n_rows, 'row')}; C = {self.cost.label}.",
+            f"Law of approach 3: {self.law}; objective: {self.objective}; {self._intervals()}; seed {self.seed}.",
             *self.notes,
             "",
         ]
@@ -192,13 +216,25 @@ class Approaches:
         lines = [*head, *_aligned(exponents)]
         for i, flop in enumerate(self.compute_flop.tolist()):
             beyond = self.extrapolation[i]
-            far = f", {format_number(float(beyond), 2)} times beyond the runs" if beyond >= 1.05 else ""
+            far = f", {format_number(float(beyond), 2)} times beyond the runs" if beyond >= _INSIDE else ""
             lines += ["", f"At {format_number(flop)} FLOP{far}:"]
-            names = ("approach", "params", span, "tokens", span, "bias, params", "bias, tokens", "deadweight")
-            lines += _aligned([names, *(_row(x, i) for x in self.answers)])
+            names = (
+                "approach",
+                "params",
+                span,
+                "tokens",
+                span,
+                "bias, params",
+                "bias, tokens",
+                "deadweight",
+                "verdict",
+            )
+            lines += _aligned([names, *((*_row(x, i), self.verdict_at(x, i)) for x in self.answers)])
         lines.append("")
         for x in self.answers:
             lines.append(f"{x.approach}: {'refused. ' if x.refusal else ''}{' '.join(x.reasons) or x.verdict}")
+            if x.refusal is None:
+                lines.append(f"  intervals: {x.method}")
         if any(np.isfinite(x.bias).any() for x in self.answers):
             lines.append(
                 "bias: what a parabola misses the optimum of the law by on these very runs, noise left out; corrected "
@@ -207,6 +243,11 @@ class Approaches:
         if any(np.isfinite(x.deadweight).any() for x in self.answers):
             lines.append("deadweight: share of the budget lost by that number of parameters, if the law is right.")
         return "\n".join(line.rstrip() for line in lines)
+
+    def _intervals(self) -> str:
+        if not self.bootstrap:
+            return "no bootstrap, so no intervals"
+        return f"{format_plural(self.bootstrap, 'replicate')} of each for {100 * self.level:g} % intervals"
 
 
 def _span(ends: tuple[float, float]) -> str:

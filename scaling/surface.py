@@ -14,6 +14,7 @@ from scaling.cost import CostModel
 from scaling.errors import UsageError
 from scaling.fitting.compile import Data, Kernel, compile_law
 from scaling.results import Fit
+from scaling.rivals import Rival
 from scaling.roots import LOG_HIGH, LOG_LOW, find_lowest, find_root
 
 Array = NDArray[np.float64]
@@ -57,6 +58,13 @@ class Surface:
             )
         kernel = compile_law(fit.law, fit.log_scaled)
         return cls(kernel, kernel.to_internal(np.concatenate([fit.theta[None], fit.replicates])))
+
+    @classmethod
+    def of_rival(cls, rival: Rival) -> Surface:
+        """Make the surface of a rival law of N and D, which has one row: its estimates."""
+        kernel = compile_law(rival.law, (False,) * len(rival.law.parameters))
+        theta = np.array([[rival.estimates[name] for name in rival.law.parameter_names]])
+        return cls(kernel, kernel.to_internal(theta))
 
     @property
     def rows(self) -> int:

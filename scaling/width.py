@@ -50,18 +50,17 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
     parts = {"parameters": _parameters(fit, inputs, centre, level)}
     m = len(centre)
     if kind == "run":
-        below, above = _noise(fit, level)
-        parts["noise"] = (np.full(m, below), np.full(m, above))
+        noise = _noise(fit, level)
+        parts["noise"] = (np.full(m, noise[0]), np.full(m, noise[1]))
     normal = t_quantile(level, np.inf)
-    form = np.zeros(m)
+    form = (np.zeros(m), np.zeros(m))
     if fit.rivals:
-        form = normal * _form(fit, inputs, centre)
-        parts["form"] = (form, form)
+        form = parts["form"] = _form(fit, inputs, centre, level)
     if fit.backtest is not None:
         missed = normal * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
         # What the back-test missed by is the form of the law too, seen from another side: of the two the larger counts.
-        rest = np.sqrt(np.maximum(missed**2 - form**2, 0))
-        parts["back-test"] = (rest, rest)
+        below, above = (np.asarray(np.sqrt(np.maximum(missed**2 - side**2, 0))) for side in form)
+        parts["back-test"] = (below, above)
     return parts
 
 
@@ -109,16 +108,21 @@ def _noise(fit: Fit, level: float) -> tuple[float, float]:
     return residual_interval(fit.residuals, len(fit.theta), fit.objective, level)
 
 
-def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array) -> Array:
-    """Spread of the rivals around the law as a standard deviation; where one is not defined, it has no say.
+def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) -> Side:
+    """Spread of the rivals around the law; a rival that is not defined somewhere has no say there.
 
-    From absolute distances, because squares would let a rival of next to no weight that runs away rule the width.
+    From absolute distances, because squares would let a rival of next to no weight that runs away rule the width. On
+    its own side a rival of weight 1 - level or more is reached in any case: otherwise half of its weight or more, which
+    is all that may be left out on one side, would lie beyond the end of the interval.
     """
-    distance = np.zeros_like(centre)
+    distance, below, above = np.zeros_like(centre), np.zeros_like(centre), np.zeros_like(centre)
     for rival in fit.rivals:
-        away = _scaled(fit, rival.evaluate(inputs)) - centre
-        distance += rival.weight * np.abs(np.nan_to_num(away, posinf=0.0, neginf=0.0))
-    return np.asarray(distance * np.sqrt(np.pi / 2))
+        away = np.nan_to_num(_scaled(fit, rival.evaluate(inputs)) - centre, posinf=0.0, neginf=0.0)
+        distance += rival.weight * np.abs(away)
+        if rival.counts_at(level):
+            below, above = np.maximum(below, -away), np.maximum(above, away)
+    spread = t_quantile(level, np.inf) * np.sqrt(np.pi / 2) * distance
+    return np.maximum(spread, below), np.maximum(spread, above)
 
 
 def _change(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array], centre: Array) -> Array:

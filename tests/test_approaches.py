@@ -9,6 +9,7 @@ import scaling
 from scaling.approaches import compare_approaches, deadweight
 from scaling.budgets import PowerCost
 from scaling.errors import InputDataError, UsageError
+from scaling.formatting import format_number
 
 ALPHA, BETA = 0.465, 0.155
 A_TRUE = BETA / (ALPHA + BETA)
@@ -229,6 +230,50 @@ class TestSchedules:
         assert found.answer("1").refusal.kind == "needs_checkpoints"
         assert "rows from before the end of a schedule left out" in found.answer("1").refusal.reason
 
+    @pytest.mark.parametrize("finished", [0, 1])
+    def test_only_rows_from_the_middle_are_no_envelope(self, finished):
+        n, d, c = isoflops()
+        early = np.arange(len(n)) >= finished
+        asked = {"at": [1e22], "mid_schedule": early, "bootstrap": 0}
+        found = compare_approaches(n, d, loss(n, d), c, **asked)
+        one = found.answer("1")
+        assert one.refusal.kind == "needs_checkpoints"
+        assert "checkpoints=True" in one.reasons[0]
+        assert np.isnan([one.a, one.b, *one.n_params[0], *one.n_tokens[0]]).all()
+        assert found.envelope.n_rows == 0 or finished
+        assert compare_approaches(n, d, loss(n, d), c, **asked, checkpoints=True).answer("1").refusal is None
+
+
+class TestProduct:
+    def test_power_laws_that_do_not_multiply_to_the_budget_say_so(self):
+        n, d, c = isoflops()
+        # Tokens of the large budgets are logged too high, and the nominal budgets do not know of it.
+        found = compare_approaches(n, d * (c / 1e18) ** 0.05, loss(n, d), c, at=[1e21], bootstrap=0)
+        cost = found.cost
+        one = found.answer("2 iso")
+        total = cost.power * one.a + one.b
+        product = float(cost.flop(one.n_params[0], one.n_tokens[0])[0])
+        assert abs(total - 1) > 0.02
+        said = [r for r in one.reasons if r.startswith("Its N and D do not multiply to the budget")]
+        assert f" a + b = {total:.4g}, and at 1e21 FLOP" in said[0]
+        assert f" FLOP {cost.label} comes to {format_number(product, 3)} FLOP." in said[0]
+        assert one.verdict == "weak"
+
+    def test_those_that_do_are_left_alone(self, found):
+        assert not any("do not multiply" in reason for one in found.answers for reason in one.reasons)
+
+    def test_half_an_answer_is_none(self):
+        n, d, c = isoflops()
+        y = loss(n, d)
+        d = np.where(c > 2e18, d, d[0])  # tokens as a log might have them wrong: one value at the smallest budget
+        two = np.isin(c, np.unique(c)[:2])
+        found = compare_approaches(n[two], d[two], y[two], c[two], at=[1e19], bootstrap=0)
+        raw = found.answer("2 iso")
+        assert found.optima["N"].refusal is None
+        assert found.optima["D"].refusal is not None
+        assert raw.refusal is not None
+        assert np.isnan([raw.a, raw.b, *raw.n_params[0], *raw.n_tokens[0], *raw.bias[0]]).all()
+
 
 class TestRefusals:
     def test_a_law_that_is_not_identified_leaves_the_parabolas_raw(self):
@@ -294,6 +339,8 @@ class TestReport:
         assert last["n_params_low"] < last["n_params"] < last["n_params_high"]
         assert last["cost"] == "6*N*D"
         assert last["refused"] is None
+        assert last["verdict"] == "extrapolating x100"
+        assert found.table[-2]["verdict"] == found.answer("3").verdict
 
     def test_json_is_strict_and_complete(self, found):
         table = json.loads(found.to_json())
@@ -313,6 +360,13 @@ class TestReport:
         for word in ("1 envelope", "2 isoFLOP", "2 corrected", "3 law", "bias, params", "deadweight", "95 %"):
             assert word in text
         assert "nan" not in text
+        assert (
+            "Law of approach 3: chinchilla; objective: huber(0.001) on log residuals; 200 replicates of each for 95 % "
+            "intervals; seed 4.\n" in text
+        )
+        assert text.count("extrapolating x100") == 4
+        for one in found.answers:
+            assert f"  intervals: {one.method}" in text
 
     def test_the_same_seed_gives_the_same_answer(self):
         n, d, c = isoflops(budgets=4)

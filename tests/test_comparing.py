@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.comparison import Comparison
+from scaling.comparison import Comparison, difference_text
 from scaling.errors import InputDataError, UsageError, VerdictError
 
 TRUTH = {"E": 1.7, "A": 400.0, "B": 1200.0, "alpha": 0.34, "beta": 0.34}
@@ -191,12 +191,25 @@ class TestRefusals:
             scaling.compare(a, bits, compute_flop=FLOP)
         assert "are in different things" in scaling.compare(a, bits, compute_flop=FLOP, force=True).notes[0]
         assumed = replace(a, law=replace(a.law, unit="nats/token, assumed"))
-        assert scaling.compare(a, assumed, compute_flop=FLOP).notes == ()
+        assert scaling.compare(a, assumed, compute_flop=FLOP).notes[0].startswith("The unit of B is assumed")
         unknown = replace(a, law=replace(a.law, unit=""))
         assert scaling.compare(a, unknown, compute_flop=FLOP).notes[0].endswith("nats/token and unknown.")
         own = scaling.fit("E + A/N**a + B/D**b", RUNS, law(*GRID) * (1 + 0.001 * np.sin(GRID[0])), bootstrap=10)
         with pytest.raises(VerdictError, match="predict different things: loss and y"):
             scaling.compare(a, own, target={"N": 1e9, "D": 1e10})
+
+    def test_the_same_rows_say_nothing_about_recipes(self) -> None:
+        a, b = arm(1, bootstrap=10), arm(1, bootstrap=10, objective="huber")
+        with pytest.raises(VerdictError, match="same 36 rows, so their difference is that of the objective"):
+            scaling.compare(a, b, compute_flop=FLOP, same_rows=True)
+        found = scaling.compare(a, b, compute_flop=FLOP)
+        assert found.notes[0].startswith("NOT LIKE WITH LIKE: the objective (squared on log residuals of A, huber")
+        assert "The form of both laws is taken as true" in found.notes[-1]
+
+    def test_other_kinds_of_interval_are_said(self) -> None:
+        a, b = arm(1, bootstrap=10), arm(2, bootstrap=10, interval="t")
+        [note] = [n for n in scaling.compare(a, b, compute_flop=FLOP).notes if "intervals in different ways" in n]
+        assert "percentiles of the replicates of both" in note
 
     def test_ranges_without_overlap(self) -> None:
         a = arm(1)
@@ -245,6 +258,13 @@ def test_it_comes_back_from_json_and_reads_as_a_report() -> None:
     assert [row["fit_a"] for row in found.rows()] == ["new", "new"]
     with pytest.raises(InputDataError, match="no comparison"):
         Comparison.from_json("{}")
+
+
+def test_numbers_are_cut_where_their_interval_is() -> None:
+    [point] = scaling.compare(arm(1, bootstrap=10), arm(2, bootstrap=10), compute_flop=FLOP).points
+    point = replace(point, difference=1.674e-6, difference_low=-0.023, difference_high=0.016)
+    assert difference_text(point) == "0.000"
+    assert difference_text(replace(point, difference_low=float("nan"))) == "1.674e-6"
 
 
 def simulated(count: int, data_efficiency: float) -> list[Any]:

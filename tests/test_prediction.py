@@ -84,13 +84,35 @@ def test_inside_the_data_the_back_test_adds_nothing(plain, tested):
     assert tested.predict(inside).low == pytest.approx(plain.predict(inside).low, rel=1e-12)
 
 
+def form_of(fit, rivals, level=0.9):
+    return parts_of(replace(fit, rivals=rivals), {k: np.array([v]) for k, v in TARGET.items()}, level, "run")["form"]
+
+
 def test_rivals_widen_by_their_weight(plain, rival):
     away = abs(np.log(rival.evaluate(TARGET)[0] / plain.predict(TARGET).mean))
-    sides = parts_of(replace(plain, rivals=(rival,)), {k: np.array([v]) for k, v in TARGET.items()}, 0.9, "run")
-    np.testing.assert_allclose(sides["form"][0], norm.ppf(0.95) * np.sqrt(np.pi / 2) * 0.4 * away, rtol=1e-9)
+    below, above = form_of(plain, (rival,))
+    spread = norm.ppf(0.95) * np.sqrt(np.pi / 2) * 0.4 * away
+    np.testing.assert_allclose(sorted([below[0], above[0]]), [spread, away], rtol=1e-9)
     mad = replace(rival, weight=1e-9, estimates=rival.estimates | {"E": 900.0})
     same = replace(plain, rivals=(mad,)).predict(TARGET)
     assert half(same) == pytest.approx(half(plain.predict(TARGET)), rel=1e-6)
+
+
+@pytest.mark.parametrize("floor", [1.2, 2.4])
+@pytest.mark.parametrize(("weight", "reached"), [(0.1, True), (0.0999, False)])
+def test_the_interval_reaches_rivals_that_it_may_not_leave_out(plain, rival, floor, weight, reached):
+    other = replace(rival, weight=weight, estimates=rival.estimates | {"E": floor})
+    there, mean = other.evaluate(TARGET)[0], plain.predict(TARGET).mean
+    away = np.log(there / mean)
+    spread = norm.ppf(0.95) * np.sqrt(np.pi / 2) * weight * abs(away)
+    assert spread < abs(away)  # the weighted spread alone would end before the rival
+    below, above = form_of(plain, (other,))
+    own, far = (below, above) if away < 0 else (above, below)
+    np.testing.assert_allclose(own, abs(away) if reached else spread, rtol=1e-9)
+    np.testing.assert_allclose(far, spread, rtol=1e-9)
+    if reached:
+        p = replace(plain, rivals=(other,)).predict(TARGET, level=0.9, kind="curve")
+        assert p.low <= there <= p.high
 
 
 def test_of_the_form_and_the_back_test_the_larger_counts(tested, rival):

@@ -10,7 +10,7 @@ import pytest
 import scaling
 from scaling.errors import InputDataError, UsageError
 from scaling.results import Fit
-from scaling.scores import Errors, compare, tied, weigh
+from scaling.scores import ROUNDING, Errors, compare, scatter, tied, weigh
 
 FAST = {"objectives": ("squared",), "trims": ("none",), "bootstrap": 0}
 
@@ -149,6 +149,88 @@ def test_formulas_of_one_name_are_told_apart():
     made = scaling.select(["a/x**b", "e + a/x**b"], x, y, **FAST)
     assert made.best.law.formula == "e + a/x**b"
     assert set(made.weights) == {"formula_1", "formula_2"}
+
+
+def test_one_bad_run_does_not_drown_the_difference_between_laws():
+    random = np.random.default_rng(7)
+    n = np.repeat(np.geomspace(5e7, 2e9, 8), 8)
+    d = n * np.tile(np.geomspace(2, 150, 8), 8) * np.exp(random.normal(0, 0.05, 64))
+    n, k = n * np.exp(random.normal(0, 0.02, 64)), 0.45
+    loss = (1.7 + ((400 / n**0.34) ** (1 / k) + (1500 / d**0.33) ** (1 / k)) ** k) * np.exp(random.normal(0, 0.003, 64))
+    loss[0] *= 1.5
+    x = {"N": n, "D": d}
+    made = scaling.select(["chinchilla", "skaling"], x, loss, objectives="huber", trims="none", bootstrap=0)
+    assert made.best.law.name == "skaling"
+    table = made.table.set_index("law")
+    assert table.loc["chinchilla", "verdict"] == "worse"
+    assert table.loc["chinchilla", "ratio"] > 1.3
+    assert made.weights["skaling"] > 0.95
+
+
+def test_the_scatter_is_that_of_most_runs():
+    normal = 0.003 * np.random.default_rng(0).standard_normal(20000)
+    assert scatter(normal) == pytest.approx(0.003, rel=0.03)
+    assert scatter(np.array([0.001, -0.001, 0.002, 5.0, np.nan])) == pytest.approx(1.4826 * 0.0015)
+    assert scatter(np.zeros(5)) == scatter(np.full(3, np.nan)) == ROUNDING
+
+
+@pytest.mark.parametrize("exact", ["a law of the family", "a constant"])
+def test_exact_data_go_to_the_defaults_and_weights_add_up(exact):
+    x = grid()
+    loss = chinchilla(x) if exact == "a law of the family" else np.full(len(x["N"]), 3.0)
+    made = scaling.select(["chinchilla", "gadre"], x, loss, bootstrap=0)  # warnings are errors here
+    first = made.candidates[0]
+    assert (first.trim, first.objective.name) == ("none", "huber")
+    assert sum(made.weights.values()) == pytest.approx(1)
+    if exact == "a law of the family":
+        assert first.law.name == "chinchilla"
+        assert made.weights["chinchilla"] > 0.999
+    else:
+        assert made.best.verdict == "not identified"
+    assert made.best.backtest is not None
+    assert made.best.backtest.inside[np.isfinite(made.best.backtest.low)].all()
+
+
+def test_lone_texts_and_equal_laws_count_as_one():
+    x = grid()
+    loss = noisy(chinchilla(x))
+    made = scaling.select(["chinchilla", "chinchilla"], x, loss, objectives="squared", trims="none", bootstrap=0)
+    assert len(made.candidates) == 1
+    assert made.weights == {"chinchilla": 1.0}
+    assert str(made.best.objective) == "squared on log residuals"
+
+
+def test_laws_of_different_inputs_are_refused_with_what_would_do():
+    with pytest.raises(UsageError, match="'kaplan_n' and 'kaplan_d' have different inputs") as refused:
+        scaling.select("kaplan", grid(), chinchilla(grid()), **FAST)
+    assert refused.value.hint is not None
+    assert "kaplan_n (of N); kaplan_d (of D)" in refused.value.hint
+    assert "compute_optimal" in refused.value.hint
+
+
+def test_each_trimming_finds_its_own_optimum():
+    """Every candidate of the table reaches what a search from the screen of its own rows finds."""
+    from scaling.fitting.checks import Rows, bounds_of, make_problem, ranges
+    from scaling.fitting.objective import Objective
+    from scaling.fitting.rollout import find_axis, find_cuts, refit, screened, trimmed
+    from scaling.laws.book import find_law
+    from scaling.selection import TRIMS, _candidates
+
+    law, x = find_law("chinchilla"), grid()
+    loss = noisy(skaling(x), 0.004, seed=5)
+    axis, goals = find_axis(law, x), [Objective.parse("huber"), Objective.parse("squared")]
+    cuts = find_cuts(axis.values, np.arange(len(loss)))[:1]
+    for c in _candidates(law, x, loss, axis, cuts, goals, TRIMS):
+        keep = trimmed(c.trim, axis.values, loss)
+        some = {k: v[keep] for k, v in x.items()}
+        rows = Rows(some, loss[keep], np.ones(keep.sum()), None)
+        problem = make_problem(law, rows, c.objective, bounds_of(law, ranges(law, rows)))
+        own = refit(law, some, loss[keep], c.objective, screened(law, some, loss[keep], c.objective))
+        assert c.theta is not None
+        assert own is not None
+        both = problem.kernel.to_internal(np.array([c.theta, own]))
+        found, sought = problem.values(both, np.ones((2, keep.sum())))
+        assert found <= sought * (1 + 1e-4)
 
 
 def errors(*squares, near=(0.5, 0.25, 0.1), cuts=(0, 1, 2)):

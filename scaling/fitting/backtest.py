@@ -22,6 +22,7 @@ FACTOR_BINS = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 _COLUMNS = ("cut", "compute", "factor", "observed", "predicted", "error", "change", "scatter", "low", "high")
 #: Usual share of the forecast change that a forecast of a loss misses by, and how many cut-offs that is worth.
 USUAL_SHARE, USUAL_CUTS = 0.12, 3.0
+_ROUNDING = 1e-9
 _BEYOND = 2.0  # a forecast this many times farther than any hold-out has no back-test
 
 
@@ -177,8 +178,9 @@ class Backtest:
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Whether each interval held its observation, shape (m,); False where there is no interval."""
+        slack = _ROUNDING * np.abs(self.observed)  # intervals of exact data have no width
         with np.errstate(invalid="ignore"):
-            return np.asarray((self.observed >= self.low) & (self.observed <= self.high))
+            return np.asarray((self.observed >= self.low - slack) & (self.observed <= self.high + slack))
 
     @property
     def reason(self) -> str:
@@ -250,14 +252,21 @@ class Backtest:
         return FactorSummary(factor, factor, reason=f"no run was held out near {format_factor(wanted)}")
 
     def sentence(self, factor: float) -> str:
-        """Say what the back-test says about a forecast at an extrapolation factor, in a sentence."""
+        """Say what the back-test says about a forecast at an extrapolation factor, in a sentence.
+
+        The intervals that it counts are those of the refits, which have neither rivals nor a back-test of their own: of
+        parameters and scatter alone, narrower than those of a forecast that has both.
+        """
         found = self.at(factor)
         if not found.n:
             return f"No back-test is possible at {format_factor(factor)}: {found.reason}."
         way = "too high" if found.bias > 0 else "too low"
         held = ""
         if math.isfinite(found.coverage):
-            held = f"; {100 * found.coverage:.0f} % of the {100 * found.level:g} % intervals held the outcome"
+            held = (
+                f"; {100 * found.coverage:.0f} % of the {100 * found.level:g} % intervals of parameters and scatter "
+                "alone held the outcome"
+            )
         return (
             f"Back-test at {format_factor(factor)}: {format_plural(found.n, 'forecast')} of "
             f"{format_plural(found.runs, 'held-out run')} from {format_plural(found.cuts, 'cut-off')} missed by "

@@ -119,7 +119,7 @@ def fit(
     if count == 1:
         raise UsageError("one bootstrap replicate has no spread", hint="Ask for some hundreds, or for 0.")
     seed = whole(seed, "the seed")
-    kind = choose(resample, rows.groups, goal)
+    kind = choose(resample, rows.groups, goal, rows.weights)
     interval = _interval(interval, count)
 
     support = ranges(law, rows)
@@ -143,9 +143,6 @@ def fit(
     jacobian = residual_jacobian(problem, theta)
     free = ~held_by_bounds(problem, theta)
     spread = covariance(jacobian, residuals, w, goal, free, rows.groups, problem.pull(w))
-    independent = spread
-    if rows.groups is not None:
-        independent = covariance(jacobian, residuals, w, goal, free, None, problem.pull(w))
 
     replicates = left_out = Replicates(np.empty((0, len(theta))), float("nan"), float("nan"))
     if count:
@@ -173,7 +170,7 @@ def fit(
         replicates=kernel.to_natural(replicates.theta),
         residuals=residuals,
         support=support,
-        diagnostics=judge(problem, rows, minima, residuals, jacobian, spread, independent, replicates),
+        diagnostics=judge(problem, rows, minima, residuals, jacobian, spread, replicates),
         seed=seed,
         settings={
             "bootstrap": count,

@@ -27,7 +27,8 @@ class Calibration:
     degrees : float
         Of freedom of its denominator.
     robust, plain : ndarray (p, p)
-        Covariance of the estimates, and that with rows taken as independent; the same without groups.
+        Covariance of the estimates, and the plain one of `scaling.fitting.intervals.Covariance`; the same object
+        where rows have neither groups nor weights that differ.
     """
 
     scale: float
@@ -57,7 +58,7 @@ class Calibration:
         return 0.5 * self.scale * self._widening(columns) * len(columns)
 
     def _widening(self, columns: list[int]) -> float:
-        """By how much clusters widen the distribution of the rise, on average; 1 where that is not known."""
+        """By how much clusters or weights widen the distribution of the rise, on average; 1 where that is not known."""
         if self.robust is self.plain:
             return 1.0
         block = np.ix_(columns, columns)
@@ -73,15 +74,13 @@ class Calibration:
         return float(fdtri(len(columns), self.degrees, level)) if self.degrees > 0 else float("nan")
 
 
-def calibrate(spread: Covariance, independent: Covariance) -> Calibration:
+def calibrate(spread: Covariance) -> Calibration:
     """Calibrate the rise of an objective.
 
     Parameters
     ----------
     spread : Covariance
         That of the fit.
-    independent : Covariance
-        The same with rows taken as independent; the same object without groups.
 
     Returns
     -------
@@ -90,11 +89,13 @@ def calibrate(spread: Covariance, independent: Covariance) -> Calibration:
     Notes
     -----
     For squared residuals this is the F test of nonlinear regression. For the robust objectives the rise is divided by
-    E psi^2 / E psi', which makes twice of it chi-squared (Ronchetti 1982). With clusters it is divided by the ratio
-    of the cluster-robust to the plain variance as well: right to first order for one parameter; for several by the mean
-    eigenvalue of that ratio, which is right for the mean of the distribution (as Rao and Scott 1984 do for surveys).
+    E psi^2 / E psi', which makes twice of it chi-squared (Ronchetti 1982). With clusters, and with weights that differ,
+    it is divided by the ratio of the robust to the plain variance as well: right to first order for one parameter; for
+    several by the mean eigenvalue of that ratio, which is right for the mean of the distribution (as Rao and Scott 1984
+    do for surveys).
     """
-    return Calibration(independent.likelihood_scale, spread.degrees, spread.matrix, independent.matrix)
+    plain = spread.matrix if spread.plain is None else spread.plain
+    return Calibration(spread.likelihood_scale, spread.degrees, spread.matrix, plain)
 
 
 def minimise_held(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import InputDataError, ScalingError
+from scaling.errors import InputDataError, ScalingError, UsageError
 from scaling.fitting.backtest import Backtest
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
@@ -29,12 +29,14 @@ def backtest_law(
     inputs: Mapping[str, ArrayLike],
     observed: ArrayLike,
     *,
+    weights: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     by: str | ArrayLike | None = None,
     objective: str | Objective | None = None,
     delta: float | None = None,
     residual: str = "log",
-    trim: str = "none",
+    penalty: Mapping[str, tuple[float, float]] | None = None,
+    trim: str | None = None,
     level: float = 0.9,
     bootstrap: int = 100,
     seed: int = 0,
@@ -45,19 +47,22 @@ def backtest_law(
     Parameters
     ----------
     law : str, Law or Fit
-        As of `scaling.fit`; of a fit its law and, unless given, its objective.
+        As of `scaling.fit`; of a fit its law and, unless given, its objective, penalty and trimming. A fit does not
+        keep its weights: give them again.
     inputs : mapping of str to array_like (n,)
         Natural units.
     observed : array_like (n,)
         What the law should predict.
+    weights : array_like (n,), optional
+        As of `scaling.fit`; a held-out row of weight zero is not forecast, and the others count the same.
     groups : array_like (n,), optional
         Cluster of each row; clusters stay together, and none is in part held out and in part fitted.
     by : str or array_like (n,), optional
         What makes a run large; see `scaling.fitting.rollout.find_axis`.
-    objective, delta, residual
+    objective, delta, residual, penalty
         As of `scaling.fit`.
-    trim : str, default 'none'
-        What is left out of the rows before each fit; see `scaling.fitting.rollout.trimmed`.
+    trim : str, optional
+        What is left out of the rows before each fit; see `scaling.fitting.rollout.trimmed`. ``none`` where missing.
     level : float, default 0.9
         Nominal coverage of the intervals.
     bootstrap : int, default 100
@@ -77,7 +82,8 @@ def backtest_law(
     InputDataError
         For data that cannot be fitted.
     UsageError
-        For settings that make no sense.
+        For settings that make no sense; for a fit with weights where none are given; for one that was trimmed where the
+        rows are those that its trimming left.
 
     Examples
     --------
@@ -91,13 +97,17 @@ def backtest_law(
 
     check_level(level)
     if isinstance(law, Fit):
+        _check_as_fitted(law, weights, len(np.atleast_1d(np.asarray(observed))), trim)
         objective = law.objective if objective is None else objective
+        penalty, trim = penalty or law.settings.get("penalty"), trim or _trim_of(law)
         law = law.law
-    law = find_law(law, inputs)
-    goal = Objective.parse("huber" if objective is None else objective, residual, delta)
-    rows = check_rows(law, inputs, observed, goal, None, groups)
+    law, trim = find_law(law, inputs), trim or "none"
+    goal = Objective.parse(objective or "huber", residual, delta)
+    rows = check_rows(law, inputs, observed, goal, weights, groups)
     x, y = rows.inputs, rows.observed
-    axis, units = find_axis(law, x, by), find_units(groups, rows.n)
+    place = np.arange(rows.n) if weights is None else np.flatnonzero(np.asarray(weights, float) > 0)
+    by = by if weights is None or by is None or isinstance(by, str) else np.asarray(by, float)[place]
+    axis, units = find_axis(law, x, by), find_units(rows.groups, rows.n)
     log = bool(np.all(y > 0))
     parts: dict[str, list[Any]] = {name: [] for name in _PARTS}
     skipped: list[tuple[float, str]] = []
@@ -112,7 +122,8 @@ def backtest_law(
         try:
             fitted = fit_law(
                 law, {k: v[left] for k, v in x.items()}, y[left], objective=goal, bootstrap=bootstrap, seed=seed,
-                groups=_some_groups(rows.groups, left),
+                groups=_some_groups(rows.groups, left), penalty=penalty,
+                weights=None if weights is None else rows.weights[left],
             )  # fmt: skip
         except InputDataError as error:
             skipped.append((cut.edge, error.message))
@@ -130,7 +141,7 @@ def backtest_law(
             skipped.append((cut.edge, "the law is not defined at the runs that were held out"))
             continue
         found = {
-            "cut": np.full(len(held), cut.edge), "row": held, "unit": units[held], "compute": axis.values[held],
+            "cut": np.full(len(held), cut.edge), "row": place[held], "unit": units[held], "compute": axis.values[held],
             "factor": factor, "observed": y[held], "predicted": predicted, "error": error_, "change": change,
             "scatter": np.full(len(held), _scatter(fitted, y[left], log)), "low": low, "high": high,
         }  # fmt: skip
@@ -144,6 +155,28 @@ def backtest_law(
         law=law.name, objective=str(goal), axis=axis.name, level=level, n_rows=rows.n, log=log, skipped=tuple(skipped),
         seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim, **columns,
     )  # fmt: skip
+
+
+def _trim_of(fit: Fit) -> str:
+    """What a fit left out of its rows; one of the store has it as a condition of its rows, and in its back-test."""
+    return str(fit.settings.get("trim") or (fit.backtest.trim if fit.backtest else "none"))
+
+
+def _check_as_fitted(fit: Fit, weights: ArrayLike | None, n: int, trim: str | None) -> None:
+    """Refuse to back-test something else than what was fitted."""
+    if fit.settings.get("weighted") and weights is None:
+        raise UsageError(
+            f"the fit of '{fit.law.name}' was made with weights, which it does not keep, so without them another fit "
+            "would be back-tested",
+            hint="Give the same weights=.",
+        )
+    trimming = _trim_of(fit)
+    if trim is None and trimming != "none" and n == fit.n_obs:
+        raise UsageError(
+            f"the fit of '{fit.law.name}' left out rows (trimmed: {trimming}), and its back-test does that anew at "
+            f"every cut-off, but these are the {n} rows that were left",
+            hint="Give all the rows that it was chosen on.",
+        )
 
 
 _PARTS = (

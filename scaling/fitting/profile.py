@@ -151,8 +151,8 @@ def profile_likelihood(
     Notes
     -----
     Squared residuals: the F test of nonlinear regression (Bates and Watts 1988). Robust objectives: the rise of the
-    objective divided by E psi^2 / E psi' (Ronchetti 1982). With groups that is scaled by the ratio of the
-    cluster-robust to the plain variance of the parameter.
+    objective divided by E psi^2 / E psi' (Ronchetti 1982). With groups, and with weights that differ, that is
+    scaled by the ratio of the robust to the plain variance of the parameter.
     """
     setting = Setting.of(fit, inputs, observed, weights, groups)
     j = setting.column(name)

@@ -13,7 +13,7 @@ What to use when
     The residuals keep their places and change their signs, row by row or group by group. For fixed designs whose
     scatter differs from row to row, and for few groups (Cameron, Gelbach and Miller 2008).
 ``residual``
-    The residuals change their places. For fixed designs whose scatter is the same everywhere.
+    The residuals change their places. For fixed designs whose scatter is the same everywhere; not with weights.
 
 Each replicate seeds itself from its own child of one `SeedSequence`, so its numbers do not depend on how many are drawn
 at once, in which order, or by how many workers.
@@ -47,7 +47,9 @@ class Source(Protocol):
         ...
 
 
-def choose(resample: str | None, groups: NDArray[np.int64] | None, objective: Objective) -> str:
+def choose(
+    resample: str | None, groups: NDArray[np.int64] | None, objective: Objective, weights: Array | None = None
+) -> str:
     """Settle the kind of resampling.
 
     Parameters
@@ -58,6 +60,8 @@ def choose(resample: str | None, groups: NDArray[np.int64] | None, objective: Ob
         Clusters.
     objective : Objective
         What is minimised.
+    weights : ndarray (n,), optional
+        Of the rows.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def choose(resample: str | None, groups: NDArray[np.int64] | None, objective: Ob
     Raises
     ------
     UsageError
-        For an unknown kind, or one that does not go with the groups or the objective.
+        For an unknown kind, or one that does not go with the groups, the weights or the objective.
     """
     if resample is None:
         return "iid" if groups is None else "cluster"
@@ -79,6 +83,11 @@ def choose(resample: str | None, groups: NDArray[np.int64] | None, objective: Ob
         raise UsageError(
             f"'{resample}' resampling takes every row as independent, but groups are given",
             hint="Take 'cluster', 'dirichlet' or 'wild', which keep groups whole, or leave groups out.",
+        )
+    if resample == "residual" and weights is not None and np.ptp(weights) > 1e-9 * np.max(weights):
+        raise UsageError(
+            "'residual' resampling moves residuals between rows as if all were equally noisy, but the weights differ",
+            hint="Take 'wild', which leaves residuals in their rows, or 'iid' or 'dirichlet', or leave weights out.",
         )
     if resample == "wild" and objective.name not in ("squared", "huber", "lad"):
         raise UsageError(

@@ -1,7 +1,7 @@
 """Roll forward: which runs a back-test holds out, at which cut-offs, and refits to what is left.
 
-Nothing of a refit may know the held-out rows: bounds such as ``min(loss)`` and the screen of starting values are worked
-out from the rows that are left, and no refit starts at an optimum of the whole data.
+Nothing of a refit may know the held-out rows: bounds such as ``min(loss)`` and the starting values are worked out from
+rows up to the cut-off, and no refit starts at an optimum of the whole data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scaling.fitting.compile import compile_law
 from scaling.fitting.diagnostics import SPARE_ROWS
 from scaling.fitting.objective import Objective
 from scaling.fitting.starts import starting_values
-from scaling.formatting import format_number
+from scaling.formatting import format_number, format_plural
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -143,13 +143,25 @@ def find_cuts(values: Array, units: NDArray[np.int64], steps: Sequence[float] = 
     units : ndarray of int (n,)
         A unit is left in only where all its rows are up to the cut-off.
     steps : sequence of float
-        The largest value is divided by these.
+        The largest value is divided by these; all above 1.
 
     Returns
     -------
     list of Cut
         Cut-offs that leave the same rows stand once, those that leave none or hold out none not at all.
+
+    Raises
+    ------
+    UsageError
+        For steps that are no numbers above 1, or none at all.
     """
+    wrong = [step for step in steps if not _is_step(step)]
+    if wrong or not len(steps):
+        what = f"{wrong[0]!r} is none" if wrong else "there are none"
+        raise UsageError(
+            f"the steps of a back-test divide the largest compute, so they are numbers above 1, and {what}",
+            hint="Such as (1.5, 2.5, 4, 7, 12, 20, 40).",
+        )
     top = np.zeros(units.max() + 1)
     np.maximum.at(top, units, values)
     cuts: list[Cut] = []
@@ -165,6 +177,10 @@ def find_cuts(values: Array, units: NDArray[np.int64], steps: Sequence[float] = 
         if held.any():
             cuts.append(Cut(edge, float(step), left, held))
     return cuts
+
+
+def _is_step(step: object) -> bool:
+    return isinstance(step, (int, float, np.integer, np.floating)) and 1 < float(step) < np.inf
 
 
 def trimmed(trim: str, values: Array, observed: Array) -> Mask:
@@ -202,16 +218,36 @@ def why_not(law: Law, inputs: Mapping[str, Array], left: Mask) -> str:
     """Say why a law cannot be fitted to some of the rows; an empty text where it can."""
     count, p = int(left.sum()), len(law.parameters)
     if count <= p + SPARE_ROWS:
-        return f"{count} rows are left for the {p} parameters, and at least {p + SPARE_ROWS + 1} are needed"
+        rows = f"{format_plural(count, 'row')} {'is' if count == 1 else 'are'} left"
+        return f"{rows} for the {format_plural(p, 'parameter')}, and at least {p + SPARE_ROWS + 1} are needed"
     for name, x in inputs.items():
         if np.ptp(x[left]) <= 1e-9 * np.max(np.abs(x[left])):
             return f"all rows that are left have the same {name} ({format_number(float(x[left][0]))})"
     return ""
 
 
-def refit(
-    law: Law, inputs: Mapping[str, Array], observed: Array, objective: Objective, near: Array | None = None
-) -> Array | None:
+def screened(law: Law, inputs: Mapping[str, Array], observed: Array, objective: Objective) -> Array:
+    """Screen starting values on rows.
+
+    Parameters
+    ----------
+    law, inputs, observed, objective
+        As of `refit`.
+
+    Returns
+    -------
+    ndarray (k, p)
+        The best ones, natural units, best first.
+    """
+    rows = Rows(dict(inputs), observed, np.ones(len(observed)), None)
+    support = ranges(law, rows)
+    bounds = bounds_of(law, support)
+    problem = make_problem(law, rows, objective, bounds)
+    starts = starting_values(law, problem, rows, bounds, support, None)[:_POLISHED]
+    return np.asarray(problem.kernel.to_natural(starts))
+
+
+def refit(law: Law, inputs: Mapping[str, Array], observed: Array, objective: Objective, starts: Array) -> Array | None:
     """Fit a law to rows, without judging it.
 
     Parameters
@@ -224,8 +260,8 @@ def refit(
         Likewise.
     objective : Objective
         What is minimised.
-    near : ndarray (k, p), optional
-        Starts in natural units, found on the same rows; the screen is then left out.
+    starts : ndarray (k, p)
+        Natural units; brought inside the bounds that the rows give.
 
     Returns
     -------
@@ -233,14 +269,10 @@ def refit(
         Estimates in natural units; None where the law is not defined on the rows.
     """
     rows = Rows(dict(inputs), observed, np.ones(len(observed)), None)
-    support = ranges(law, rows)
-    bounds = bounds_of(law, support)
+    bounds = bounds_of(law, ranges(law, rows))
     problem = make_problem(law, rows, objective, bounds)
-    if near is None:
-        starts = starting_values(law, problem, rows, bounds, support, None)[:_POLISHED]
-    else:
-        starts = problem.kernel.to_internal(np.clip(near, bounds[:, 0], bounds[:, 1]))
-    minima = problem.solve(starts, np.ones((len(starts), rows.n)), far=True)
+    first = problem.kernel.to_internal(np.clip(starts, bounds[:, 0], bounds[:, 1]))
+    minima = problem.solve(first, np.ones((len(first), rows.n)), far=True)
     best = int(np.argmin(minima.objective))
     if not np.isfinite(minima.objective[best]):
         return None

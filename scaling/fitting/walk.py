@@ -86,14 +86,12 @@ class Setting:
         residuals = goal.residuals(rows.observed, problem.kernel.value(theta[None], problem.data)[0])
         jacobian = residual_jacobian(problem, theta)
         free = ~held_by_bounds(problem, theta)
-        independent = covariance(jacobian, residuals, rows.weights, goal, free, None, problem.pull(rows.weights))
-        spread = independent
-        if rows.groups is not None:
-            spread = covariance(jacobian, residuals, rows.weights, goal, free, rows.groups, problem.pull(rows.weights))
-        calibration = calibrate(spread, independent)
+        spread = covariance(jacobian, residuals, rows.weights, goal, free, rows.groups, problem.pull(rows.weights))
+        calibration = calibrate(spread)
         test = "F test" if goal.name == "squared" else "likelihood-ratio test of the robust objective"
-        clustered = ", scaled to the cluster-robust variance" if rows.groups is not None else ""
-        method = f"profile likelihood, {test} with {spread.degrees:g} degrees of freedom{clustered}"
+        robust = "cluster-robust" if rows.groups is not None else "weight-robust"
+        scaled = f", scaled to the {robust} variance" if spread.sandwich else ""
+        method = f"profile likelihood, {test} with {spread.degrees:g} degrees of freedom{scaled}"
         return cls(problem, theta, value, rows.weights, spread, calibration, method)
 
     def column(self, name: str) -> int:

@@ -119,7 +119,8 @@ def test_a_schedule_cut_short_is_flagged(iso: Any) -> None:
     assert not any("schedule" in reason for reason in plain["reasons"])
     assert flagged["reasons"][-1].startswith("1 of ")
     assert "before the end of their run's schedule" in flagged["reasons"][-1]
-    assert flagged["verdict"] == "weak"
+    assert flagged["verdict"] == "extrapolating x10"
+    assert iso("approaches", "--flops", "1e20", *WORDS[3:], "--planned-column", "planned").rows[3]["verdict"] == "weak"
 
 
 def test_for_people(iso: Any) -> None:
@@ -144,6 +145,20 @@ def test_checkpoints_must_be_asked_for(steps: Any, run: Any) -> None:
     assert asked[0]["n_rows"] == 80
     assert "Checkpoints are used, 80 of 8 runs" in asked[0]["reasons"][-1]
     assert asked[3]["n_params"] == pytest.approx(best(1e22), rel=0.02)
+
+
+def test_pooled_corpora_are_named(write: Any, ok: Any) -> None:
+    head, *lines = isoflop_log().splitlines()
+    mixed = [line.replace(",web,", ",books,") if i % 2 else line for i, line in enumerate(lines)]
+    ok("ingest", write("mixed.csv", "\n".join([head, *mixed]) + "\n"))
+    answer = ok(*WORDS)
+    assert "warning: The rows hold 2 values of corpus (books, web), pooled as if they were one" in answer.err
+    assert any("2 values of corpus" in note for note in answer.rows[0]["notes"])
+    one = ok(*WORDS, "--where", "corpus = 'web'")
+    assert "pooled" not in one.err
+    assert one.rows[0]["notes"][0].endswith("of scaling.duckdb, loss, where corpus = 'web'.")
+    assert (one.rows[0]["law"], one.rows[0]["objective"]) == ("chinchilla", "huber(0.001) on log residuals")
+    assert (one.rows[0]["replicates"], one.rows[0]["seed"]) == (60, 0)
 
 
 def test_fail_on(iso: Any, run: Any) -> None:

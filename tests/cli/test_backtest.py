@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 WEB = ("--where", "corpus = 'web'")
@@ -95,6 +97,17 @@ def test_auto_chooses_saves_and_prints_the_table(ok, store, query):
     assert query("SELECT law, json_array_length(fit, '$.rivals') FROM fits WHERE name = 'best'") == [("chinchilla", 1)]
     forecast = ok("forecast", "best", "--params", "5e9", "--tokens", "1.5e11").row
     assert set(forecast["parts"]) == {"parameters", "noise", "form", "back-test"}
+    assert "of parameters and scatter alone held" in forecast["backtest"]
+    from db.saved import load_fit
+    from db.store import Store
+
+    with Store(store, read_only=True) as opened:
+        first = load_fit(opened, "best")
+    ok(*shlex.split(first.command)[1:], "--replace")
+    with Store(store, read_only=True) as opened:
+        assert load_fit(opened, "best").fit == first.fit
+        assert load_fit(opened, "best").command == first.command
+    assert ok("verify", "best").row["status"] == "identical"
     shown = ok(
         "fit", "auto", "--family", "chinchilla", *WEB, "--name", "shown", "--bootstrap", "0", "--format", "table"
     )
@@ -109,6 +122,7 @@ def test_calls_that_make_no_sense_are_refused(refused, store):
     assert "no law 'chincilla'" in refused(2, "backtest", "chincilla").err
     assert "takes no --objective" in refused(2, "fit", "auto", "--objective", "lad").err
     assert "--family goes with LAW auto" in refused(2, "fit", "chinchilla", "--family", "compute_optimal").err
+    assert "kaplan_n (of N)" in refused(2, "fit", "auto", "--family", "kaplan").err
     assert "not one a group" in refused(2, "fit", "auto", "--by", "corpus").err
     assert "--tolerance is a share" in refused(2, "backtest", "--landed", "--tolerance", "3").err
     assert "no fit 'nothing'" in refused(2, "backtest", "--landed", "nothing").err

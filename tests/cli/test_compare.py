@@ -42,20 +42,40 @@ def test_is_that_of_the_engine(arms: None, ok: Any, web_runs: Any, query: Any) -
 
 
 def test_the_same_runs_pair(arms: None, ok: Any) -> None:
-    answer = ok("compare", "web", "web2", "--params", "1B", "--tokens", "20B")
+    answer = ok("compare", "web", "web2", "--force", "--params", "1B", "--tokens", "20B")
     assert answer.row["paired"] is True
     assert "Paired: both resampled the same runs." in answer.err
     assert answer.row["multiplied"] is None
-    loose = ok("compare", "web", "web2", "--params", "1B", "--tokens", "20B", "--unpaired")
+    loose = ok("compare", "web", "web2", "--force", "--params", "1B", "--tokens", "20B", "--unpaired")
     assert loose.row["paired"] is False
     assert "Not paired: as asked for." in loose.err
     width = [a.row["difference_high"] - a.row["difference_low"] for a in (answer, loose)]
     assert width[0] < width[1]
 
 
+def test_the_same_rows_are_refused(arms: None, ok: Any, refused: Any) -> None:
+    err = refused(1, "compare", "web", "web2", *FLOP).err
+    assert "The fits web and web2 are of the same 29 rows" in err
+    assert "the law (chinchilla of web, skaling of web2), and not one of recipes" in err
+    answer = ok("compare", "web", "web2", "--force", *FLOP)
+    assert (answer.row["law_a"], answer.row["law_b"]) == ("chinchilla", "skaling")
+    assert answer.row["objective_a"] == answer.row["objective_b"] == "huber(0.001) on log residuals"
+    assert answer.row["backtest_a"].startswith("Back-test at x") or "No back-test" in answer.row["backtest_a"]
+    assert "A = web: the law chinchilla, huber(0.001) on log residuals" in answer.err
+    assert "The form of both laws is taken as true" in answer.err
+    assert "The unit of web and web2 is assumed" in answer.err
+    itself = ok("compare", "web", "web", "--force", *FLOP)
+    assert "B reaches the loss of A with the same compute" in itself.err
+
+
+def test_another_law_on_other_rows_is_said_loudly(arms: None, ok: Any) -> None:
+    err = ok("compare", "code1", "web2", *FLOP).err
+    assert "NOT LIKE WITH LIKE: the law (chinchilla of code1, skaling of web2) differs" in err
+
+
 def test_another_seed_does_not_pair(arms: None, ok: Any) -> None:
     ok("fit", "skaling", "--where", "corpus = 'web'", "--name", "web3", "--bootstrap", "60", "--seed", "4")
-    answer = ok("compare", "web", "web3", *FLOP)
+    answer = ok("compare", "web", "web3", "--force", *FLOP)
     assert answer.row["paired"] is False
     assert "with different seeds" in answer.err
 
@@ -70,14 +90,14 @@ def test_clusters_of_the_same_names_pair(store: Path, ok: Any) -> None:
 
 
 def test_a_table_for_people(arms: None, ok: Any) -> None:
-    text = ok("compare", "web", "web2", *FLOP, "--format", "table").out
+    text = ok("compare", "web", "web2", "--force", *FLOP, "--format", "table").out
     assert "web better in" in text
     assert "compute multiplier" in text
     assert "C = 1e22" in text
 
 
 def test_a_verdict_to_fail_on(arms: None, run: Any) -> None:
-    answer = run("compare", "web", "web2", *FLOP, "--fail-on", "extrapolating")
+    answer = run("compare", "web", "web2", "--force", *FLOP, "--fail-on", "extrapolating")
     assert answer.code == 1
     assert answer.rows[0]["verdict"].startswith("extrapolating x")
 
@@ -91,7 +111,7 @@ def test_a_verdict_to_fail_on(arms: None, run: Any) -> None:
         (2, ("web", "code1", "--at", "x=3"), "takes N, D"),
         (2, ("web", "curve", *FLOP), "The fit web is of a law of N, D and curve of one of x"),
         (2, ("web", "nothing", *FLOP), "no fit 'nothing'"),
-        (2, ("curve", "curve", "--at", "x=1e22"), "The fit curve has no bootstrap replicates"),
+        (2, ("curve", "curve", "--at", "x=1e22", "--force"), "The fit curve has no bootstrap replicates"),
     ],
 )
 def test_refusals(code: int, words: tuple[str, ...], message: str, arms: None, refused: Any) -> None:

@@ -52,7 +52,25 @@ def test_numbers_that_moved_are_exit_code_1(store: Path, run: Any) -> None:
     answer = run("verify", "web")
     assert answer.code == 1
     assert answer.row["status"] == "numbers moved"
-    assert {m["quantity"] for m in answer.row["moved"]} == {f"se of {k}" for k in ("E", "A", "B", "alpha", "beta")}
+    quantities = {m["quantity"] for m in answer.row["moved"]}
+    assert quantities >= {"seed", "replicates", *(f"se of {k}" for k in ("E", "A", "B", "alpha", "beta"))}
+    assert "E" not in quantities
+
+
+def test_rows_that_left_the_store_are_one_exit_code(store: Path, ok: Any, refused: Any) -> None:
+    [source] = {row["source_id"] for row in ok("sql", "SELECT source_id FROM sources").rows}
+    ok("rm", "source", source)
+    for words in (
+        ("report", "web"),
+        ("profile", "web", "--parameter", "E"),
+        ("backtest", "web"),
+        ("plan", "web", "--budget", "1e20", "--target", "1e22"),
+    ):
+        err = refused(4, *words).err
+        assert "rows of the fit 'web' are no longer in the store: 29 rows then, none now" in err
+        assert "forecast, allocate and compare still work" in err
+        assert "scaling ingest" in err
+    assert ok("forecast", "web", "--params", "1B", "--tokens", "20B").row["fit"] == "web"
 
 
 def test_a_damaged_fit_is_exit_code_3_alone_and_a_row_among_others(store: Path, run: Any, refused: Any) -> None:

@@ -1,5 +1,7 @@
 """Intervals hold the truth as often as they say: a thousand simulated sweeps for every law of the book.
 
+Most fits start at the truth, for speed; those that search end at the same optimum.
+
 Bands are those of a binomial count at a false-alarm rate of 1e-4; seeds are fixed. All levels come from the same fits.
 """
 
@@ -15,12 +17,13 @@ from scaling.fitting.walk import Setting
 from scaling.laws.book import find_law, law_names
 
 SIMULATIONS = 1000
+ALWAYS = ("chinchilla", "power")
 QUICK = ("chinchilla", "kaplan", "multiplicative", "power", "power_floor", "shifted_power", "skaling")
 
 
 def sooner(names):
-    """Parametrise: laws that are quick to fit always, the others among the slow tests."""
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    """Parametrise: two laws always, the others among the slow tests."""
+    return [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def test_the_bands_are_the_published_ones(coverage):
@@ -43,6 +46,77 @@ def test_t_intervals_cover(name, coverage):
     case = coverage.cases[name]
     shares = coverage.shares(simulated(find_law(name), case), case)
     assert coverage.outside(shares, SIMULATIONS) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chinchilla", "gadre", "power_floor"])
+def test_fits_that_search_cover_as_those_that_start_at_the_truth(name, coverage):
+    case, law = coverage.cases[name], find_law(name)
+    told = list(simulated(law, case, 200))
+    searching = list(simulated(law, case, 200, start=None))
+    for (one, _), (other, _) in zip(told, searching, strict=True):
+        assert other.diagnostics.starts > 10
+        assert other.theta == pytest.approx(one.theta, rel=1e-5)
+    assert coverage.outside(coverage.shares(searching, case), 200) == {}
+
+
+WEIGHTED = {"n": 60, "scatter": 0.01, "truth": {"E": 2.0, "A": 3.0, "alpha": 0.5}}
+
+
+def weighted_power(kind, simulations, objective="squared"):
+    """Fits of power_floor to rows of weight 0.2 or 5 at random, whose variance is even or one by the weight."""
+    truth = WEIGHTED["truth"]
+    for i in range(simulations):
+        rng = np.random.default_rng([20260606, i])
+        x = np.exp(rng.uniform(0, np.log(1e4), WEIGHTED["n"]))
+        weights = np.where(rng.random(WEIGHTED["n"]) < 0.5, 0.2, 5.0)
+        noise = WEIGHTED["scatter"] * rng.standard_normal(WEIGHTED["n"])
+        loss = (2 + 3 / x**0.5) * np.exp(noise / np.sqrt(weights) if kind == "precision" else noise)
+        fit = scaling.fit(
+            "power_floor", {"x": x}, loss, objective=objective, weights=weights, start=truth, bootstrap=0
+        )  # fmt: skip
+        yield fit, x, loss, weights
+
+
+@pytest.mark.parametrize(
+    ("kind", "objective"),
+    [("importance", "squared"), ("precision", "squared"),
+     pytest.param("importance", "huber", marks=pytest.mark.slow),
+     pytest.param("precision", "huber", marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_weighted_fits_cover_whatever_the_weights_stand_for(kind, objective, coverage):
+    truth = WEIGHTED["truth"]
+    inside = {(what, level): [] for k in truth for what in (k, f"profile of {k}") for level in coverage.levels}
+    for fit, x, loss, weights in weighted_power(kind, 200, objective):
+        for name, value in truth.items():
+            p = scaling.profile_test(fit, {"x": x}, loss, {name: value}, weights=weights)
+            for level in coverage.levels:
+                low, high = fit.interval(name, level)
+                inside[name, level].append(low <= value <= high)
+                inside[f"profile of {name}", level].append(p >= 1 - level)
+    assert coverage.outside({key: float(np.mean(hits)) for key, hits in inside.items()}, 200) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [12, 20])
+def test_t_intervals_of_few_clusters_cover(clusters, coverage):
+    truth = WEIGHTED["truth"]
+    groups = np.repeat(np.arange(clusters), 5)
+    inside = {(name, level): [] for name in truth for level in coverage.levels}
+    for i in range(SIMULATIONS):
+        rng = np.random.default_rng([20260707, i])
+        x = np.exp(rng.uniform(0, np.log(1e4), 5 * clusters))
+        noise = 0.006 * rng.standard_normal(5 * clusters) + 0.008 * rng.standard_normal(clusters)[groups]
+        loss = (2 + 3 / x**0.5) * np.exp(noise)
+        fit = scaling.fit(
+            "power_floor", {"x": x}, loss, objective="squared", groups=groups, start=truth, bootstrap=0
+        )  # fmt: skip
+        assert fit.verdict == ("weak" if clusters < 20 else "ok")
+        for name, value in truth.items():
+            for level in coverage.levels:
+                low, high = fit.interval(name, level)
+                inside[name, level].append(low <= value <= high)
+    assert coverage.outside({key: float(np.mean(hits)) for key, hits in inside.items()}, SIMULATIONS) == {}
 
 
 def noisy_chinchilla(case, noise, simulations=SIMULATIONS, **settings):
@@ -73,12 +147,34 @@ def clustered(coverage):
     return replace(coverage.cases["chinchilla"], inputs=inputs), noise, groups
 
 
+@pytest.mark.slow
 def test_huber_covers_under_heavy_tails(coverage):
     case, noise = heavy_tailed(coverage)
     shares = coverage.shares(noisy_chinchilla(case, noise, objective="huber", bootstrap=0), case, each_level=True)
     assert coverage.outside(shares, SIMULATIONS) == {}
 
 
+# Twelve rows a parameter at least; farseer needs less noise than the others, as above.
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "scatter", "count"), [("gadre", 0.003, 1000), ("kaplan", 0.003, 1000),
+                                                        ("farseer", 0.0003, 200)])  # fmt: skip
+def test_huber_covers_under_heavy_tails_for_other_laws(name, scatter, count, coverage):
+    case, law = coverage.cases[name], find_law(name)
+    if name != "farseer":
+        case = replace(case, inputs=coverage.crossed((1e7, 2e8), (1e10, 2e12), 16, 15))
+
+    def fits():
+        for i in range(count):
+            rng = np.random.default_rng([20260808, i])
+            loss = case.mean * np.exp(scatter * rng.standard_t(3, len(case.mean)))
+            truth = {key: case.truth[key] for key in law.parameter_names}
+            fit = scaling.fit(law, case.inputs, loss, objective="huber", start=truth, bootstrap=0)
+            yield fit, scatter * rng.standard_t(3)
+
+    assert coverage.outside(coverage.shares(fits(), case, each_level=True), count) == {}
+
+
+@pytest.mark.slow
 def test_clusters_cover_where_rows_share_their_noise(coverage):
     case, noise, groups = clustered(coverage)
 
@@ -167,11 +263,7 @@ def test_profiles_of_huber_cover_under_heavy_tails(coverage):
 def test_profiles_cover_where_rows_share_their_noise(coverage):
     case, noise, groups = clustered(coverage)
     fits = with_losses(case, lambda rng: noise(rng)[0], 500, objective="squared", groups=groups)
-    shares = inside_profiles(coverage, fits, case, groups)
-    # Five parameters at once are scaled by the mean of five ratios, which is right on average only.
-    joint = {level: shares.pop(("all of them", level)) for level in coverage.levels}
-    assert coverage.outside(shares, 500) == {}
-    assert 0.85 <= joint[0.95] <= 1
+    assert coverage.outside(inside_profiles(coverage, fits, case, groups), 500) == {}
 
 
 WEAK_DESIGNS = {
@@ -182,7 +274,9 @@ WEAK_DESIGNS = {
 }
 
 
-@pytest.mark.parametrize("design", list(WEAK_DESIGNS))
+@pytest.mark.parametrize(
+    "design", ["few rows", *(pytest.param(d, marks=pytest.mark.slow) for d in list(WEAK_DESIGNS)[:-1])]
+)
 def test_weak_designs_widen_or_refuse(design, coverage):
     simulations = 25
     case = replace(coverage.cases["chinchilla"], inputs=WEAK_DESIGNS[design])

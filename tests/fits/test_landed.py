@@ -13,6 +13,8 @@ from db.choosing import choose_runs
 from db.fits import fit_runs, remove_fit, save_predictions, with_backtest
 from db.saved import load_fit, rows_of
 from db.select import Question
+from db.verify import IDENTICAL, verify_fit
+from reports.backtest_rows import landed_text
 from scaling.errors import InputDataError, UsageError
 
 WEB = Question(where="corpus = 'web'")
@@ -108,6 +110,19 @@ def test_the_summary_counts_what_was_inside(store, forecast, tmp_path):
     assert math.isnan(landed_summary([])["rms"])
 
 
+def test_a_forecast_that_was_saved_twice_counts_once(store, forecast, tmp_path):
+    said = forecast.fit.predict(TARGET, level=0.9)
+    save_predictions(store, forecast, [TARGET, TARGET], [said, forecast.fit.predict(TARGET, level=0.5)])
+    later(store, tmp_path / "big.csv", [f"big,web,2e10,4e11,{said.mean}"])
+    landed, _ = score_landed(store)
+    assert len(landed) == 3
+    summary = landed_summary(landed)
+    assert (summary["n"], summary["saved"], summary["runs"]) == (1, 3, 1)
+    assert summary["intervals"] == 2  # one at each level
+    assert summary["nominal"] == pytest.approx(0.7)
+    assert "1 forecast of 1 run scored (2 saved again count no second time)" in landed_text(summary, 0)
+
+
 def test_a_bad_tolerance_and_an_unknown_fit_are_refused(store, forecast):
     with pytest.raises(UsageError, match="--tolerance is a share"):
         score_landed(store, tolerance=2)
@@ -162,6 +177,22 @@ def test_what_is_chosen_can_be_fitted_again_from_the_store(store, ask, monkeypat
     assert saved.config["chosen_from"] == ["chinchilla", "multiplicative"]
     assert len(rows_of(store, saved)) == made.best.n_obs
     assert ask("SELECT count(*) FROM predictions WHERE kind = 'backtest'") == [(len(made.best.backtest),)]
+    assert verify_fit(store, "best").status == IDENTICAL
+    backtest_fit(store, "best", bootstrap=0)
+    assert load_fit(store, "best").fit.rivals == made.best.rivals
+
+
+def test_a_trimmed_fit_is_not_back_tested_on_other_rows(store, tmp_path, monkeypatch):
+    import scaling.selection
+
+    monkeypatch.setitem(scaling.selection.select.__kwdefaults__, "trims", ("smallest 25 %",))
+    monkeypatch.setattr(scaling.selection, "_ROWS_A_PARAMETER", 2)
+    choose_runs(store, "chinchilla", WEB, name="large", bootstrap=0)
+    later(store, tmp_path / "small.csv", ["small,web,1e7,2e8,5.9"])  # below what the trimming kept
+    assert verify_fit(store, "large").status == IDENTICAL
+    with pytest.raises(InputDataError, match="was chosen on have changed") as refused:
+        backtest_fit(store, "large")
+    assert "scaling fit auto --family chinchilla" in str(refused.value.hint)
 
 
 def test_a_trimming_becomes_a_condition_that_landed_runs_need_not_meet(store, tmp_path, monkeypatch):
@@ -174,6 +205,14 @@ def test_a_trimming_becomes_a_condition_that_landed_runs_need_not_meet(store, tm
     assert saved.fit.n_obs == made.best.n_obs < 19
     assert "loss <= " in saved.config["question"]["where"]
     assert saved.config["untrimmed"] == "corpus = 'web'"
+    assert saved.command == (
+        "scaling fit auto --family chinchilla --where 'corpus = '\"'\"'web'\"'\"'' --bootstrap 0 --seed 0 --name low"
+    )
+    assert verify_fit(store, "low").status == IDENTICAL
+    _, again = backtest_fit(store, "low")
+    assert again == made.best.backtest  # trimmed anew at every cut-off, not twice
+    assert again.trim == "highest 10 %"
+    assert load_fit(store, "low").fit == saved.fit
     save_predictions(store, saved, [TARGET], [saved.fit.predict(TARGET, force=True)])
     later(store, tmp_path / "bad.csv", ["bad,web,2e10,4e11,11.0"])
     [one], _ = score_landed(store)

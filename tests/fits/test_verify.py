@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from db.fits import fit_runs
+from db.fits import fit_runs, with_backtest
+from db.macros import macro_sql
 from db.removal import remove_run, remove_source
 from db.saved import load_fit
 from db.select import Question
@@ -41,7 +42,27 @@ class TestIdentical:
         assert (found.status, found.n_then, found.n_now) == ("identical", 19, 19)
         assert found.largest == 0
         assert found.moved == ()
-        assert found.sentences == ("All estimates and all 30 replicates are the same to the last bit.",)
+        assert found.sentences == (
+            "All estimates and all 30 replicates are the same to the last bit, and so are the residuals, the ranges, "
+            "the covariance and what the verdict is made of.",
+        )
+
+    def test_the_back_test_is_run_again(self, store: Store) -> None:
+        fit_runs(store, "chinchilla", WEB, name="held", bootstrap=0, finish=with_backtest)
+        found = verify_fit(store, "held")
+        assert found.status == "identical"
+        assert found.sentences[-1] == "So is its back-test, run again."
+        edit(store, "fit", lambda t: t["backtest"]["error"].__setitem__(0, 0.123), "held")
+        found = verify_fit(store, "held")
+        assert found.status == "numbers moved"
+        [moved] = found.moved
+        assert (moved.quantity, moved.stored) == ("back-test: error", 0.123)
+
+    def test_of_a_chosen_law_the_choice_is_not_run_again(self, fitted: Store) -> None:
+        edit(fitted, "config", lambda t: t.update(family="compute_optimal"))
+        assert (
+            "selection (the rivals, their weights, the trimming) was not run" in verify_fit(fitted, "web").sentences[-1]
+        )
 
     @pytest.mark.parametrize(
         ("law", "question", "settings"),
@@ -75,21 +96,73 @@ class TestIdentical:
 
     def test_to_nine_digits_is_identical_and_says_so(self, fitted: Store) -> None:
         edit(fitted, "fit", lambda t: t["estimates"].update(alpha=t["estimates"]["alpha"] * (1 + 1e-11)))
+        saved = load_fit(fitted, "web")
+        statement = macro_sql("web", saved.fit, saved.arguments)
+        fitted.connection.execute("UPDATE fits SET macro_sql = ?", [statement]).fetchall()
+        fitted.connection.execute(statement).fetchall()
         found = verify_fit(fitted, "web")
         assert found.status == "identical"
         assert found.largest == pytest.approx(1e-11, rel=1e-3)
-        assert found.sentences[0].startswith("The estimates agree to 1e-11 of their size")
+        assert found.sentences[0].startswith("The estimates and all 30 replicates agree to 1e-11 of their size")
         assert found.sentences[1] == "The versions of Python and of the libraries are the same."
+
+    def test_replicates_count_for_the_size(self, fitted: Store) -> None:
+        fitted.connection.execute(
+            "UPDATE fit_replicates SET value = value * (1 + 1e-8) WHERE parameter = 'E'"
+        ).fetchall()
+        found = verify_fit(fitted, "web")
+        assert found.status == "identical"
+        assert found.largest == pytest.approx(1e-8, rel=1e-3)
+        assert found.sentences[0].startswith("The estimates and all 30 replicates agree to 1e-8 of their size")
 
 
 class TestMoved:
+    @pytest.mark.parametrize(
+        ("change", "quantity"),
+        [
+            (lambda t: t["residuals"].__setitem__(3, 0.5), "residuals"),
+            (lambda t: t["support"].update(N=[1.0, 2.0]), "support of N"),
+            (lambda t: t["covariance"][0].__setitem__(0, 9.0), "covariance"),
+            (lambda t: t["standard_errors"].update(E=9.0), "se of E"),
+            (lambda t: t["diagnostics"].update(residual_rms=9.0), "diagnostics.residual_rms"),
+            (lambda t: t.update(jackknife=[[1.0] * 5]), "jackknife"),
+            (lambda t: t.update(degrees=3.0), "degrees"),
+            (lambda t: t.update(interval_method="made up"), "interval_method"),
+        ],
+    )
+    def test_names_what_was_altered(self, fitted: Store, change: Any, quantity: str) -> None:
+        edit(fitted, "fit", change)
+        found = verify_fit(fitted, "web")
+        assert found.status == "numbers moved"
+        assert quantity in {m.quantity for m in found.moved}
+
+    def test_one_replicate(self, fitted: Store) -> None:
+        fitted.connection.execute(
+            "UPDATE fit_replicates SET value = value * 1.00001 WHERE parameter = 'E' AND replicate = 7"
+        ).fetchall()
+        assert "replicates" in {m.quantity for m in verify_fit(fitted, "web").moved}
+
+    def test_the_macro_in_the_database(self, fitted: Store) -> None:
+        fitted.connection.execute("CREATE OR REPLACE MACRO web(n_params, n_tokens) AS 2.0").fetchall()
+        found = verify_fit(fitted, "web")
+        assert found.status == "numbers moved"
+        [moved] = found.moved
+        assert (moved.quantity, moved.stored) == ("SQL macro", "(n_params, n_tokens) AS 2.0")
+        fitted.connection.execute("DROP MACRO web").fetchall()
+        assert verify_fit(fitted, "web").moved[0].stored == "missing"
+
+    def test_the_stored_text_of_the_macro(self, fitted: Store) -> None:
+        fitted.connection.execute("UPDATE fits SET macro_sql = macro_sql || ' + 1'").fetchall()
+        assert [m.quantity for m in verify_fit(fitted, "web").moved] == ["stored text of the SQL macro"]
+
     def test_says_which_number_and_by_how_many_standard_errors(self, fitted: Store) -> None:
         fit = load_fit(fitted, "web").fit
         shifted = fit.estimates["alpha"] + 0.5 * fit.standard_errors["alpha"]
         edit(fitted, "fit", lambda t: t["estimates"].update(alpha=shifted))
         found = verify_fit(fitted, "web")
         assert found.status == "numbers moved"
-        [moved] = found.moved
+        moved = found.moved[0]
+        assert {m.quantity for m in found.moved} == {"alpha", "SQL macro", "stored text of the SQL macro"}
         assert (moved.quantity, moved.stored, moved.now) == ("alpha", shifted, fit.estimates["alpha"])
         assert moved.standard_errors == pytest.approx(0.5)
         assert found.sentences[1] == "The versions of Python and of the libraries are the same."
@@ -106,7 +179,9 @@ class TestMoved:
         edit(fitted, "config", lambda t: t["settings"].update(seed=5))
         found = verify_fit(fitted, "web")
         assert found.status == "numbers moved"
-        assert {m.quantity for m in found.moved} == {f"se of {k}" for k in ("E", "A", "B", "alpha", "beta")}
+        quantities = {m.quantity for m in found.moved}
+        assert quantities >= {"seed", "replicates", *(f"se of {k}" for k in ("E", "A", "B", "alpha", "beta"))}
+        assert not quantities & {"E", "A", "B", "alpha", "beta", "objective_value", "residuals"}
 
     def test_another_objective_moves_its_value(self, fitted: Store) -> None:
         edit(fitted, "config", lambda t: t["settings"].update(objective="squared"))

@@ -147,6 +147,7 @@ def test_rows_that_share_an_input_are_refused():
     law = find_law("chinchilla")
     inputs = {"N": np.full(20, 1e8), "D": np.geomspace(1e9, 1e11, 20)}
     assert why_not(law, inputs, np.ones(20, bool)) == "all rows that are left have the same N (1e8)"
+    assert why_not(law, inputs, np.arange(20) < 1).startswith("1 row is left for the 5 parameters, and at least 9")
     assert why_not(law, inputs, np.arange(20) < 8).startswith("8 rows are left for the 5 parameters, and at least 9")
 
 
@@ -223,6 +224,59 @@ def test_the_share_missed_is_drawn_towards_the_usual_one():
     assert made.missed_share() == pytest.approx(by_hand, rel=1e-12)
 
 
+def test_a_fit_is_back_tested_as_it_was_fitted(data):
+    inputs, loss = data
+    pulled = scaling.fit("chinchilla", inputs, loss, penalty={"alpha": (0.2, 1e3)}, bootstrap=0)
+    found = scaling.backtest_law(pulled, inputs, loss, bootstrap=0)
+    cut = np.unique(found.cut)[-1]
+    left = 6 * inputs["N"] * inputs["D"] <= cut * 1.001
+    some = {k: v[left] for k, v in inputs.items()}
+    by_hand = scaling.fit("chinchilla", some, loss[left], penalty={"alpha": (0.2, 1e3)}, bootstrap=0)
+    assert by_hand.estimates["alpha"] == pytest.approx(0.2, abs=0.02)
+    target = {k: v[found.row[found.cut == cut]] for k, v in inputs.items()}
+    np.testing.assert_allclose(found.predicted[found.cut == cut], by_hand.evaluate(target)[0], rtol=1e-8)
+    plain = scaling.backtest_law("chinchilla", inputs, loss, bootstrap=0)
+    assert np.max(np.abs(plain.predicted / found.predicted - 1)) > 1e-3
+
+
+def test_weights_count_in_every_refit(data):
+    inputs, loss = data
+    weights = np.random.default_rng(0).uniform(0.1, 5, len(loss))
+    weights[[3, 40]] = 0
+    weighted = scaling.fit("chinchilla", inputs, loss, weights=weights, bootstrap=0)
+    with pytest.raises(UsageError, match="made with weights, which it does not keep"):
+        scaling.backtest_law(weighted, inputs, loss, bootstrap=0)
+    found = scaling.backtest_law(weighted, inputs, loss, weights=weights, bootstrap=0)
+    assert found.n_rows == len(loss) - 2
+    assert not {3, 40} & set(found.row.tolist())
+    np.testing.assert_array_equal(found.observed, loss[found.row])
+    cut = np.unique(found.cut)[-1]
+    left = 6 * inputs["N"] * inputs["D"] <= cut * 1.001
+    some = {k: v[left] for k, v in inputs.items()}
+    by_hand = scaling.fit("chinchilla", some, loss[left], weights=weights[left], bootstrap=0)
+    target = {k: v[found.row[found.cut == cut]] for k, v in inputs.items()}
+    np.testing.assert_allclose(found.predicted[found.cut == cut], by_hand.evaluate(target)[0], rtol=1e-8)
+
+
+def test_a_trimmed_fit_needs_the_rows_before_its_trimming():
+    inputs, loss = runs()
+    made = scaling.select(
+        ["multiplicative"], inputs, loss, objectives="squared", trims="smallest 25 %", bootstrap=0
+    )  # fmt: skip
+    assert scaling.backtest_law(made.best, inputs, loss) == made.best.backtest
+    keep = trimmed("smallest 25 %", 6 * inputs["N"] * inputs["D"], loss)
+    with pytest.raises(UsageError, match=r"left out rows \(trimmed: smallest 25 %\)"):
+        scaling.backtest_law(made.best, {k: v[keep] for k, v in inputs.items()}, loss[keep])
+
+
+def test_the_sentence_says_which_intervals_it_counts(found):
+    text = found.sentence(6)
+    assert "% of the 90 % intervals of parameters and scatter alone held the outcome" in text
+    one = found.at(found.largest_factor)
+    counts = found.sentence(found.largest_factor)
+    assert f"{one.n} forecast{'s' if one.n > 1 else ''} of {one.runs} held-out run" in counts
+
+
 def test_the_same_call_gives_the_same_answer(data, found):
     assert scaling.backtest_law("chinchilla", *data, bootstrap=40) == found
     assert scaling.backtest_law(scaling.fit("chinchilla", *data, bootstrap=0), *data, bootstrap=40) == found
@@ -236,3 +290,6 @@ def test_bad_settings_are_refused(data):
     with pytest.raises(UsageError, match="is no trimming"):
         scaling.backtest_law("chinchilla", *data, trim="some")
     assert LADDER[0] > 1
+    for steps in ([0.5, 1, 2], [2, float("nan")], [-3], [float("inf")], ["2"], []):
+        with pytest.raises(UsageError, match="numbers above 1"):
+            scaling.backtest_law("chinchilla", *data, steps=steps)

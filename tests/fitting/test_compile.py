@@ -85,7 +85,9 @@ def rho(objective, r):
 
 
 @pytest.mark.parametrize("logged", [False, True], ids=["natural", "logged"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("data_constrained", "precision") else n for n in CASES]
+)
 def test_derivatives_agree_with_numerical_ones(name, logged):
     law, inputs, truth, observed = case(name)
     value, p = mp_function(law), len(truth)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import scaling
 from scaling.laws.book import law_names
 
+# Many parameters, or slow curves: seconds for each fit.
+LONG = ("data_constrained", "farseer", "gemstones", "precision")
 steady = settings(derandomize=True, deadline=None, max_examples=15)
 
 
@@ -28,7 +30,15 @@ def fitted(name, inputs, observed, **settings_):
 
 @pytest.mark.parametrize(
     ("name", "objective"),
-    [*((name, o) for name in law_names() for o in ("squared", "huber")), ("chinchilla", "lad"), ("power", "lad")],
+    [
+        *(
+            pytest.param(name, o, marks=[pytest.mark.slow] if name in LONG else [])
+            for name in law_names()
+            for o in ("squared", "huber")
+        ),
+        ("chinchilla", "lad"),
+        ("power", "lad"),
+    ],
 )
 def test_the_order_of_the_rows_does_not_matter(name, objective, draw, clean):
     inputs, observed = noisy(name, draw, clean)

@@ -189,7 +189,7 @@ def test_over_estimates_pull_the_law_down(line):
         pytest.param("pinball(0.5)", marks=pytest.mark.slow),
         pytest.param("pinball(0.9)", marks=pytest.mark.slow),
         "pinball(0.9, 20)",
-        "asymmetric(4, 0.01)",
+        pytest.param("asymmetric(4, 0.01)", marks=pytest.mark.slow),
         "asymmetric(4, 1)",
     ],
 )

@@ -195,8 +195,8 @@ def test_blocks_change_nothing(kind, groups, objective, monkeypatch):
     whole = fitted(**settings)
     monkeypatch.setattr(solve_module, "_BLOCK_ELEMENTS", 60 * 7)
     blocks = fitted(**settings)
-    np.testing.assert_allclose(blocks.replicates, whole.replicates, rtol=1e-7)
-    np.testing.assert_allclose(blocks.jackknife, whole.jackknife, rtol=1e-7)
+    np.testing.assert_allclose(blocks.replicates, whole.replicates, rtol=1e-6)
+    np.testing.assert_allclose(blocks.jackknife, whole.jackknife, rtol=1e-6)
 
 
 def test_progress_over_blocks_is_told_to_the_end(monkeypatch):
@@ -206,6 +206,25 @@ def test_progress_over_blocks_is_told_to_the_end(monkeypatch):
     assert told[-1] == (100, 100)
     assert told == sorted(told)
     assert told.count((100, 100)) == 1
+
+
+def test_residuals_do_not_move_between_rows_of_different_weight():
+    weights = np.where(np.arange(60) % 2, 0.2, 5.0)
+    with pytest.raises(UsageError, match="but the weights differ\nTake 'wild'") as caught:
+        fitted(resample="residual", weights=weights)
+    assert caught.value.exit_code == 2
+    same = fitted(resample="residual", weights=np.full(60, 3.0), seed=1)
+    np.testing.assert_allclose(same.replicates, fitted(resample="residual", seed=1).replicates, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["iid", "wild", "dirichlet"])
+def test_rows_of_different_weight_measure_the_scatter_of_the_covariance(kind):
+    # Their noise is even, so a covariance that took the weights as precisions would be too small by a third.
+    weights = np.where(np.arange(60) % 2, 0.2, 5.0)
+    plain = fitted(bootstrap=0, weights=weights)
+    boot = fitted(resample=kind, weights=weights, bootstrap=600)
+    for name, error in plain.standard_errors.items():
+        assert boot.standard_errors[name] == pytest.approx(error, rel=0.3)
 
 
 @pytest.mark.parametrize(("kind", "groups"), KINDS)
@@ -278,7 +297,7 @@ def test_one_group_in_all_is_refused_and_two_are_weak():
     two = fitted(groups=np.arange(60) % 2, bootstrap=0)
     assert two.degrees == 1
     assert two.verdict == "weak"
-    assert "There are only 2 groups to resample; intervals from so few are too narrow." in two.diagnostics.reasons
+    assert any("There are only 2 groups to resample; intervals from" in r for r in two.diagnostics.reasons)
 
 
 def test_weights_that_leave_one_group_are_refused():

@@ -48,7 +48,8 @@ def test_the_text_of_a_fit(plain, boot):
     assert lines[-3:] == [
         "intervals: percentile of 200 cluster bootstrap replicates, seed 0",
         "verdict: weak",
-        "  - There are only 6 groups to resample; intervals from so few are too narrow.",
+        "  - There are only 6 groups to resample; intervals from so few are too narrow: with 12, those of the "
+        "bootstrap at 90 % held the truth in 80 to 87 % of simulated sweeps.",
     ]
 
 

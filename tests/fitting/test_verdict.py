@@ -147,14 +147,16 @@ def test_one_compute_budget_widens_the_intervals():
             assert not np.diff(budget.interval(name)) < 4 * np.diff(spread.interval(name))
 
 
-@pytest.mark.parametrize(("groups", "enough"), [(7, False), (9, True)])
+@pytest.mark.parametrize(("groups", "enough"), [(7, False), (19, False), (20, True)])
 def test_few_groups(groups, enough):
     n, d = cross()
     fit = chinchilla(n, d, loss(n, d) * noise(36), groups=np.arange(36) % groups)
     assert fit.diagnostics.groups == groups
     assert fit.diagnostics.enough_groups is enough
-    reason = f"There are only {groups} groups to resample; intervals from so few are too narrow."
+    reason = f"There are only {groups} groups to resample; intervals from so few are too narrow: with 12, those of the "
+    reason += "bootstrap at 90 % held the truth in 80 to 87 % of simulated sweeps."
     assert (reason in fit.diagnostics.reasons) is not enough
+    assert (fit.verdict == "ok") is enough
 
 
 def test_an_optimum_that_one_start_alone_found_is_not_trusted():
@@ -199,7 +201,7 @@ def test_redundant_parameters_are_found():
         ({"replicates_converged": 0.979, "replicates_at_bound": 0.0}, "weak"),
         ({"replicates_converged": 0.981, "replicates_at_bound": 0.1}, "ok"),
         ({"replicates_converged": 1.0, "replicates_at_bound": 0.101}, "weak"),
-        ({"groups": 7}, "weak"), ({"groups": 8}, "ok"),
+        ({"groups": 19}, "weak"), ({"groups": 20}, "ok"),
         ({"converged": False}, "weak"), ({"wide": ("E",)}, "weak"), ({"at_bound": ("E",)}, "weak"),
         ({"enough_rows": False}, "not identified"), ({"constant_inputs": ("N",)}, "not identified"),
         ({"converged": False, "enough_rows": False}, "not identified"),

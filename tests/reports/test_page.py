@@ -11,8 +11,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from reports import Alternative, RefusedRow, Source, Target, render_report
+import scaling
+from reports import Alternative, RefusedRow, ReportInput, Source, Target, answer, render_report
+from reports.backtest import of_targets
+from reports.prose import rows_used
 from reports.style import SENTINELS
+from reports.tables import of_allocation, of_alternatives, of_forecasts, of_growth
+from reports.trust import checks
+from reports.width import of_parts
+from reports.words import made_of
 
 VOID = {"meta", "br", "img", "link", "hr", "input"}
 
@@ -287,3 +294,73 @@ def test_simulated_runs_are_called_so_at_the_top(data, document):
     assert "Simulated data" not in document.all("header")[0]["text"]
     header = Document(render_report(replace(data, simulated=True))).all("header")[0]["text"]
     assert "The run logs behind this page come from a simulator" in header
+
+
+def said_of(data):
+    return {line.question: line for line in checks(answer(data))}
+
+
+def test_a_constant_input_is_contradicted_by_no_check(make, make_runs):
+    inputs, loss = make_runs(40)
+    inputs["D"] = np.full(40, 2e10)
+    data = make("chinchilla", inputs, loss, bootstrap=0)
+    assert data.fit.verdict == "not identified"
+    said = said_of(data)
+    line = said["N and D vary independently"]
+    assert (line.answer, line.number, line.sentence) == ("no", "D constant", "All rows have the same D.")
+    for question in ("Every parameter determined", "Profiles close", "Amplitudes and exponents apart"):
+        assert said[question].answer != "yes", question
+    assert said["Every direction determined"].answer == "no"
+
+
+def test_what_nothing_tells_is_not_judged(data, make, make_runs):
+    inputs, loss = make_runs(40)
+    inputs["D"] = np.full(40, 2e10)
+    fit = make("chinchilla", inputs, loss, bootstrap=0).fit
+    blind = replace(fit.diagnostics, wide=(), profile_open=(), at_bound=())
+    said = said_of(ReportInput("blind", replace(fit, diagnostics=blind), inputs, loss, data.run_ids[:40]))
+    for question in ("Every parameter determined", "Profiles close"):
+        assert (said[question].answer, said[question].number) == ("–", "not judged"), question
+    good = said_of(data)
+    assert (good["Every parameter determined"].answer, good["Profiles close"].answer) == ("yes", "yes")
+
+
+def test_tables_name_objective_condition_and_data(data):
+    page = answer(replace(data, where="corpus = 'web'"))
+    rows = "data: 240 rows of runs.csv where corpus = 'web'."
+    for table in (of_forecasts(page), of_parts(page), of_growth(page), of_allocation(page)):
+        assert f"objective: {data.fit.objective};" in table.note, table.caption
+        assert rows in table.note, table.caption
+    assert made_of(replace(data, where="corpus = 'web'")).endswith(rows)
+
+
+def test_a_trimmed_fit_says_how_many_rows_are_missing(data):
+    past = scaling.backtest_law("chinchilla", data.inputs, data.observed, trim="smallest 25 %")
+    keep = np.argsort(data.inputs["N"] * data.inputs["D"])[60:]
+    inputs = {name: values[keep] for name, values in data.inputs.items()}
+    fit = scaling.fit("chinchilla", inputs, data.observed[keep], bootstrap=60)
+    fit = replace(fit, settings=fit.settings | {"trim": "smallest 25 %"}, backtest=past)
+    other = scaling.fit("chinchilla", inputs, data.observed[keep], objective="squared", bootstrap=0)
+    trimmed = replace(
+        data, fit=fit, inputs=inputs, observed=data.observed[keep], run_ids=data.run_ids[:180],
+        alternatives=(Alternative("squared", other),),
+    )  # fmt: skip
+    said = "trimmed: smallest 25 %, 60 of 240 rows left out"
+    page = answer(trimmed)
+    assert f"the fit was {said}" in rows_used(page)
+    assert said in of_forecasts(page).note
+    assert said in of_alternatives(page).note
+    assert f"They see the trimmed rows only ({said})" in said_of(trimmed)["Alternatives agree"].sentence
+    assert f"objective: {past.objective}, trimmed: smallest 25 %" in of_targets(page).note
+    assert "trimmed" not in rows_used(answer(data))
+    assert "trimmed" not in said_of(data)["Alternatives agree"].sentence
+
+
+def test_only_the_bad_share_of_the_replicates_is_a_reason(data):
+    said = data.fit.diagnostics
+    bad = replace(said, replicates_converged=0.97, replicates_at_bound=0.01)
+    assert "Of the bootstrap replicates only 97 % converged." in bad.reasons
+    both = replace(said, replicates_converged=0.97, replicates_at_bound=0.2)
+    assert "Of the bootstrap replicates only 97 % converged and 20 % ended at a bound." in both.reasons
+    held = replace(said, replicates_converged=1.0, replicates_at_bound=0.2)
+    assert "Of the bootstrap replicates 20 % ended at a bound." in held.reasons
