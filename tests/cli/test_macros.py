@@ -27,8 +27,12 @@ INPUTS = {
     "shared_exponents": ("g=CAST(n_params > 1e8 AS INTEGER)",),
 }
 
+# Their formulas take seconds to differentiate.
+SLOW = ("data_constrained", "farseer", "gemstones", "precision")
+BOOK = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in scaling.law_names()]
 
-@pytest.mark.parametrize("law", scaling.law_names())
+
+@pytest.mark.parametrize("law", BOOK)
 def test_agrees_with_python_for_every_law_of_the_book(law: str, store: Any, ok: Any) -> None:
     inputs = [word for one in INPUTS.get(law, ()) for word in ("--input", one)]
     row = ok("fit", law, *inputs, "--where", "corpus = 'web'", *QUICK, "--name", "mine").row

@@ -30,7 +30,12 @@ def _data(law, make_runs):
     return {"x": x}, (1.7 + 3e3 * x**-0.17) * np.exp(rng.normal(0, 0.01, 48))
 
 
-@pytest.mark.parametrize("law", scaling.law_names())
+# Their formulas take seconds to differentiate.
+SLOW = ("data_constrained", "farseer", "gemstones", "precision")
+BOOK = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in scaling.law_names()]
+
+
+@pytest.mark.parametrize("law", BOOK)
 def test_every_law_of_the_book(law, make, make_runs):
     page = make(law, *_data(law, make_runs))
     assert page.fit.verdict != "not identified"
@@ -83,7 +88,7 @@ def test_many_points_become_pixels(make, make_runs):
     assert '"rows":null' in text
 
 
-@pytest.mark.parametrize("name", scaling.law_names())
+@pytest.mark.parametrize("name", BOOK)
 def test_every_formula_is_typeset(name):
     svg = formula_svg(scaling.find_law(name).latex(), "f", "text")
     assert svg is not None
