@@ -341,6 +341,8 @@ def _interval(values: Array, level: float) -> tuple[float, float]:
     if not len(values):
         return float("nan"), float("nan")
     tails = ((1 - level) / 2, (1 + level) / 2)
-    methods = ("linear", "linear") if np.all(np.isfinite(values)) else ("lower", "higher")
-    low, high = (float(np.quantile(values, q, method=m)) for q, m in zip(tails, methods, strict=True))  # type: ignore[call-overload]
-    return low, high
+    if np.all(np.isfinite(values)):
+        low, high = np.quantile(values, tails)
+    else:
+        low, high = np.quantile(values, tails[0], method="lower"), np.quantile(values, tails[1], method="higher")
+    return float(low), float(high)

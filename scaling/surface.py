@@ -164,7 +164,8 @@ def least_cost(surface: Surface, cost: CostModel, target: Array) -> tuple[Array,
     with np.errstate(invalid="ignore"):
         inside &= log_d > 0  # at less than one token the search has ended, and not the fall of the cost
         lost = surface.wall() >= target
-    return tuple(np.where(lost, np.inf, np.where(inside, x, np.nan)) for x in (log_n, log_d, value))  # type: ignore[return-value]
+    n, d, least = (np.where(lost, np.inf, np.where(inside, x, np.nan)) for x in (log_n, log_d, value))
+    return n, d, least
 
 
 def growth(surface: Surface, cost: CostModel, budgets: Array, log_n: Array) -> tuple[Array, Array]:
