@@ -831,9 +831,9 @@ def allocate(
     from db.saved import load_fit
     from db.store import Store
     from reports.allocation_rows import answer_notes, answer_rows, answer_shown, fit_line
-    from scaling.cost import find_cost
-    from scaling.hardware import find_hardware
-    from scaling.questions import Question, ask
+    from scaling.allocation.cost import find_cost
+    from scaling.allocation.hardware import find_hardware
+    from scaling.allocation.questions import Question, ask
 
     if points is not None and curve is None:
         raise UsageError("--points belongs to a curve of budgets.", "Add --curve LOW:HIGH, or leave --points out.")
@@ -910,7 +910,7 @@ def compare(
     from db.select import shut_out_files
     from db.store import Store
     from reports.compare_rows import comparison_shown
-    from scaling.comparison import multiplier_sentence
+    from scaling.comparison.comparison import multiplier_sentence
 
     budgets = [arguments.size(c, "--flops") for c in flops or ()]
     targets = arguments.targets(params, tokens, at)
@@ -1134,8 +1134,8 @@ def epochs(
     from db.store import Store
     from reports.allocation_rows import fit_about, fit_line
     from reports.epoch_rows import repeated_shown, until_rows, until_sentence, worth_shown
-    from scaling.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
-    from scaling.repetition import PUBLISHED
+    from scaling.allocation.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
+    from scaling.allocation.repetition import PUBLISHED
 
     tokens, budgets, shares = arguments.size(unique, "--unique"), arguments.sizes(flops, "--flops"), share or [0.5, 0.1]
     saved = None

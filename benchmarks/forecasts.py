@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 import scaling
-from scaling.selection import select
+from scaling.selection.select import select
 from scaling.width import parts_of
 
 LEVELS = (0.5, 0.9, 0.95)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import scaling
-from scaling.designs import random_choice
 from scaling.errors import ScalingError
+from scaling.planning.designs import random_choice
 
 Array = NDArray[np.float64]
 

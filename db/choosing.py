@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.store import Store
     from scaling.laws.law import Law
     from scaling.results import Fit
-    from scaling.selection import Selection as Choice
+    from scaling.selection.select import Selection as Choice
 
 
 def choose_runs(
@@ -55,7 +55,7 @@ def choose_runs(
 
     Returns
     -------
-    SavedFit, scaling.selection.Selection
+    SavedFit, scaling.selection.select.Selection
 
     Raises
     ------
@@ -66,7 +66,7 @@ def choose_runs(
     """
     import scaling
     from scaling.laws.book import family_names, find_family
-    from scaling.selection import check_comparable
+    from scaling.selection.select import check_comparable
 
     question = question or Question()
     if question.by:

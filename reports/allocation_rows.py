@@ -18,10 +18,10 @@ from scaling.formatting import (
 )
 
 if TYPE_CHECKING:
-    from scaling.allocation import Allocation
-    from scaling.cost import CostModel
-    from scaling.decision import Decision
-    from scaling.hardware import Hardware
+    from scaling.allocation.allocate import Allocation
+    from scaling.allocation.cost import CostModel
+    from scaling.allocation.decision import Decision
+    from scaling.allocation.hardware import Hardware
     from scaling.results import Fit
 
 Row = dict[str, Any]
@@ -60,7 +60,7 @@ def answer_rows(
     fit : Fit
         The law behind it.
     answer : Allocation or Decision
-        From `scaling.questions.ask`.
+        From `scaling.allocation.questions.ask`.
     cost : CostModel
         What was counted.
     hardware : Hardware, optional
@@ -90,7 +90,7 @@ def answer_shown(
 
     `whole_curve` shows the joint band of all budgets in place of the interval of each.
     """
-    from scaling.allocation import Allocation
+    from scaling.allocation.allocate import Allocation
 
     if isinstance(answer, Allocation):
         shown = _curve_shown(fit, answer) if whole_curve else allocation_shown(fit, answer)
@@ -107,8 +107,8 @@ def answer_notes(
     answer: Allocation | Decision, cost: CostModel, hardware: Hardware | None, *, whole_curve: bool = False
 ) -> list[str]:
     """Return the sentences that belong to an answer: cost model, intervals, extrapolation, assumptions."""
-    from scaling.allocation import Allocation
-    from scaling.cost import SIX_N_D
+    from scaling.allocation.allocate import Allocation
+    from scaling.allocation.cost import SIX_N_D
 
     cost_text = "C = 6 N D" if cost == SIX_N_D else f"C = {answer.cost}"
     lines = [

@@ -11,7 +11,7 @@ from reports.comparison import AlternativeAnswer, ask, typical_residual
 from reports.course import FRONTIER, RATIO, Course, course_of
 from reports.inputs import ReportInput, Target
 from reports.words import describe, sentence
-from scaling.allocation import FLOP_PER_PARAMETER_TOKEN, Allocation, allocate
+from scaling.allocation.allocate import FLOP_PER_PARAMETER_TOKEN, Allocation, allocate
 from scaling.errors import ScalingError
 from scaling.prediction import Prediction
 from scaling.results import Fit

@@ -9,7 +9,7 @@ from reports.terminal import render
 from scaling.formatting import UNKNOWN, format_count, format_number, format_percent
 
 if TYPE_CHECKING:
-    from scaling.side_by_side import Approaches
+    from scaling.approaches.side_by_side import Approaches
 
 Rows = list[dict[str, Any]]
 _WORDS = {"N": "params", "D": "tokens"}

@@ -19,7 +19,7 @@ from scaling.formatting import (
 if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
     from scaling.prediction import Prediction
-    from scaling.selection import Selection
+    from scaling.selection.select import Selection
 
 Rows = list[dict[str, Any]]
 

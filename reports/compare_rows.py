@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scaling.comparison import difference_text, multiplier_text
+from scaling.comparison.comparison import difference_text, multiplier_text
 from scaling.formatting import format_factor, format_interval, format_number, format_percent
 
 if TYPE_CHECKING:
-    from scaling.comparison import Comparison
+    from scaling.comparison.comparison import Comparison
 
 Rows = list[dict[str, Any]]
 

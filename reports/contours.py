@@ -12,7 +12,7 @@ from reports.course import FRONTIER
 from reports.series import FigureData, Series
 from reports.style import INK, LAW, MUTED, new_figure, place_labels, points, scale_axis, styled
 from reports.words import input_name, level_text, made_of, numbering, output_name, shortest
-from scaling.allocation import Allocation, allocate
+from scaling.allocation.allocate import Allocation, allocate
 from scaling.formatting import format_count, format_number, format_plural
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.words import input_name, is_count
-from scaling.allocation import FLOP_PER_PARAMETER_TOKEN, allocate
+from scaling.allocation.allocate import FLOP_PER_PARAMETER_TOKEN, allocate
 from scaling.errors import VerdictError
 from scaling.formatting import format_number
 from scaling.results import Fit

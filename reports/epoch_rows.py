@@ -11,7 +11,7 @@ from reports.rows import with_interval
 from scaling.formatting import UNKNOWN, format_count, format_factor, format_interval, format_number, format_percent
 
 if TYPE_CHECKING:
-    from scaling.data_constrained import EpochWorth, RepeatedAllocation
+    from scaling.allocation.data_constrained import EpochWorth, RepeatedAllocation
 
 Rows = list[dict[str, Any]]
 

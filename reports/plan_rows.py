@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaling.plan import Plan
+    from scaling.planning.plan import Plan
 
 
 def plan_row(name: str, plan: Plan) -> dict[str, Any]:

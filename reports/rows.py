@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scaling.formatting import UNKNOWN, format_count, format_factor, format_interval, format_number
 
 if TYPE_CHECKING:
-    from scaling.allocation import Allocation
+    from scaling.allocation.allocate import Allocation
     from scaling.laws.law import Law
     from scaling.prediction import Prediction
     from scaling.results import Fit

@@ -29,13 +29,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaling.allocation import Allocation, allocate
-    from scaling.approaches import compare_approaches
-    from scaling.comparing import compare
-    from scaling.comparison import Comparison
-    from scaling.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
-    from scaling.deadweight import catch_up, overhead
-    from scaling.decision import Decision
+    from scaling.allocation.allocate import Allocation, allocate
+    from scaling.allocation.data_constrained import allocate_repeated, epochs_until, worth_of_epochs
+    from scaling.allocation.deadweight import catch_up, overhead
+    from scaling.allocation.decision import Decision
+    from scaling.allocation.given import compute_for_loss, given_params, given_tokens
+    from scaling.approaches.compare import compare_approaches
+    from scaling.approaches.side_by_side import Approaches
+    from scaling.comparison.compare import compare
+    from scaling.comparison.comparison import Comparison
     from scaling.downstream import chain
     from scaling.fitting.backtest import Backtest
     from scaling.fitting.diagnostics import Diagnostics
@@ -43,34 +45,32 @@ if TYPE_CHECKING:
     from scaling.fitting.holdout import backtest_law
     from scaling.fitting.objective import Objective
     from scaling.fitting.profile import Profile, ProfileRegion, profile_likelihood, profile_region, profile_test
-    from scaling.given import compute_for_loss, given_params, given_tokens
     from scaling.laws.book import family_names, find_family, find_law, law_names
     from scaling.laws.law import Law
-    from scaling.plan import Plan
-    from scaling.planning import plan_runs
+    from scaling.planning.plan import Plan
+    from scaling.planning.plan_runs import plan_runs
     from scaling.prediction import Prediction
     from scaling.results import Fit
     from scaling.rivals import Rival
-    from scaling.selection import Selection, select
-    from scaling.side_by_side import Approaches
+    from scaling.selection.select import Selection, select
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Allocation": "scaling.allocation",
-    "allocate": "scaling.allocation",
-    "Approaches": "scaling.side_by_side",
-    "compare_approaches": "scaling.approaches",
-    "Comparison": "scaling.comparison",
-    "compare": "scaling.comparing",
-    "Plan": "scaling.plan",
-    "plan_runs": "scaling.planning",
-    "Decision": "scaling.decision",
-    "catch_up": "scaling.deadweight",
-    "compute_for_loss": "scaling.given",
-    "given_params": "scaling.given",
-    "given_tokens": "scaling.given",
-    "overhead": "scaling.deadweight",
+    "Allocation": "scaling.allocation.allocate",
+    "allocate": "scaling.allocation.allocate",
+    "Approaches": "scaling.approaches.side_by_side",
+    "compare_approaches": "scaling.approaches.compare",
+    "Comparison": "scaling.comparison.comparison",
+    "compare": "scaling.comparison.compare",
+    "Plan": "scaling.planning.plan",
+    "plan_runs": "scaling.planning.plan_runs",
+    "Decision": "scaling.allocation.decision",
+    "catch_up": "scaling.allocation.deadweight",
+    "compute_for_loss": "scaling.allocation.given",
+    "given_params": "scaling.allocation.given",
+    "given_tokens": "scaling.allocation.given",
+    "overhead": "scaling.allocation.deadweight",
     "Backtest": "scaling.fitting.backtest",
     "backtest_law": "scaling.fitting.holdout",
     "Diagnostics": "scaling.fitting.diagnostics",
@@ -84,17 +84,17 @@ _HOMES = {
     "find_law": "scaling.laws.book",
     "family_names": "scaling.laws.book",
     "find_family": "scaling.laws.book",
-    "allocate_repeated": "scaling.data_constrained",
-    "epochs_until": "scaling.data_constrained",
-    "worth_of_epochs": "scaling.data_constrained",
+    "allocate_repeated": "scaling.allocation.data_constrained",
+    "epochs_until": "scaling.allocation.data_constrained",
+    "worth_of_epochs": "scaling.allocation.data_constrained",
     "chain": "scaling.downstream",
     "law_names": "scaling.laws.book",
     "Law": "scaling.laws.law",
     "Fit": "scaling.results",
     "Prediction": "scaling.prediction",
     "Rival": "scaling.rivals",
-    "Selection": "scaling.selection",
-    "select": "scaling.selection",
+    "Selection": "scaling.selection.select",
+    "select": "scaling.selection.select",
 }
 
 __all__ = [

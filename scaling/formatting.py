@@ -8,7 +8,7 @@ The rounding rule
 * **An interval** is cut at the decimal place that the rule gives for half its width; one whose ends are a factor of ten
   or more apart keeps two significant digits of each.
 * **An error or width below 1e-12 of the value** is rounding of the arithmetic: both are written as bare numbers.
-* **A bare number** has four significant digits.
+* **A bare number** has four significant digits; a whole number, but for rounding of the arithmetic, shows no decimals.
 * **Counts** of parameters and tokens from a thousand on carry K, M, B or T and three significant digits.
 * From 1e6 on, and below 1e-3, powers of ten are written as in ``5.76e23``.
 * What is unknown is written ``unknown``; never 0 and never an empty cell.
@@ -53,7 +53,7 @@ def format_number(value: float | None, digits: int = 4) -> str:
         return _scientific(value, digits - 1, trim=True)
     place = digits - 1 - exponent
     text = f"{round(value, place):.{max(place, 0)}f}"
-    return _trim(text) if float(value).is_integer() else text
+    return _trim(text) if abs(value - round(value)) <= _ROUNDING * abs(value) else text
 
 
 def format_estimate(value: float, error: float) -> str:

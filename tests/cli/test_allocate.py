@@ -10,7 +10,7 @@ import pytest
 import scaling
 from db.saved import load_fit
 from db.store import Store
-from scaling.cost import FormulaCost, TransformerCost
+from scaling.allocation.cost import FormulaCost, TransformerCost
 from scaling.downstream import chain
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling.data_constrained import allocate_repeated, worth_of_epochs
+from scaling.allocation.data_constrained import allocate_repeated, worth_of_epochs
 from tests.truths import BY_HAND, design
 
 TRUTH = {"E": 1.87, "A": 521.0, "B": 1488.0, "alpha": 0.353, "beta": 0.353, "R_D": 15.4, "R_N": 5.31}

@@ -165,9 +165,9 @@ def test_a_law_is_back_tested_without_a_fit(store, ask):
 
 
 def test_what_is_chosen_can_be_fitted_again_from_the_store(store, ask, monkeypatch):
-    import scaling.selection
+    import scaling.selection.select
 
-    monkeypatch.setattr(scaling.selection, "_ROWS_A_PARAMETER", 2)
+    monkeypatch.setattr(scaling.selection.select, "_ROWS_A_PARAMETER", 2)
     saved, made = choose_runs(store, "chinchilla, multiplicative", WEB, name="best", bootstrap=20, seed=2)
     assert saved.fit.estimates == made.best.estimates
     assert saved.fit.backtest == made.best.backtest
@@ -183,10 +183,10 @@ def test_what_is_chosen_can_be_fitted_again_from_the_store(store, ask, monkeypat
 
 
 def test_a_trimmed_fit_is_not_back_tested_on_other_rows(store, tmp_path, monkeypatch):
-    import scaling.selection
+    import scaling.selection.select
 
-    monkeypatch.setitem(scaling.selection.select.__kwdefaults__, "trims", ("smallest 25 %",))
-    monkeypatch.setattr(scaling.selection, "_ROWS_A_PARAMETER", 2)
+    monkeypatch.setitem(scaling.selection.select.select.__kwdefaults__, "trims", ("smallest 25 %",))
+    monkeypatch.setattr(scaling.selection.select, "_ROWS_A_PARAMETER", 2)
     choose_runs(store, "chinchilla", WEB, name="large", bootstrap=0)
     later(store, tmp_path / "small.csv", ["small,web,1e7,2e8,5.9"])  # below what the trimming kept
     assert verify_fit(store, "large").status == IDENTICAL
@@ -196,10 +196,10 @@ def test_a_trimmed_fit_is_not_back_tested_on_other_rows(store, tmp_path, monkeyp
 
 
 def test_a_trimming_becomes_a_condition_that_landed_runs_need_not_meet(store, tmp_path, monkeypatch):
-    import scaling.selection
+    import scaling.selection.select
 
-    monkeypatch.setitem(scaling.selection.select.__kwdefaults__, "trims", ("highest 10 %",))
-    monkeypatch.setattr(scaling.selection, "_ROWS_A_PARAMETER", 2)
+    monkeypatch.setitem(scaling.selection.select.select.__kwdefaults__, "trims", ("highest 10 %",))
+    monkeypatch.setattr(scaling.selection.select, "_ROWS_A_PARAMETER", 2)
     saved, made = choose_runs(store, "chinchilla", WEB, name="low", bootstrap=0)
     assert saved.config["trim"] == "highest 10 %"
     assert saved.fit.n_obs == made.best.n_obs < 19

@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "cli.md"})
 MODULES = [
     "scaling.arguments",
-    "scaling.data_constrained",
+    "scaling.allocation.data_constrained",
     "scaling.fitting.fit",
     "scaling.fitting.holdout",
     "scaling.formatting",
     "scaling.laws.book",
     "scaling.laws.formula",
     "scaling.parameter_counts",
-    "scaling.repetition",
+    "scaling.allocation.repetition",
     "scaling.serial",
 ]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.allocation import curve
-from scaling.cost import TransformerCost
+from scaling.allocation.allocate import curve
+from scaling.allocation.cost import TransformerCost
 from scaling.errors import VerdictError
 
 pytestmark = pytest.mark.reference

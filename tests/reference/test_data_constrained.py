@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.data_constrained import epochs_until, worth_of_epochs
+from scaling.allocation.data_constrained import epochs_until, worth_of_epochs
 
 pytestmark = pytest.mark.reference
 

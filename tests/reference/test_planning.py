@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.designs import random_choice
+from scaling.planning.designs import random_choice
 
 pytestmark = pytest.mark.reference
 

@@ -1,0 +1,339 @@
+"""Split a compute budget between parameters and tokens.
+
+The minimum over N along the line of equal cost is found numerically, so every law of N and D has an allocation under
+every cost that grows with both (`scaling.allocation.cost`), and a law whose loss falls all the way to one side is
+refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.allocation.cost import SIX_N_D, CostModel
+from scaling.allocation.decision import interval_method, reach
+from scaling.allocation.surface import Surface, best_split, growth
+from scaling.bands import replicate_interval, simultaneous_band
+from scaling.errors import UsageError, VerdictError
+from scaling.formatting import format_number
+from scaling.inputs import check_level
+from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
+from scaling.results import Fit
+from scaling.rivals import Rival
+
+__all__ = ["FLOP_PER_PARAMETER_TOKEN", "Allocation", "allocate", "curve"]
+
+Array = NDArray[np.float64]
+Ends = tuple[Array, Array]
+_WORTH_NAMING = 0.01  # weight of a rival
+
+
+@dataclass(frozen=True)
+class RivalOptimum:
+    """Where a rival law puts the compute-optimal model.
+
+    Parameters
+    ----------
+    law : str
+        Its name.
+    weight : float
+        The share of trust it deserves.
+    n_params, n_tokens, loss : ndarray (m,)
+        Its optimum at each budget, and its loss there; NaN where it has none.
+    """
+
+    law: str
+    weight: float
+    n_params: Array
+    n_tokens: Array
+    loss: Array
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """The compute-optimal model for each budget.
+
+    Parameters
+    ----------
+    compute_flop : ndarray (m,)
+        The budgets.
+    n_params, n_tokens, loss : ndarray (m,)
+        The optimum, and the loss there in the unit of the law.
+    n_params_interval, n_tokens_interval : tuple of ndarray (m,)
+        Low and high ends: percentiles of the optima of the bootstrap replicates; NaN without a bootstrap. They take the
+        form of the law as true, but for rivals of weight 1 - `level` or more, to whose optima they reach.
+    loss_interval : tuple of ndarray (m,)
+        That of the law's curve at the optimum, as `Fit.predict` forecasts it, where the fit carries a back-test or
+        rivals; otherwise percentiles of the replicates' lowest losses.
+    level : float
+        Nominal coverage.
+    extrapolation_factor : ndarray (m,)
+        How far the optimum lies beyond the data.
+    edge_share : ndarray (m,)
+        Share of the replicates that have no optimum inside; they are left out of the intervals.
+    method : str
+        How the intervals of N and D were made.
+    verdict : str
+        That of the fit, or ``extrapolating x37``; ``extrapolating x37 downward`` for budgets below the data.
+    tokens_per_param : ndarray (m,)
+        D/N at the optimum.
+    tokens_per_param_interval : tuple of ndarray (m,)
+        Its interval.
+    exponent_params, exponent_tokens : ndarray (m,)
+        a = d ln N*/d ln C and b = d ln D*/d ln C at the budget. With C = 6 N D they sum to 1.
+    exponent_params_interval, exponent_tokens_interval : tuple of ndarray (m,)
+        Their intervals.
+    n_params_band, n_tokens_band, loss_band : tuple of ndarray (m,)
+        One joint band, for all three at all budgets at once, of the parameters only: it takes the form of the law as
+        true; see `scaling.bands.simultaneous_band`.
+    training_flop : ndarray (m,)
+        The part of the budget that training takes; the rest serves tokens.
+    beyond : tuple of str
+        Whether the optimum lies ``within``, ``above``, ``below`` or ``beside`` the data.
+    cost, counts : str
+        The cost model, and which parameters its N counts.
+    loss_method : str
+        How the interval of the loss was made.
+    rivals : tuple of RivalOptimum
+        The optima of the rivals of weight 1 % or more, by falling weight.
+
+    Notes
+    -----
+    At one budget ln N and ln D lie on one line, because the cost is fixed: their joint region is the piece of that line
+    between the ends of the interval of N, and no wider than it. D is smallest where N is largest.
+    """
+
+    compute_flop: Array
+    n_params: Array
+    n_tokens: Array
+    loss: Array
+    n_params_interval: Ends
+    n_tokens_interval: Ends
+    loss_interval: Ends
+    level: float
+    extrapolation_factor: Array
+    edge_share: Array
+    method: str
+    verdict: str
+    tokens_per_param: Array
+    tokens_per_param_interval: Ends
+    exponent_params: Array
+    exponent_params_interval: Ends
+    exponent_tokens: Array
+    exponent_tokens_interval: Ends
+    n_params_band: Ends
+    n_tokens_band: Ends
+    loss_band: Ends
+    training_flop: Array
+    beyond: tuple[str, ...]
+    cost: str
+    counts: str
+    loss_method: str = ""
+    rivals: tuple[RivalOptimum, ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict a budget, as the command line prints it."""
+        columns: dict[str, Array] = {"compute_flop": self.compute_flop}
+        for name in ("n_params", "n_tokens", "tokens_per_param", "loss"):
+            columns[name] = getattr(self, name)
+            columns[f"{name}_low"], columns[f"{name}_high"] = getattr(self, f"{name}_interval")
+        columns |= {"extrapolation_factor": self.extrapolation_factor, "replicates_without_optimum": self.edge_share}
+        for name in ("exponent_params", "exponent_tokens"):
+            columns[name] = getattr(self, name)
+            columns[f"{name}_low"], columns[f"{name}_high"] = getattr(self, f"{name}_interval")
+        for name in ("n_params", "n_tokens", "loss"):
+            columns[f"{name}_band_low"], columns[f"{name}_band_high"] = getattr(self, f"{name}_band")
+        columns["training_flop"] = self.training_flop
+        rows: list[dict[str, Any]] = [
+            {name: float(values[i]) for name, values in columns.items()} for i in range(len(self.compute_flop))
+        ]
+        return [
+            row | {"beyond": self.beyond[i], "loss_method": self.loss_method, "rivals": self._rivals_at(i)}
+            for i, row in enumerate(rows)
+        ]
+
+    def _rivals_at(self, i: int) -> list[dict[str, Any]]:
+        return [
+            {"law": r.law, "weight": r.weight}
+            | {name: float(getattr(r, name)[i]) for name in ("n_params", "n_tokens", "loss")}
+            for r in self.rivals
+        ]
+
+
+def allocate(
+    fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool = False, cost: CostModel = SIX_N_D
+) -> Allocation:
+    """Find the compute-optimal parameters and tokens.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law with the inputs N and D.
+    compute_flop : float or array_like (m,)
+        Budgets, in the unit of `cost`.
+    level : float, default 0.95
+        Nominal coverage of the intervals.
+    force : bool, default False
+        Answer even where the verdict is ``not identified``.
+    cost : CostModel, default 6*N*D
+        What a budget pays for.
+
+    Returns
+    -------
+    Allocation
+        Intervals are of the law's own optimum and curve; the scatter of single runs is not in them.
+
+    Raises
+    ------
+    UsageError
+        Where the law is not one of N and D, or a budget is not positive.
+    VerdictError
+        Where the law is not identified, or has no optimum between the smallest and the largest model.
+
+    References
+    ----------
+    Hoffmann et al. 2022, arXiv:2203.15556.
+    """
+    surface = Surface.of(fit)
+    try:
+        budgets = np.atleast_1d(np.asarray(compute_flop, float))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"a compute budget is not a number: {error}") from error
+    if budgets.ndim != 1 or not budgets.size or not np.all(np.isfinite(budgets)) or not np.all(budgets > 0):
+        raise UsageError("compute budgets must be positive numbers, in FLOP")
+    check_level(level)
+    fit.require_identified(force)
+    log_n, log_d, loss = best_split(surface, cost, budgets)
+    if np.any(np.isnan(log_n[0])):
+        budget = budgets[np.isnan(log_n[0])][0]
+        raise VerdictError(
+            f"the law '{fit.law.name}' has no compute-optimal split at {format_number(budget)} FLOP: "
+            "its loss falls all the way to one side",
+            hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
+        )
+    slope_n, slope_d = growth(surface, cost, budgets, log_n)
+    n, d = np.exp(log_n), np.exp(log_d)
+    factor, beyond, verdict = reach(fit, n[0], d[0])
+
+    def ends(values: Array) -> Ends:
+        return replicate_interval(values[1:], level)
+
+    named = sorted((rival for rival in fit.rivals if rival.weight >= _WORTH_NAMING), key=lambda rival: -rival.weight)
+    rivals = tuple(_rival_optimum(rival, cost, budgets) for rival in named)
+    reached = [
+        optimum
+        for rival, optimum in zip(named, rivals, strict=True)
+        if rival.counts_at(level) and len(fit.replicates) and np.any(np.isfinite(optimum.n_params))
+    ]
+
+    def stretched(values: Array, rival_values: list[Array]) -> Ends:
+        """Let an interval reach to the rivals that it may not leave out."""
+        low, high = ends(values)
+        for other in rival_values:
+            known = np.isfinite(other)
+            low, high = (np.where(known, f(end, other), end) for f, end in ((np.minimum, low), (np.maximum, high)))
+        return low, high
+
+    method = interval_method(fit)
+    if reached:
+        names = ", ".join(f"{r.law} ({format_number(r.weight, 2)})" for r in reached)
+        method += f"; stretched to the optima of the rivals of weight {format_number(1 - level, 2)} or more: {names}"
+    loss_interval, loss_method = ends(loss), interval_method(fit)
+    if fit.backtest is not None or fit.rivals:
+        forecast = fit.predict({"N": n[0], "D": d[0]}, level=level, kind="curve", force=force)
+        loss_interval, loss_method = (forecast.low, forecast.high), forecast.method
+
+    low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit))
+    of_n, of_d, of_loss = zip(np.split(low, 3), np.split(high, 3), strict=True)
+    return Allocation(
+        compute_flop=budgets,
+        n_params=n[0],
+        n_tokens=d[0],
+        loss=loss[0],
+        n_params_interval=stretched(n, [r.n_params for r in reached]),
+        n_tokens_interval=stretched(d, [r.n_tokens for r in reached]),
+        loss_interval=loss_interval,
+        level=level,
+        extrapolation_factor=factor,
+        edge_share=np.mean(np.isnan(log_n[1:]), axis=0) if len(fit.replicates) else np.full(len(budgets), np.nan),
+        method=method,
+        verdict=verdict,
+        tokens_per_param=(d / n)[0],
+        tokens_per_param_interval=stretched(d / n, [r.n_tokens / r.n_params for r in reached]),
+        exponent_params=slope_n[0],
+        exponent_params_interval=ends(slope_n),
+        exponent_tokens=slope_d[0],
+        exponent_tokens_interval=ends(slope_d),
+        n_params_band=(np.exp(of_n[0]), np.exp(of_n[1])),
+        n_tokens_band=(np.exp(of_d[0]), np.exp(of_d[1])),
+        loss_band=of_loss,
+        training_flop=cost.training_flop(n[0], d[0]),
+        beyond=beyond,
+        cost=cost.label,
+        counts=cost.counts,
+        loss_method=loss_method,
+        rivals=rivals,
+    )
+
+
+def curve(
+    fit: Fit,
+    low: float,
+    high: float,
+    points: int = 25,
+    level: float = 0.95,
+    force: bool = False,
+    cost: CostModel = SIX_N_D,
+) -> Allocation:
+    """Find the compute-optimal models for all budgets between two.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law with the inputs N and D.
+    low, high : float
+        The ends, in the unit of `cost`.
+    points : int, default 25
+        Budgets, at equal ratios.
+    level, force, cost
+        As of `allocate`.
+
+    Returns
+    -------
+    Allocation
+        Its bands hold the whole curve at once, its intervals one budget each.
+
+    Raises
+    ------
+    UsageError
+        Where the ends do not make a range, or fewer than 2 points are asked for; and as `allocate`.
+    VerdictError
+        As `allocate`.
+    """
+    if not (np.isfinite(low) and np.isfinite(high) and 0 < low < high):
+        raise UsageError(
+            f"budgets from {format_number(low)} to {format_number(high)} make no range",
+            hint="Give two positive numbers, the smaller one first.",
+        )
+    if points < 2:
+        raise UsageError(f"a curve has 2 points or more, not {points}")
+    return allocate(fit, np.geomspace(low, high, points), level, force, cost)
+
+
+def _rival_optimum(rival: Rival, cost: CostModel, budgets: Array) -> RivalOptimum:
+    """Find a rival's own optimum; a law that asks for more than N and D has none."""
+    n = d = loss = np.full(len(budgets), np.nan)
+    if set(rival.law.inputs) == {"N", "D"}:
+        log_n, log_d, losses = best_split(Surface.of_rival(rival), cost, budgets)
+        n, d, loss = np.exp(log_n[0]), np.exp(log_d[0]), losses[0]
+    return RivalOptimum(rival.law.name, rival.weight, n, d, loss)
+
+
+def _widening(fit: Fit) -> float:
+    """Return the factor by which replicates spread too little: sqrt(n/(n - p)), or that of the clusters."""
+    clusters = fit.diagnostics.groups
+    units, spent = (clusters, 1) if clusters else (fit.n_obs, len(fit.theta))
+    return float(np.sqrt(units / (units - spent))) if units > spent else float("nan")

@@ -1,0 +1,1 @@
+"""Two fits held against each other at a target."""

@@ -1,0 +1,1 @@
+"""Which runs to buy next, and what that would do for a forecast."""

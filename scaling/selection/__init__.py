@@ -1,0 +1,1 @@
+"""The law that forecasts the largest runs best, held out."""

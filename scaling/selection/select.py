@@ -1,0 +1,480 @@
+"""Choose a law, its objective and its trimming by holding out the largest runs; never by how well they fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.errors import InputDataError, LawError, UsageError
+from scaling.fitting.checks import check_rows
+from scaling.fitting.fit import fit as fit_law
+from scaling.fitting.holdout import backtest_law
+from scaling.fitting.objective import Objective
+from scaling.fitting.rollout import (
+    Axis,
+    Cut,
+    evaluate,
+    find_axis,
+    find_cuts,
+    find_units,
+    refit,
+    screened,
+    trimmed,
+    why_not,
+)
+from scaling.formatting import format_number, format_percent, format_plural
+from scaling.inputs import check_inputs
+from scaling.laws.book import family_names, find_family, find_law
+from scaling.laws.law import Law
+from scaling.rivals import Rival
+from scaling.selection.scores import NEED, Errors, compare, scatter, tied, weigh
+from scaling.verdicts import NOT_IDENTIFIED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scaling.results import Fit
+
+Array = NDArray[np.float64]
+
+OBJECTIVES = ("huber", "squared")
+TRIMS = ("none", "smallest 25 %", "smallest 50 %", "highest 10 %")
+_OFFERED = 3  # starts of the screen that each objective and trimming has beside the first one's optimum
+_ROWS_A_PARAMETER = 5  # that a trimming must leave: a trimmed handful extrapolates wildly
+_COLUMNS = (
+    "rank", "law", "objective", "trim", "n_params", "score", "bias", "coverage", "ratio", "se", "cuts", "verdict",
+    "weight", "reason",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A law with an objective and a trimming, and what became of it.
+
+    Parameters
+    ----------
+    law : Law
+        The form.
+    objective : Objective
+        What is minimised.
+    trim : str
+        Which rows are left out; see `scaling.fitting.rollout.trimmed`.
+    simplicity : tuple of int
+        What ties are broken by, smallest first: parameters, then how far trimming and objective are from the default.
+    errors : Errors, optional
+        Of the held-out runs.
+    theta : ndarray (p,), optional
+        Estimates from all rows.
+    ratio, se : float
+        ln(rms / rms of the chosen candidate) over the cut-offs that both have, and its standard error.
+    log_score : float
+        The same against the reference; what is ranked.
+    verdict : str
+        ``chosen``, ``tied``, ``worse`` or ``refused``.
+    weight : float
+        Of the law, on its best candidate; 0 on the others.
+    reason : str
+        Why it was refused.
+    coverage : float
+        Of the nominal intervals in the back-test of the chosen one; NaN for the others, which have none.
+    """
+
+    law: Law
+    objective: Objective
+    trim: str
+    simplicity: tuple[int, int, int]
+    errors: Errors | None = None
+    theta: Array | None = None
+    ratio: float = float("nan")
+    se: float = float("nan")
+    log_score: float = float("nan")
+    verdict: str = "refused"
+    weight: float = 0.0
+    reason: str = ""
+    coverage: float = float("nan")
+
+    def row(self) -> dict[str, Any]:
+        """Return the candidate as a row of the table."""
+        return {
+            "law": self.law.name,
+            "objective": str(self.objective),
+            "trim": self.trim,
+            "n_params": len(self.law.parameters),
+            "score": self.errors.rms if self.errors else float("nan"),
+            "bias": self.errors.mean if self.errors else float("nan"),
+            "coverage": self.coverage,
+            "ratio": math.exp(self.ratio),
+            "se": self.se,
+            "cuts": len(self.errors.cuts) if self.errors else 0,
+            "verdict": self.verdict,
+            "weight": self.weight,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen, and from what.
+
+    Parameters
+    ----------
+    candidates : tuple of Candidate
+        Ranked: the chosen one, then the others by their score, then those refused.
+    best : Fit
+        The chosen candidate, fitted to all rows that its trimming leaves, with its back-test and its rivals.
+    weights : dict of str to float
+        The weight that each law deserves; they add up to 1, and refused laws have 0.
+    axis : str
+        What runs were held out by.
+    seed : int
+        Of the bootstrap of `best`.
+    """
+
+    candidates: tuple[Candidate, ...]
+    best: Fit
+    weights: dict[str, float]
+    axis: str
+    seed: int
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The candidates, ranked.
+
+        Columns: ``rank law objective trim n_params``; ``score``, root mean square error in the back-test of ln(output),
+        and ``bias``, its signed mean, cut-offs weighted by the square root of their closeness to the whole data;
+        ``coverage`` of the nominal intervals (of the chosen one alone); ``ratio``, error relative to the chosen one at
+        the cut-offs that both have, and ``se``, the standard error of its logarithm; ``cuts``, how many cut-offs;
+        ``verdict``, one of ``chosen tied worse refused``; ``weight`` of the law; ``reason`` why it was refused.
+        """
+        import pandas as pd
+
+        rows = [{"rank": i} | candidate.row() for i, candidate in enumerate(self.candidates, start=1)]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+    def __repr__(self) -> str:
+        shown = [c for c in self.candidates if c.weight > 0 or c.verdict in ("chosen", "tied")][:12]
+        lines = [f"Chosen by the largest runs held out ({self.axis}) from {len(self.candidates)} candidates:"]
+        width = max(len(c.law.name) for c in shown)
+        for c in shown:
+            assert c.errors is not None
+            lines.append(
+                f"  {c.verdict:7} {c.law.name:{width}}  {c.objective}, trimmed: {c.trim}; misses by "
+                f"{format_percent(c.errors.rms)}, x{format_number(math.exp(c.ratio), 3)} of the chosen one"
+                + (f"; weight {format_number(c.weight, 2)}" if c.weight else "")
+            )
+        refused = sorted({c.law.name for c in self.candidates} - {c.law.name for c in self.candidates if c.errors})
+        if refused:
+            lines.append(f"  refused: {', '.join(refused)}")
+        return "\n".join([*lines, "", repr(self.best)])
+
+
+Report = Callable[[int, int], None]
+
+
+def select(
+    laws_or_family: str | Sequence[str | Law],
+    inputs: Mapping[str, ArrayLike],
+    observed: ArrayLike,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
+    *,
+    objectives: str | Objective | Sequence[str | Objective] = OBJECTIVES,
+    trims: str | Sequence[str] = TRIMS,
+    by: str | ArrayLike | None = None,
+    bootstrap: int = 1000,
+    level: float = 0.9,
+    progress: Report | None = None,
+) -> Selection:
+    """Choose form, objective and trimming by leaving the largest runs out.
+
+    Parameters
+    ----------
+    laws_or_family : str or sequence of (str or Law)
+        A family of the book, such as ``compute_optimal``; or names, files, formulas and laws, all of the same inputs;
+        equal ones count once.
+    inputs : mapping of str to array_like (n,)
+        Natural units.
+    observed : array_like (n,)
+        What the laws should predict.
+    groups : array_like (n,), optional
+        Cluster of each row; clusters are held out and resampled whole.
+    seed : int, default 0
+        Of the bootstrap; the choice itself draws nothing at random.
+    objectives : str, Objective or sequence of them
+        The first one is the default, which ties go to.
+    trims : str or sequence of str
+        What may be left out of the rows before each fit; the first one is the default.
+    by : str or array_like (n,), optional
+        What makes a run large; see `scaling.fitting.rollout.find_axis`.
+    bootstrap : int, default 1000
+        Replicates of the chosen fit.
+    level : float, default 0.9
+        Nominal coverage of the intervals in the back-test of the chosen fit.
+    progress : callable, optional
+        Told from time to time how many laws are done, and of how many.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    InputDataError
+        For data that cannot be fitted, or too few to hold any out.
+    UsageError
+        For settings that make no sense, laws of different inputs or none at all.
+
+    Notes
+    -----
+    Candidates whose errors differ by less than half a standard error of the paired difference, or by less than 2 %,
+    count as tied; ties go to the law with fewer parameters, then to the default trimming and objective. Held-out rows
+    never touch a fit that is scored on them, but the winner was chosen by its score, so its own back-test flatters it a
+    little; how much, on runs hidden from all of this, stands in docs/backtest.md.
+    """
+    laws = _find_laws(laws_or_family, inputs)
+    check_comparable(laws)
+    goals = [Objective.parse(o) for o in ([objectives] if isinstance(objectives, (str, Objective)) else objectives)]
+    trims = [trims] if isinstance(trims, str) else list(trims)
+    if not goals or not trims:
+        raise UsageError("there is no objective or no trimming to choose from")
+    default = goals[0]
+    x = check_inputs(laws[0], inputs)
+    smallest = min(laws, key=lambda law: len(law.parameters))
+    y = check_rows(smallest, x, observed, default, None, groups).observed
+    if not np.all(y > 0):
+        raise InputDataError("laws are chosen by errors of logarithms, and a row is not above 0")
+    axis, units = find_axis(laws[0], x, by), find_units(groups, len(y))
+    trimmed("none", axis.values, y)
+    for trim in trims:
+        trimmed(trim, axis.values, y)
+    cuts = find_cuts(axis.values, units)
+    if not cuts:
+        raise InputDataError(
+            f"no runs can be held out: all have about the same {axis.name}", hint="Add smaller or larger runs."
+        )
+    known: list[Candidate] = []
+    for i, law in enumerate(laws):
+        known += _candidates(law, x, y, axis, cuts, goals, trims)
+        if progress is not None:
+            progress(i + 1, len(laws))
+    judged = first = _judge(known, x, y, axis)
+    best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
+    while best.verdict == NOT_IDENTIFIED:
+        # A law that all the data do not determine forecasts nothing, however well it did on a few runs.
+        reason = "all rows do not determine it: " + " ".join(best.diagnostics.reasons)
+        name, trim = judged[0].law.name, judged[0].trim
+        gone = {trim} if trim != trims[0] else set(trims)  # what all the rows do not tell, some of them do not either
+        known = [replace(c, errors=None, reason=reason) if c.law.name == name and c.trim in gone else c for c in known]
+        if not any(c.errors is not None for c in known):
+            judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
+            break
+        judged = _judge(known, x, y, axis)
+        best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
+    chosen = judged[0]
+    tested = backtest_law(
+        chosen.law, x, y, groups=groups, by=by, objective=chosen.objective, trim=chosen.trim, level=level, seed=seed
+    )
+    rivals = tuple(
+        Rival(c.law, dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)), c.weight,
+              c.errors.rms, str(c.objective), c.trim)
+        for c in judged[1:] if c.weight > 0 and c.theta is not None and c.errors is not None
+    )  # fmt: skip
+    known_cover = np.isfinite(tested.low)
+    coverage = float(tested.inside[known_cover].mean()) if known_cover.any() else float("nan")
+    judged[0] = replace(chosen, coverage=coverage)
+    weights = {law.name: 0.0 for law in laws}
+    for c in judged:
+        weights[c.law.name] += c.weight
+    best = replace(best, backtest=tested, rivals=rivals)
+    return Selection(tuple(judged), best, weights, axis.name, best.seed)
+
+
+def _find_laws(asked: str | Sequence[str | Law], inputs: Mapping[str, ArrayLike]) -> list[Law]:
+    if isinstance(asked, str):
+        laws = list(find_family(asked)) if asked in family_names() else [find_law(asked, inputs)]
+    else:
+        laws = []
+        for law in (find_law(entry, inputs) for entry in asked):
+            laws += [] if law in laws else [law]
+    if not laws:
+        raise UsageError("there is no law to choose from")
+    names = [law.name for law in laws]
+    # Formulas share one name, and the weights are by name.
+    numbered = enumerate(laws, start=1)
+    return [replace(law, name=f"{law.name}_{i}") if names.count(law.name) > 1 else law for i, law in numbered]
+
+
+def check_comparable(laws: Sequence[Law]) -> None:
+    """Refuse laws of different inputs, which no back-test can compare.
+
+    Parameters
+    ----------
+    laws : sequence of Law
+        To choose among.
+
+    Raises
+    ------
+    UsageError
+        With the laws by their inputs, and the families of the book that can be chosen from.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for law in laws:
+        alike.setdefault(tuple(sorted(law.inputs)), []).append(law.name)
+    if len(alike) < 2:
+        return
+    (one, [first, *_]), (two, [second, *_]) = list(alike.items())[:2]
+    listed = "; ".join(f"{', '.join(names)} (of {', '.join(inputs)})" for inputs, names in alike.items())
+    families = {name: find_family(name) for name in family_names()}
+    usable = [name for name, members in families.items() if len(members) > 1 and _same_inputs(members)]
+    raise UsageError(
+        f"the laws '{first}' and '{second}' have different inputs ({', '.join(one)}; {', '.join(two)}), so no "
+        "back-test can compare them",
+        hint=f"Choose among laws of the same inputs: {listed}. Families of one set of inputs: {', '.join(usable)}.",
+    )
+
+
+def _same_inputs(laws: Sequence[Law]) -> bool:
+    return len({frozenset(law.inputs) for law in laws}) == 1
+
+
+def _candidates(
+    law: Law, x: dict[str, Array], y: Array, axis: Axis, cuts: Sequence[Cut], goals: Sequence[Objective],
+    trims: Sequence[str],
+) -> list[Candidate]:  # fmt: skip
+    """Fit every objective and trimming of a law at every cut-off, and to all rows."""
+    found: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
+    whole: dict[tuple[int, int], Array | None] = {}
+    why: dict[tuple[int, int], str] = {}
+    everything = Cut(float(axis.values.max()), 1.0, np.ones(len(y), bool), np.zeros(len(y), bool))
+    for k, cut in enumerate([everything, *cuts]):
+        starts: Array | None = None
+        first = True
+        for t, trim in enumerate(trims):
+            left = np.flatnonzero(cut.left)
+            left = left[trimmed(trim, axis.values[left], y[left])]
+            mask = np.zeros(len(y), bool)
+            mask[left] = True
+            reason = why_not(law, x, mask)
+            if not reason and trim != "none" and len(left) < _ROWS_A_PARAMETER * len(law.parameters):
+                reason = (
+                    f"it leaves {format_plural(len(left), 'row')} for {format_plural(len(law.parameters), 'parameter')}"
+                )
+            for o, goal in enumerate(goals):
+                theta: Array | None = None
+                if not reason:
+                    rows = {name: v[left] for name, v in x.items()}
+                    try:
+                        starts = screened(law, rows, y[left], goal) if starts is None else starts
+                        theta = refit(law, rows, y[left], goal, starts)
+                    except (InputDataError, LawError) as refused:
+                        reason = refused.message
+                if theta is not None and starts is not None and first:
+                    # Other objectives and trimmings see these rows or some of them: they start at the first optimum,
+                    # and at the best of the screen in case theirs lies elsewhere.
+                    starts, first = np.concatenate([theta[None], starts[:_OFFERED]]), False
+                if k == 0:
+                    whole[t, o], why[t, o] = theta, reason
+                elif theta is not None:
+                    forecast = _positive(evaluate(law, theta, {name: v[cut.held] for name, v in x.items()}))
+                    error = np.log(forecast) - np.log(y[cut.held])
+                    if np.all(np.isfinite(error)):
+                        found.setdefault((t, o), {})[k - 1] = (float(np.mean(error**2)), float(np.mean(error)))
+                elif reason and not why.get((t, o)):
+                    why[t, o] = reason
+    out = []
+    for t, trim in enumerate(trims):
+        for o, goal in enumerate(goals):
+            theta, entries = whole[t, o], found.get((t, o), {})
+            errors = None
+            if theta is not None and entries:
+                numbers = np.array(list(entries.values()))
+                near_to = np.array([cuts[k].edge for k in entries]) / axis.values.max()
+                errors = Errors(tuple(entries), numbers[:, 0], numbers[:, 1], near_to)
+            reason = "" if errors else why.get((t, o)) or "no held-out run could be forecast"
+            out.append(Candidate(law, goal, trim, (len(law.parameters), t, o), errors, theta, reason=reason))
+    return out
+
+
+def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis) -> list[Candidate]:
+    """Score, break ties, weigh and rank."""
+    plain = [c for c in known if c.errors is not None and c.simplicity[1:] == (0, 0)] or [
+        c for c in known if c.errors is not None
+    ]
+    if not plain:
+        reasons = "; ".join(sorted({f"{c.law.name}: {c.reason}" for c in known if c.simplicity[1:] == (0, 0)}))
+        raise InputDataError(f"no law can be held against held-out runs. {reasons}", hint="Add runs.")
+    noise = min(_scatter(c, x, y, axis) for c in plain)
+    reference = min(plain, key=lambda c: (-_reach(c), c.simplicity))
+    scored: list[Candidate] = []
+    for c in known:
+        if c.errors is None:
+            scored.append(c)
+            continue
+        assert reference.errors is not None
+        score, _, shared = compare(c.errors, reference.errors, noise)
+        if shared < NEED:
+            scored.append(replace(c, errors=None, reason=f"it could be tried at {len(c.errors.cuts)} cut-offs only"))
+            continue
+        scored.append(replace(c, log_score=score))
+    open_ = [c for c in scored if c.errors is not None]
+    first = min(open_, key=lambda c: (c.log_score, c.simplicity))
+    assert first.errors is not None
+    ties = [c for c in open_ if c is first or tied(*compare(_errors(c), first.errors, noise)[:2])]
+    chosen = min(ties, key=lambda c: (c.simplicity, c.log_score))
+    # The best candidate of each law stands for it; of the chosen law the chosen one does.
+    stands = {chosen.law.name: chosen}
+    for c in sorted(open_, key=lambda c: (c.log_score, c.simplicity)):
+        stands.setdefault(c.law.name, c)
+    share = dict(zip(stands, weigh(np.array([c.log_score for c in stands.values()])), strict=True))
+    out = []
+    for c in scored:
+        if c.errors is None:
+            out.append(replace(c, verdict="refused"))
+            continue
+        ratio, se, _ = compare(c.errors, _errors(chosen), noise)
+        verdict = "chosen" if c is chosen else "tied" if c in ties else "worse"
+        weight = float(share[c.law.name]) if stands[c.law.name] is c else 0.0
+        out.append(replace(c, ratio=ratio, se=se, verdict=verdict, weight=weight))
+    order = {"chosen": 0, "tied": 1, "worse": 1, "refused": 2}
+    return sorted(out, key=lambda c: (order[c.verdict], np.nan_to_num(c.log_score, nan=0.0), c.simplicity))
+
+
+def _fit(
+    c: Candidate, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None, bootstrap: int, seed: int
+) -> Fit:
+    """Fit the chosen candidate to all the rows that its trimming leaves."""
+    keep = trimmed(c.trim, axis.values, y)
+    labels = None if groups is None else np.asarray(groups)[keep]
+    if labels is not None and len(np.unique(labels.astype(str))) < 2:
+        labels = None
+    fit = fit_law(
+        c.law, {name: v[keep] for name, v in x.items()}, y[keep], objective=c.objective, groups=labels,
+        bootstrap=bootstrap, seed=seed,
+    )  # fmt: skip
+    return fit if c.trim == "none" else replace(fit, settings=fit.settings | {"trim": c.trim})
+
+
+def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis) -> float:
+    """Scatter of the rows that a candidate is fitted to."""
+    assert c.theta is not None
+    residual = np.log(y) - np.log(_positive(evaluate(c.law, c.theta, x)))
+    return scatter(residual[trimmed(c.trim, axis.values, y)])
+
+
+def _reach(c: Candidate) -> float:
+    return float(np.sqrt(_errors(c).near).sum())
+
+
+def _errors(c: Candidate) -> Errors:
+    assert c.errors is not None
+    return c.errors
+
+
+def _positive(values: Array) -> Array:
+    return np.where(values > 0, values, np.nan)

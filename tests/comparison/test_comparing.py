@@ -1,0 +1,294 @@
+"""Two fits held against each other: known multipliers, pairing, coverage, calibration, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scaling
+from scaling.comparison.comparison import Comparison, difference_text
+from scaling.errors import InputDataError, UsageError, VerdictError
+
+TRUTH = {"E": 1.7, "A": 400.0, "B": 1200.0, "alpha": 0.34, "beta": 0.34}
+GRID = [a.ravel() for a in np.meshgrid(np.geomspace(2e7, 2e9, 6), np.geomspace(1e9, 1e11, 6))]
+RUNS = {"N": GRID[0], "D": GRID[1]}
+FLOP = 1e22
+
+
+def law(n: Any, d: Any, data_efficiency: float = 1.0, floor: float = 0.0) -> Any:
+    return TRUTH["E"] + floor + TRUTH["A"] / n ** TRUTH["alpha"] + TRUTH["B"] / (data_efficiency * d) ** TRUTH["beta"]
+
+
+def arm(number: int, data_efficiency: float = 1.0, scatter: float = 0.004, **settings: Any) -> scaling.Fit:
+    noise = np.random.default_rng(number).standard_normal(len(GRID[0]))
+    loss = law(*GRID, data_efficiency, settings.pop("floor", 0.0)) * np.exp(scatter * noise)
+    return scaling.fit("chinchilla", RUNS, loss, **({"objective": "squared", "bootstrap": 100} | settings))
+
+
+def optimum(data_efficiency: float, flop: float) -> float:
+    """The lowest loss for a budget, by the closed form for Chinchilla (arXiv:2203.15556, equation 4)."""
+    a, b = TRUTH["alpha"], TRUTH["beta"]
+    big_b = TRUTH["B"] / data_efficiency**b
+    g = (a * TRUTH["A"] / (b * big_b)) ** (1 / (a + b))
+    n, d = g * (flop / 6) ** (b / (a + b)), (flop / 6) ** (a / (a + b)) / g
+    return TRUTH["E"] + TRUTH["A"] / n**a + big_b / d**b
+
+
+def multiplier(data_efficiency: float) -> float:
+    """Compute that B (efficiency 1) needs for the loss of A: with the floor equal, a power of the reducible losses."""
+    a, b = TRUTH["alpha"], TRUTH["beta"]
+    reducible = [optimum(r, FLOP) - TRUTH["E"] for r in (data_efficiency, 1.0)]
+    return float((reducible[1] / reducible[0]) ** ((a + b) / (a * b)))
+
+
+class TestKnownAnswers:
+    def test_a_data_efficiency_is_found_again(self) -> None:
+        better = arm(1, 2.0, scatter=1e-7, bootstrap=20)
+        worse = arm(2, 1.0, scatter=1e-7, bootstrap=20)
+        [point] = scaling.compare(better, worse, compute_flop=FLOP).points
+        assert point.loss_a == pytest.approx(optimum(2.0, FLOP), rel=1e-6)
+        assert point.difference == pytest.approx(optimum(2.0, FLOP) - optimum(1.0, FLOP), rel=1e-3)
+        # Twice the data at equal exponents is worth 2^(1/2 + 1/2) = 2 times the compute.
+        assert multiplier(2.0) == pytest.approx(2.0)
+        assert point.multiplier == pytest.approx(2.0, rel=1e-3)
+        assert point.share_a_better == 1
+        assert point.never_share == 0
+
+    def test_the_other_way_round_is_the_mirror(self) -> None:
+        a, b = arm(1, 1.5), arm(2)
+        [there] = scaling.compare(a, b, compute_flop=FLOP, paired=True).points
+        [back] = scaling.compare(b, a, compute_flop=FLOP, paired=True).points
+        assert back.difference == -there.difference
+        ends = (-there.difference_high, -there.difference_low)
+        assert (back.difference_low, back.difference_high) == pytest.approx(ends, rel=1e-9)
+        assert back.share_a_better == pytest.approx(1 - there.share_a_better, abs=1e-12)
+
+    def test_a_fit_against_itself_ties(self) -> None:
+        fit = arm(3)
+        [point] = scaling.compare(fit, fit, compute_flop=FLOP, paired=True).points
+        assert (point.difference, point.difference_low, point.difference_high) == (0, 0, 0)
+        assert point.share_a_better == 0.5
+        assert point.multiplier == pytest.approx(1, rel=1e-9)
+        assert point.multiplier_low == pytest.approx(1, rel=1e-9)
+
+    def test_at_given_inputs(self) -> None:
+        a, b = arm(1, 2.0), arm(2)
+        cell = {"N": 1e9, "D": 5e10}
+        found = scaling.compare(a, b, target=[cell, {"N": 5e8, "D": 1e10}])
+        point = found.points[0]
+        assert point.inputs == cell
+        assert point.difference == a.evaluate(cell)[0, 0] - b.evaluate(cell)[0, 0]
+        assert np.isnan(point.multiplier)
+        assert found.multiplied == ""
+        assert "times the" not in found.summary()
+        assert (point.extrapolation_a, point.verdict) == (1, "ok")
+
+    def test_one_input_is_multiplied_itself(self) -> None:
+        x = np.geomspace(1e15, 1e20, 20)
+        bounds = {"a": {"low": 0.01, "high": 2.0}, "A": {"low": 1e-3, "high": 1e12}, "E": {"low": 0.0, "high": 3.0}}
+        fits = [
+            scaling.fit("E + A/x**a", {"x": x}, 2 + size / x**0.1, parameters=bounds, bootstrap=20, objective="squared")
+            for size in (90.0, 100.0)
+        ]
+        found = scaling.compare(*fits, target={"x": 1e21})
+        assert found.multiplied == "x"
+        assert found.points[0].multiplier == pytest.approx((100 / 90) ** 10, rel=1e-4)
+        [back] = scaling.compare(fits[1], fits[0], target={"x": 1e21}).points
+        assert back.multiplier == pytest.approx(0.9**10, rel=1e-4)
+
+    def test_a_loss_below_the_floor_is_never_reached(self) -> None:
+        found = scaling.compare(arm(1), arm(2, floor=0.3), compute_flop=1e25)
+        [point] = found.points
+        assert point.multiplier == np.inf
+        assert point.multiplier_high == np.inf
+        assert point.never_share > 0.9
+        assert "B never reaches the loss of A" in found.summary()
+        assert json.loads(found.to_json())["points"][0]["multiplier"] == "inf"
+        [back] = scaling.compare(arm(2, floor=0.3), arm(1), compute_flop=1e25).points
+        assert 0 < back.multiplier < 1e-3
+        assert back.never_share == 0
+
+    def test_a_share_that_never_reaches_it(self) -> None:
+        """Floors that the replicates cannot tell apart: some say never, and the interval ends at infinity."""
+        [point] = scaling.compare(arm(3), arm(4, floor=0.05), compute_flop=1e26).points
+        assert 0.05 < point.never_share < 0.95
+        assert point.multiplier_high == np.inf
+        assert np.isfinite(point.multiplier_low)
+
+
+class TestPairing:
+    def test_shared_noise_cancels_in_pairs(self) -> None:
+        """Two laws for the same rows: most of what one replicate differs by, the other one differs by too."""
+        noise = np.exp(0.004 * np.random.default_rng(5).standard_normal(len(GRID[0])))
+        fits = [scaling.fit(name, RUNS, law(*GRID) * noise, bootstrap=200) for name in ("chinchilla", "skaling")]
+        width = {}
+        for paired in (True, False):
+            [point] = scaling.compare(*fits, target={"N": 1e9, "D": 5e10}, paired=paired).points
+            width[paired] = point.difference_high - point.difference_low
+        assert width[True] < 0.7 * width[False]
+
+    def test_independent_arms_are_not_made_to_pair_by_equal_seeds(self) -> None:
+        """Copies of one fit, unpaired: the difference spreads by sqrt(2) times one of them, and does not vanish."""
+        fit = arm(3, bootstrap=1000)
+        cell = {"N": 1e9, "D": 5e10}
+        found = scaling.compare(fit, fit, target=cell)
+        [point] = found.points
+        spread = float(np.std(fit.evaluate(cell, fit.replicates)[:, 0]))
+        assert (point.difference_high - point.difference_low) / (2 * 1.645) == pytest.approx(
+            np.sqrt(2) * spread, rel=0.1
+        )
+        assert (found.paired, found.pairs, found.seed) == (False, 1000, 0)
+
+    def test_replicates_of_different_number_are_used_alike(self) -> None:
+        found = scaling.compare(arm(1, bootstrap=30), arm(2, bootstrap=45), compute_flop=FLOP)
+        assert found.pairs == 1000
+        assert 0 <= found.points[0].share_a_better <= 1
+
+    def test_the_seed_alone_decides(self) -> None:
+        a, b = arm(1), arm(2)
+        one, same, other = (scaling.compare(a, b, compute_flop=FLOP, seed=s) for s in (1, 1, 2))
+        assert one == same
+        assert one.points[0].difference_low != other.points[0].difference_low
+        assert one.points[0].difference == other.points[0].difference
+
+    @pytest.mark.parametrize("settings", [{"bootstrap": 50}, {"seed": 1}])
+    def test_what_does_not_pair_is_refused(self, settings: dict[str, int]) -> None:
+        with pytest.raises(UsageError, match="the replicates do not pair"):
+            scaling.compare(arm(1), arm(2, **settings), compute_flop=FLOP, paired=True)
+
+
+class TestRefusals:
+    def test_laws_of_other_inputs(self) -> None:
+        x = np.geomspace(1, 100, 12)
+        other = scaling.fit("power", {"x": x}, 3 / x**0.2 * (1 + 0.01 * np.sin(x)), bootstrap=10)
+        with pytest.raises(UsageError, match="the fit A is of a law of N, D and B of one of x"):
+            scaling.compare(arm(1), other, compute_flop=FLOP, force=True)
+        with pytest.raises(UsageError, match="laws of x have no optimum"):
+            scaling.compare(other, other, compute_flop=FLOP)
+
+    def test_no_replicates(self) -> None:
+        with pytest.raises(UsageError, match="the fit B has no bootstrap replicates") as caught:
+            scaling.compare(arm(1), arm(2, bootstrap=0), compute_flop=FLOP)
+        assert "--bootstrap 1000" in str(caught.value)
+
+    def test_not_identified(self) -> None:
+        line = {"N": GRID[0], "D": 20 * GRID[0]}
+        weak = scaling.fit("chinchilla", line, law(line["N"], line["D"]), bootstrap=20)
+        assert weak.verdict == "not identified"
+        with pytest.raises(VerdictError, match="not identified"):
+            scaling.compare(arm(1), weak, compute_flop=FLOP)
+        [point] = scaling.compare(arm(1), weak, compute_flop=FLOP, force=True).points
+        assert point.verdict == "not identified"
+
+    def test_other_units_and_outputs(self) -> None:
+        a = arm(1)
+        bits = replace(a, law=replace(a.law, unit="bits/byte"))
+        with pytest.raises(VerdictError, match="nats/token and bits/byte"):
+            scaling.compare(a, bits, compute_flop=FLOP)
+        assert "are in different things" in scaling.compare(a, bits, compute_flop=FLOP, force=True).notes[0]
+        assumed = replace(a, law=replace(a.law, unit="nats/token, assumed"))
+        assert scaling.compare(a, assumed, compute_flop=FLOP).notes[0].startswith("The unit of B is assumed")
+        unknown = replace(a, law=replace(a.law, unit=""))
+        assert scaling.compare(a, unknown, compute_flop=FLOP).notes[0].endswith("nats/token and unknown.")
+        own = scaling.fit("E + A/N**a + B/D**b", RUNS, law(*GRID) * (1 + 0.001 * np.sin(GRID[0])), bootstrap=10)
+        with pytest.raises(VerdictError, match="predict different things: loss and y"):
+            scaling.compare(a, own, target={"N": 1e9, "D": 1e10})
+
+    def test_the_same_rows_say_nothing_about_recipes(self) -> None:
+        a, b = arm(1, bootstrap=10), arm(1, bootstrap=10, objective="huber")
+        with pytest.raises(VerdictError, match="same 36 rows, so their difference is that of the objective"):
+            scaling.compare(a, b, compute_flop=FLOP, same_rows=True)
+        found = scaling.compare(a, b, compute_flop=FLOP)
+        assert found.notes[0].startswith("NOT LIKE WITH LIKE: the objective (squared on log residuals of A, huber")
+        assert "The form of both laws is taken as true" in found.notes[-1]
+
+    def test_other_kinds_of_interval_are_said(self) -> None:
+        a, b = arm(1, bootstrap=10), arm(2, bootstrap=10, interval="t")
+        [note] = [n for n in scaling.compare(a, b, compute_flop=FLOP).notes if "intervals in different ways" in n]
+        assert "percentiles of the replicates of both" in note
+
+    def test_ranges_without_overlap(self) -> None:
+        a = arm(1)
+        large = replace(a, support=a.support | {"N": (1e10, 1e11)})
+        with pytest.raises(VerdictError, match="no N in common"):
+            scaling.compare(a, large, compute_flop=FLOP)
+        assert "have no N in common" in scaling.compare(a, large, compute_flop=FLOP, force=True).notes[0]
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({}, "needs budgets or targets"),
+            ({"compute_flop": 1e22, "target": {"N": 1, "D": 1}}, "needs budgets or targets"),
+            ({"compute_flop": -1}, "must be positive"),
+            ({"compute_flop": [1e22, float("inf")]}, "must be positive"),
+            ({"compute_flop": "much"}, "not a number"),
+            ({"compute_flop": []}, "must be positive"),
+            ({"target": []}, "no target"),
+            ({"compute_flop": 1e22, "level": 1.0}, "level"),
+        ],
+    )
+    def test_calls_that_make_no_sense(self, settings: dict[str, Any], message: str) -> None:
+        fit = arm(1, bootstrap=10)
+        with pytest.raises(UsageError, match=message):
+            scaling.compare(fit, fit, **settings)
+
+    def test_a_target_with_another_input(self) -> None:
+        fit = arm(1, bootstrap=10)
+        with pytest.raises(InputDataError, match="no input 'C'"):
+            scaling.compare(fit, fit, target={"N": 1e9, "D": 1e9, "C": 1})
+
+    def test_no_optimum(self) -> None:
+        flat = scaling.fit("multiplicative", RUNS, 1 + 30 / GRID[0] ** 0.1 / GRID[1] ** 0.05, bootstrap=10)
+        with pytest.raises(VerdictError, match="of B has no compute-optimal split"):
+            scaling.compare(arm(1), flat, compute_flop=FLOP)
+        assert len(scaling.compare(arm(1), flat, target={"N": 1e9, "D": 1e10}).points) == 1
+
+
+def test_it_comes_back_from_json_and_reads_as_a_report() -> None:
+    found = scaling.compare(arm(1, 2.0), arm(2), compute_flop=[1e21, 1e23], names=("new", "old"))
+    assert Comparison.from_json(found.to_json()) == found
+    text = repr(found)
+    assert text.startswith("A = new (ok), B = old (ok)\n")
+    assert "A is better in 100 % of the bootstrap replicates" in text
+    assert "the scatter of runs is not in them" in text
+    assert [row["fit_a"] for row in found.rows()] == ["new", "new"]
+    with pytest.raises(InputDataError, match="no comparison"):
+        Comparison.from_json("{}")
+
+
+def test_numbers_are_cut_where_their_interval_is() -> None:
+    [point] = scaling.compare(arm(1, bootstrap=10), arm(2, bootstrap=10), compute_flop=FLOP).points
+    point = replace(point, difference=1.674e-6, difference_low=-0.023, difference_high=0.016)
+    assert difference_text(point) == "0.000"
+    assert difference_text(replace(point, difference_low=float("nan"))) == "1.674e-6"
+
+
+def simulated(count: int, data_efficiency: float) -> list[Any]:
+    return [
+        scaling.compare(arm(1000 + 2 * i, data_efficiency), arm(1001 + 2 * i), compute_flop=FLOP).points[0]
+        for i in range(count)
+    ]
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_multiplier_covers() -> None:
+    """90 % intervals of 200 simulations; the band is the binomial one at a false-alarm rate of 1e-4."""
+    truth = multiplier(1.3)
+    points = simulated(200, 1.3)
+    covered = np.mean([p.multiplier_low <= truth <= p.multiplier_high for p in points])
+    assert 0.805 <= covered <= 0.97
+    difference = optimum(1.3, FLOP) - optimum(1.0, FLOP)
+    covered = np.mean([p.difference_low <= difference <= p.difference_high for p in points])
+    assert 0.805 <= covered <= 0.97
+
+
+@pytest.mark.slow
+def test_the_share_is_uniform_where_there_is_no_difference() -> None:
+    shares = np.array([p.share_a_better for p in simulated(200, 1.0)])
+    for edge in (0.1, 0.25, 0.5, 0.75, 0.9):
+        half = 3.9 * np.sqrt(edge * (1 - edge) / len(shares))
+        assert np.mean(shares <= edge) == pytest.approx(edge, abs=half)
