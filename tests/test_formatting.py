@@ -86,7 +86,7 @@ def test_an_estimate_follows_the_rule_of_the_particle_data_group(value, error, e
         (9e5, 1.1e6, "0.90e6 to 1.10e6"),
         (1e23, 1.5e23, "1.00e23 to 1.50e23"),
         (-1.7e308, 1.7e308, "-1.7e308 to 1.7e308"),
-        (1 - 1e-16, 1, "1.000 to 1"),
+        (1 - 1e-16, 1, "1 to 1"),
         (1, 1, "1 to 1"),
         (-INF, 1, "-inf to 1"),
         (1, INF, "1 to inf"),
