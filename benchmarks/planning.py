@@ -48,12 +48,15 @@ class Pool:
         return np.asarray(6 * self.n * self.d)
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def loss_to_loss(folder: Path) -> list[Pool]:
     """The sweeps of six corpora, and for each the one run of a size that no sweep has."""
-    sweep, largest = (
-        list(csv.DictReader((folder / "loss_to_loss" / name).open(encoding="utf-8")))
-        for name in ("sweep.csv", "extrapolation.csv")
-    )
+    sweep, largest = (read(folder / "loss_to_loss" / name) for name in ("sweep.csv", "extrapolation.csv"))
     pools = []
     for corpus in sorted({row["data"] for row in sweep}):
         parts = [
@@ -66,7 +69,7 @@ def loss_to_loss(folder: Path) -> list[Pool]:
 
 def isoflops(folder: Path) -> list[Pool]:
     """IsoFLOP sets; the runs of the largest budget are the targets."""
-    rows = list(csv.DictReader((folder / "isoflops_openathena" / "isoflops.csv").open(encoding="utf-8")))
+    rows = read(folder / "isoflops_openathena" / "isoflops.csv")
     sets: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for row in rows:
         if row["outlier"] != "True":

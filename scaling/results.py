@@ -120,8 +120,39 @@ class Fit:
             words += " (every group is one row)"
         drawn = f"{len(self.replicates)} {words} bootstrap replicates"
         if kind == "bca":
-            return f"BCa of {drawn} and {len(self.jackknife)} jackknife refits, seed {self.seed}"
-        return f"percentile of {drawn}, seed {self.seed}"
+            return f"BCa of {drawn} and {len(self.jackknife)} jackknife refits, seed {self.seed}{self._widened}"
+        return f"percentile of {drawn}, seed {self.seed}{self._widened}"
+
+    @property
+    def _widened(self) -> str:
+        return f", widened for {self.diagnostics.groups} clusters" if self.percentile_level(0.5) > 0.5 else ""
+
+    def percentile_level(self, level: float) -> float:
+        """Return the level at which percentiles of the replicates are to be taken for an interval of a level.
+
+        Parameters
+        ----------
+        level : float
+            Nominal coverage.
+
+        Returns
+        -------
+        float
+            The same, but for clusters: few of them tell their own scatter badly, which the t distribution with one
+            degree of freedom less than clusters allows for, and drawn whole they spread too little by
+            sqrt((G - 1)/G). This is the expanded percentile interval of Hesterberg 2015, arXiv:1411.5279. Clusters of one row each
+            are rows.
+        """
+        from scipy.special import ndtr
+
+        from scaling.fitting.intervals import t_quantile
+
+        groups = self.diagnostics.groups
+        if groups < 2 or self.diagnostics.groups_are_rows:
+            return level
+        drawn_whole = self.settings.get("resample", "cluster") == "cluster"
+        spread = np.sqrt(groups / (groups - 1)) if drawn_whole else 1.0
+        return float(2 * ndtr(spread * t_quantile(level, groups - 1)) - 1)
 
     @cached_property
     def standard_errors(self) -> dict[str, float]:
@@ -172,11 +203,11 @@ class Fit:
         method = self.interval_kind if method is None else method
         self._check_method(method)
         if method == "percentile":
-            low, high = percentile_interval(self.replicates[:, j], level)
+            low, high = percentile_interval(self.replicates[:, j], self.percentile_level(level))
             return float(low), float(high)
         if method == "bca":
-            estimate = [self.estimates[name]]
-            low, high = bca_interval(self.replicates[:, [j]], self.jackknife[:, [j]], estimate, level)
+            estimate, at = [self.estimates[name]], self.percentile_level(level)
+            low, high = bca_interval(self.replicates[:, [j]], self.jackknife[:, [j]], estimate, at)
             return float(low[0]), float(high[0])
         half = t_quantile(level, self.degrees) * float(np.sqrt(self.covariance[j, j]))
         value = self.estimates[name]

@@ -65,7 +65,7 @@ class TestChain:
 
     def test_is_the_chain_of_both_fits(self, store: Any, ok: Any) -> None:
         inputs = ("--input", "L=loss + 0.5", "--where", "corpus = 'web'")
-        ok("fit", "downstream_error", *inputs, "--bootstrap", "20", "--name", "err")
+        ok("fit", "downstream_error", *inputs, "--bootstrap", "20", "--no-backtest", "--name", "err")
         with Store(store, read_only=True) as opened:
             first, second = (load_fit(opened, name).fit for name in ("web", "err"))
         found = chain(first, second, {"N": 7e9, "D": 1e12}, level=0.9, force=True)
@@ -255,7 +255,7 @@ class TestRefused:
         assert said in refused(code, "allocate", "web", *words).err
 
     def test_a_law_without_an_optimum(self, ok: Any, store: Any, refused: Any) -> None:
-        ok("fit", "multiplicative", "--bootstrap", "0", "--name", "flat")
+        ok("fit", "multiplicative", "--bootstrap", "0", "--no-backtest", "--name", "flat")
         for words in (("--loss", "2.6"), ("--plan-params", "1B", "--plan-tokens", "20B"), ("--curve", "1e20:1e22")):
             assert "falls all the way to one side" in refused(1, "allocate", "flat", *words, "--force").err
 

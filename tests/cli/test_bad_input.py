@@ -114,7 +114,7 @@ class TestRowsOfAFit:
         """Up to three points more than parameters; the runs are spread over sizes and budgets."""
         keep = ["web-00", "web-13", "web-22", "web-31", "web-44", "web-04", "web-52", "web-41"][:n]
         where = f"run_id IN ({', '.join(repr(name) for name in keep)})"
-        row = ok("fit", "chinchilla", "--where", where, "--bootstrap", "0", "--name", "few").row
+        row = ok("fit", "chinchilla", "--where", where, "--bootstrap", "0", "--no-backtest", "--name", "few").row
         assert row["n_obs"] == n
         assert row["verdict"] == "not identified"
         assert any("too few rows" in reason for reason in row["reasons"])
@@ -127,7 +127,7 @@ class TestRowsOfAFit:
             for i, d in enumerate(range(10**9, 10**10, 5 * 10**8))
         ]
         ok("ingest", write("one.csv", "\n".join(["run_id,N,D,loss", *lines])))
-        row = ok("fit", "chinchilla", "--bootstrap", "0", "--name", "one").row
+        row = ok("fit", "chinchilla", "--bootstrap", "0", "--no-backtest", "--name", "one").row
         assert row["verdict"] == "not identified"
         assert any("N" in reason and "same" in reason for reason in row["reasons"])
         assert "N" in refused(1, "forecast", "one", *TARGET).err
@@ -276,7 +276,9 @@ class TestFullDisk:
         assert answer.out == ""
         full.with_name("filler").unlink()
         assert self.contents(full) == before
-        assert run("fit", "chinchilla", "--bootstrap", "0", "--db", full).code == 0  # with space it goes on
+        assert (
+            run("fit", "chinchilla", "--bootstrap", "0", "--no-backtest", "--db", full).code == 0
+        )  # with space it goes on
         return str(answer.err)
 
     def test_ingest(self, full: Path, write: Any, run: Any) -> None:
@@ -288,7 +290,7 @@ class TestFullDisk:
         assert "Free some space" in err
 
     def test_fit(self, full: Path, run: Any) -> None:
-        err = self.check(full, run, "fit", "chinchilla", "--bootstrap", "2000", "--name", "big")
+        err = self.check(full, run, "fit", "chinchilla", "--bootstrap", "2000", "--no-backtest", "--name", "big")
         assert "is full; nothing was changed" in err
 
     def test_a_new_store_leaves_nothing_behind(self, full: Path, good: Path, run: Any) -> None:

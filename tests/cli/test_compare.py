@@ -16,7 +16,7 @@ FLOP = ("--flops", "1e22")
 @pytest.fixture
 def arms(store: Path, ok: Any) -> None:
     """Beside `web`: the same runs by another law, and the other corpus."""
-    words = ("--bootstrap", "60", "--seed", "3")
+    words = ("--bootstrap", "60", "--no-backtest", "--seed", "3")
     ok("fit", "skaling", "--where", "corpus = 'web'", "--name", "web2", *words)
     ok("fit", "chinchilla", "--where", "corpus = 'code'", "--name", "code1", *words)
 
@@ -74,7 +74,19 @@ def test_another_law_on_other_rows_is_said_loudly(arms: None, ok: Any) -> None:
 
 
 def test_another_seed_does_not_pair(arms: None, ok: Any) -> None:
-    ok("fit", "skaling", "--where", "corpus = 'web'", "--name", "web3", "--bootstrap", "60", "--seed", "4")
+    ok(
+        "fit",
+        "skaling",
+        "--where",
+        "corpus = 'web'",
+        "--name",
+        "web3",
+        "--bootstrap",
+        "60",
+        "--no-backtest",
+        "--seed",
+        "4",
+    )
     answer = ok("compare", "web", "web3", "--force", *FLOP)
     assert answer.row["paired"] is False
     assert "with different seeds" in answer.err
@@ -82,7 +94,7 @@ def test_another_seed_does_not_pair(arms: None, ok: Any) -> None:
 
 def test_clusters_of_the_same_names_pair(store: Path, ok: Any) -> None:
     for corpus in ("web", "code"):
-        where = ("--where", f"corpus = '{corpus}'", "--cluster", "lr", "--bootstrap", "40")
+        where = ("--where", f"corpus = '{corpus}'", "--cluster", "lr", "--bootstrap", "40", "--no-backtest")
         ok("fit", "chinchilla", *where, "--name", f"by_{corpus}")
     answer = ok("compare", "by_code", "by_web", *FLOP)
     assert answer.row["paired"] is True
@@ -121,7 +133,7 @@ def test_refusals(code: int, words: tuple[str, ...], message: str, arms: None, r
 def test_another_metric_is_refused(store: Path, ok: Any, write: Any, refused: Any) -> None:
     lines = [f"m{i},{1e8 * (1 + i % 5)},{1e10 * (1 + i // 5)},{2.5 - 0.01 * i + 0.002 * (i % 3)}" for i in range(20)]
     ok("ingest", write("more.csv", "\n".join(["run_id,N,D,val_loss", *lines])))
-    where = ("--where", "run_id LIKE 'm%'", "--metric", "val_loss", "--bootstrap", "20")
+    where = ("--where", "run_id LIKE 'm%'", "--metric", "val_loss", "--bootstrap", "20", "--no-backtest")
     ok("fit", "chinchilla", *where, "--name", "other")
     target = ("--params", "2e8", "--tokens", "2e10")
     assert "of the metric loss and other of val_loss" in refused(1, "compare", "web", "other", *target).err

@@ -29,7 +29,7 @@ def fit(query: Any) -> scaling.Fit:
 def few(store: Any, ok: Any) -> str:
     """A fit of seven rows, which do not identify the five parameters."""
     where = "corpus = 'web' AND (run_id LIKE 'web-0%' OR run_id IN ('web-22', 'web-41'))"
-    ok("fit", "chinchilla", "--where", where, "--bootstrap", "20", "--name", "few")
+    ok("fit", "chinchilla", "--where", where, "--bootstrap", "20", "--no-backtest", "--name", "few")
     return "few"
 
 
@@ -124,7 +124,7 @@ class TestForecast:
     def test_a_saved_forecast_outlives_the_refit(self, store: Any, ok: Any, query: Any) -> None:
         ok("forecast", "web", *TARGET, "--save")
         before = query("SELECT * FROM predictions WHERE kind = 'forecast'")
-        ok("fit", "chinchilla", "--bootstrap", "0", "--name", "web", "--replace")
+        ok("fit", "chinchilla", "--bootstrap", "0", "--no-backtest", "--name", "web", "--replace")
         assert query("SELECT * FROM predictions WHERE kind = 'forecast'") == before
 
     @pytest.mark.parametrize("name", ["web", "WEB", "latest"])
@@ -156,7 +156,17 @@ class TestRefused:
 
     def test_all_runs_of_one_size(self, store: Any, ok: Any, refused: Any) -> None:
         row = ok(
-            "fit", "chinchilla", "--where", "n_params = 2e7", "--bootstrap", "0", "--name", "one", "--by", "corpus"
+            "fit",
+            "chinchilla",
+            "--where",
+            "n_params = 2e7",
+            "--bootstrap",
+            "0",
+            "--no-backtest",
+            "--name",
+            "one",
+            "--by",
+            "corpus",
         ).rows[0]
         assert row["verdict"] == "not identified"
         assert any("N" in reason for reason in row["reasons"])
@@ -241,7 +251,7 @@ class TestAllocate:
         assert "C = 6 N D" in answer.err
 
     def test_without_a_bootstrap_the_interval_is_unknown_and_not_zero(self, ok: Any, store: Any) -> None:
-        ok("fit", "chinchilla", "--where", "corpus = 'web'", "--bootstrap", "0", "--name", "bare")
+        ok("fit", "chinchilla", "--where", "corpus = 'web'", "--bootstrap", "0", "--no-backtest", "--name", "bare")
         row = ok("allocate", "bare", "--flops", "1e22").row
         assert row["n_params_low"] is None
         assert row["method"] == "none: the fit has no bootstrap replicates"
@@ -260,7 +270,7 @@ class TestAllocate:
         assert said in refused(code, "allocate", *words).err
 
     def test_a_law_without_an_optimum(self, ok: Any, store: Any, refused: Any) -> None:
-        ok("fit", "multiplicative", "--bootstrap", "0", "--name", "flat")
+        ok("fit", "multiplicative", "--bootstrap", "0", "--no-backtest", "--name", "flat")
         assert "no compute-optimal split" in refused(1, "allocate", "flat", "--flops", "1e22", "--force").err
 
 

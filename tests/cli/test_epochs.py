@@ -25,7 +25,7 @@ def repeats(ok: Any, write: Any) -> str:
     ok("ingest", write("repeats.csv", "\n".join(lines)))
     ok(
         "fit", "data_constrained", "--input", "U=unique_tokens", "--objective", "squared", "--bootstrap", "40",
-        "--name", "repeats",
+        "--no-backtest", "--name", "repeats",
     )  # fmt: skip
     return "repeats"
 

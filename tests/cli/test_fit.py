@@ -13,7 +13,7 @@ import pytest
 import scaling
 
 WEB = ("--where", "corpus = 'web'")
-QUICK = ("--bootstrap", "0")
+QUICK = ("--bootstrap", "0", "--no-backtest")  # back-tests have tests of their own
 MY_LAW = """\
 [mine]
 title = "One floor, one power"
@@ -32,7 +32,7 @@ def estimates(row: dict[str, Any]) -> dict[str, float]:
 
 class TestTheRow:
     def test_holds_what_is_promised(self, store: Any, ok: Any, web_runs: Any, query: Any) -> None:
-        row = ok("fit", "chinchilla", *WEB, "--name", "c4", "--bootstrap", "40").row
+        row = ok("fit", "chinchilla", *WEB, "--name", "c4", "--bootstrap", "40", "--no-backtest").row
         assert row["law"] == "chinchilla"
         assert row["objective"] == "huber(0.001) on log residuals"
         assert row["n_obs"] == len(web_runs["loss"]) == 29
@@ -45,7 +45,7 @@ class TestTheRow:
         assert query("SELECT fit_id, name, verdict FROM fits WHERE name = 'c4'") == [(row["fit_id"], "c4", "ok")]
 
     def test_agrees_with_the_engine_to_the_last_digit(self, store: Any, ok: Any, web_runs: Any) -> None:
-        row = ok("fit", "chinchilla", *WEB, "--bootstrap", "40", "--seed", "5", "--level", "0.8").row
+        row = ok("fit", "chinchilla", *WEB, "--bootstrap", "40", "--no-backtest", "--seed", "5", "--level", "0.8").row
         inputs = {"N": web_runs["N"], "D": web_runs["D"]}
         expected = scaling.fit("chinchilla", inputs, web_runs["loss"], bootstrap=40, seed=5)
         assert estimates(row) == expected.estimates
@@ -174,7 +174,7 @@ class TestWhichRows:
         assert "None of the 58 groups of run_id can be fitted" in answer.err
 
     def test_clusters_are_resampled_whole(self, store: Any, ok: Any, web_runs: Any) -> None:
-        row = ok("fit", "chinchilla", *WEB, "--cluster", "n_params", "--bootstrap", "30").row
+        row = ok("fit", "chinchilla", *WEB, "--cluster", "n_params", "--bootstrap", "30", "--no-backtest").row
         inputs = {"N": web_runs["N"], "D": web_runs["D"]}
         expected = scaling.fit("chinchilla", inputs, web_runs["loss"], groups=web_runs["N"], bootstrap=30)
         assert row["interval_method"] == "percentile of 30 cluster bootstrap replicates, seed 0"
@@ -201,7 +201,10 @@ class TestWhichRows:
 
 class TestHow:
     def test_the_same_seed_gives_the_same_intervals(self, store: Any, ok: Any) -> None:
-        rows = [ok("fit", "chinchilla", *WEB, "--bootstrap", "30", "--seed", seed).row for seed in ("1", "1", "2")]
+        rows = [
+            ok("fit", "chinchilla", *WEB, "--bootstrap", "30", "--no-backtest", "--seed", seed).row
+            for seed in ("1", "1", "2")
+        ]
         assert rows[0]["parameters"] == rows[1]["parameters"]
         assert rows[0]["parameters"]["A"]["low"] != rows[2]["parameters"]["A"]["low"]
         assert [row["seed"] for row in rows] == [1, 1, 2]
@@ -242,7 +245,7 @@ class TestHow:
             yield lambda done, total: told.append((done, total))
 
         monkeypatch.setattr("cli.progress", record)
-        ok("fit", "chinchilla", *WEB, "--bootstrap", "30")
+        ok("fit", "chinchilla", *WEB, "--bootstrap", "30", "--no-backtest")
         assert told[-1] == (30, 30)
 
     def test_fail_on_prints_and_saves_first(self, store: Any, run: Any, query: Any) -> None:

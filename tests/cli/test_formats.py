@@ -23,7 +23,7 @@ COMMANDS = {
     "rm": ("rm", "run", "web-00"),
     "laws": ("laws",),
     "law": ("laws", "chinchilla"),
-    "fit": ("fit", "chinchilla", "--bootstrap", "0"),
+    "fit": ("fit", "chinchilla", "--bootstrap", "0", "--no-backtest"),
     "fits": ("fits",),
     "forecast": ("forecast", "web", *TARGET),
     "allocate": ("allocate", "web", "--flops", "1e22", "--flops", "1e23"),

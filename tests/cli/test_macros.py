@@ -12,7 +12,7 @@ import scaling
 from db.saved import load_fit
 from db.store import Store
 
-QUICK = ("--bootstrap", "0")
+QUICK = ("--bootstrap", "0", "--no-backtest")  # back-tests have tests of their own
 # Inputs that no column of the store has by itself.
 INPUTS = {
     "power": ("x=n_tokens",),

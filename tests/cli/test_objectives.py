@@ -8,7 +8,7 @@ WEB = ("--where", "corpus = 'web'")
 
 
 def test_all_objectives_stand_side_by_side(ok, store):
-    rows = ok("fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "20").rows
+    rows = ok("fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "20", "--no-backtest").rows
     assert [row["name"] for row in rows] == ["w_huber", "w_lad", "w_squared_log", "w_squared_linear"]
     assert [row["objective"] for row in rows] == [
         "huber(0.001) on log residuals",
@@ -24,7 +24,9 @@ def test_all_objectives_stand_side_by_side(ok, store):
             mean = sum(estimates) / 4
             assert spread["relative"] == pytest.approx((max(estimates) - min(estimates)) / mean)
     # Each is a saved fit like any other, with its macro.
-    [alone] = ok("fit", "chinchilla", *WEB, "--objective", "lad", "--name", "alone", "--bootstrap", "20").rows
+    [alone] = ok(
+        "fit", "chinchilla", *WEB, "--objective", "lad", "--name", "alone", "--bootstrap", "20", "--no-backtest"
+    ).rows
     assert alone["parameters"] == rows[1]["parameters"]
     assert alone["objective_value"] == rows[1]["objective_value"]
     [row] = ok("sql", "SELECT w_lad(1e9, 2e10) AS loss").rows
@@ -34,7 +36,7 @@ def test_all_objectives_stand_side_by_side(ok, store):
 
 def test_the_table_for_people(ok, store):
     lines = ok(
-        "fit", "chinchilla", *WEB, "--objective", "all", "--bootstrap", "0", "--format", "table"
+        "fit", "chinchilla", *WEB, "--objective", "all", "--bootstrap", "0", "--no-backtest", "--format", "table"
     ).out.splitlines()
     assert lines[0].split() == ["objective", "E", "A", "B", "alpha", "beta", "value", "rows", "verdict", "fit"]
     assert [line.split()[-1] for line in lines[2:6]] == [
@@ -45,11 +47,15 @@ def test_the_table_for_people(ok, store):
 
 
 def test_names_are_checked_before_anything_is_fitted(ok, refused, store):
-    ok("fit", "chinchilla", *WEB, "--objective", "lad", "--name", "w_squared_log", "--bootstrap", "0")
-    answer = refused(2, "fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "0")
+    ok("fit", "chinchilla", *WEB, "--objective", "lad", "--name", "w_squared_log", "--bootstrap", "0", "--no-backtest")
+    answer = refused(
+        2, "fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "0", "--no-backtest"
+    )
     assert "already has a fit 'w_squared_log'" in answer.err
     assert {row["name"] for row in ok("fits").rows} == {"web", "curve", "w_squared_log"}
-    again = ok("fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "0", "--replace")
+    again = ok(
+        "fit", "chinchilla", *WEB, "--objective", "all", "--name", "w", "--bootstrap", "0", "--no-backtest", "--replace"
+    )
     assert len(again.rows) == 4
 
 
@@ -59,8 +65,10 @@ def test_all_objectives_are_of_one_group(refused, store):
 
 
 def test_a_quantile_and_a_penalised_fit_are_saved_and_come_back(ok, store):
-    [high] = ok("fit", "chinchilla", *WEB, "--objective", "pinball(0.9)", "--name", "high", "--bootstrap", "20").rows
-    ok("fit", "chinchilla", *WEB, "--objective", "pinball(0.1)", "--name", "low", "--bootstrap", "20")
+    [high] = ok(
+        "fit", "chinchilla", *WEB, "--objective", "pinball(0.9)", "--name", "high", "--bootstrap", "20", "--no-backtest"
+    ).rows
+    ok("fit", "chinchilla", *WEB, "--objective", "pinball(0.1)", "--name", "low", "--bootstrap", "20", "--no-backtest")
     assert high["objective"] == "pinball(0.9) on log residuals"
     at = ("--params", "1B", "--tokens", "20B", "--force")
     [above], [below] = (ok("forecast", name, *at).rows for name in ("high", "low"))
@@ -73,6 +81,7 @@ def test_a_quantile_and_a_penalised_fit_are_saved_and_come_back(ok, store):
         "alpha=0.3:100",
         "--penalty",
         "A=300:100",
+        "--no-backtest",
         "--bootstrap",
         "0",
         "--name",

@@ -86,7 +86,7 @@ def test_refusals(code: int, words: tuple[str, ...], message: str, store: Path, 
 
 
 def test_a_fit_without_replicates_is_refused_with_a_hint(store: Path, ok: Any, refused: Any) -> None:
-    ok("fit", "chinchilla", "--where", "corpus = 'web'", "--name", "bare", "--bootstrap", "0")
+    ok("fit", "chinchilla", "--where", "corpus = 'web'", "--name", "bare", "--bootstrap", "0", "--no-backtest")
     error = refused(2, "plan", "bare", *ASKED, "--target", "1e23").err
     assert "no bootstrap replicates" in error
     assert "--bootstrap 1000" in error
@@ -100,7 +100,19 @@ def test_data_that_changed_are_refused(store: Path, ok: Any, refused: Any) -> No
 
 def test_a_weak_design_is_planned_for_with_a_warning(store: Path, ok: Any, run: Any) -> None:
     where = "corpus = 'web' AND (run_id LIKE 'web-0%' OR run_id IN ('web-22', 'web-41'))"
-    ok("fit", "chinchilla", "--where", where, "--bootstrap", "40", "--name", "few", "--objective", "squared")
+    ok(
+        "fit",
+        "chinchilla",
+        "--where",
+        where,
+        "--bootstrap",
+        "40",
+        "--no-backtest",
+        "--name",
+        "few",
+        "--objective",
+        "squared",
+    )
     answer = run("plan", "few", *ASKED, "--params", "1B", "--tokens", "20B", "--fail-on", "weak")
     assert answer.code == 1
     assert answer.row["verdict"] == "not identified"

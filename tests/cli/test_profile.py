@@ -14,7 +14,7 @@ WEB = ("--where", "corpus = 'web'")
 
 @pytest.fixture
 def c4(store: Any, ok: Any) -> None:
-    ok("fit", "chinchilla", *WEB, "--objective", "squared", "--bootstrap", "0", "--name", "c4")
+    ok("fit", "chinchilla", *WEB, "--objective", "squared", "--bootstrap", "0", "--no-backtest", "--name", "c4")
 
 
 class TestOneParameter:
@@ -69,9 +69,21 @@ class TestResampling:
         ],
     )
     def test_is_stored_and_said(self, store: Any, ok: Any, options: Any, method: str) -> None:
-        row = ok("fit", "chinchilla", *WEB, "--bootstrap", "40", "--name", "one", *options).row
+        row = ok("fit", "chinchilla", *WEB, "--bootstrap", "40", "--no-backtest", "--name", "one", *options).row
         assert row["interval_method"] == method
-        shown = ok("fit", "chinchilla", *WEB, "--bootstrap", "40", "--name", "two", *options, "--format", "table").out
+        shown = ok(
+            "fit",
+            "chinchilla",
+            *WEB,
+            "--bootstrap",
+            "40",
+            "--no-backtest",
+            "--name",
+            "two",
+            *options,
+            "--format",
+            "table",
+        ).out
         assert f"intervals: {method}" in shown
         for entry in row["parameters"].values():
             assert np.isfinite([entry["low"], entry["high"]]).all()

@@ -97,7 +97,7 @@ def test_a_law_of_another_input(store: Path, ok: Any) -> None:
 
 def test_a_fit_that_is_not_identified_says_so_first(store: Path, ok: Any) -> None:
     words = ("--param", "E=0:", "--param", "A=0:", "--param", "alpha=0.01:2", "--where", "run_id LIKE 'web-0%'")
-    ok("fit", "E + A/D**alpha", *words, "--bootstrap", "20", "--name", "few")
+    ok("fit", "E + A/D**alpha", *words, "--bootstrap", "20", "--no-backtest", "--name", "few")
     answer = ok("report", "few", "--at", "D=1e12")
     assert answer.row["verdict"] == "not identified"
     assert "not identified" in text_of(page())[:2000]

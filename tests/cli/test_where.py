@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-QUICK = ("--bootstrap", "0")
+QUICK = ("--bootstrap", "0", "--no-backtest")  # back-tests have tests of their own
 
 
 @pytest.mark.parametrize(

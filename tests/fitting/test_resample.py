@@ -259,7 +259,8 @@ def test_shared_noise_is_seen_by_every_kind_that_keeps_clusters(kind):
 )  # fmt: skip
 def test_the_kind_is_said(kind, groups, words):
     fit = fitted(resample=kind, groups=groups, bootstrap=40, seed=2)
-    assert fit.interval_method == f"percentile of 40 {words} bootstrap replicates, seed 2"
+    widened = "" if groups is None or "one row" in words else f", widened for {len(set(groups.tolist()))} clusters"
+    assert fit.interval_method == f"percentile of 40 {words} bootstrap replicates, seed 2{widened}"
     assert fit.settings["resample"] == (kind or ("iid" if groups is None else "cluster"))
 
 
@@ -291,13 +292,13 @@ def test_kinds_that_do_not_go_with_the_data(settings, says):
     assert caught.value.exit_code == 2
 
 
-def test_one_group_in_all_is_refused_and_two_are_weak():
+def test_one_group_in_all_is_refused_and_two_identify_nothing():
     with pytest.raises(InputDataError, match="all rows are in one group, so there is nothing to resample"):
         fitted(groups=np.zeros(60))
     two = fitted(groups=np.arange(60) % 2, bootstrap=0)
     assert two.degrees == 1
-    assert two.verdict == "weak"
-    assert any("There are only 2 groups to resample; intervals from" in r for r in two.diagnostics.reasons)
+    assert two.verdict == "not identified"
+    assert any("There are only 2 groups, and fewer than 5 cannot say" in r for r in two.diagnostics.reasons)
 
 
 def test_weights_that_leave_one_group_are_refused():

@@ -153,10 +153,19 @@ def test_few_groups(groups, enough):
     fit = chinchilla(n, d, loss(n, d) * noise(36), groups=np.arange(36) % groups)
     assert fit.diagnostics.groups == groups
     assert fit.diagnostics.enough_groups is enough
-    reason = f"There are only {groups} groups to resample; intervals from so few are too narrow: with 12, those of the "
-    reason += "bootstrap at 90 % held the truth in 80 to 87 % of simulated sweeps."
+    reason = f"There are only {groups} groups, which tell their own scatter badly; bootstrap intervals are widened for "
+    reason += "that: with 12 groups, those at 90 % held the truth in 87 to 91 % of simulated sweeps."
     assert (reason in fit.diagnostics.reasons) is not enough
     assert (fit.verdict == "ok") is enough
+
+
+@pytest.mark.parametrize(("groups", "verdict"), [(2, "not identified"), (4, "not identified"), (5, "weak")])
+def test_hardly_any_groups_forecast_nothing(groups, verdict):
+    n, d = cross()
+    fit = chinchilla(n, d, loss(n, d) * noise(36), groups=np.arange(36) % groups)
+    assert fit.verdict == verdict
+    said = f"There are only {groups} groups, and fewer than 5 cannot say how far groups scatter."
+    assert (said in fit.diagnostics.reasons) is (groups < 5)
 
 
 def test_an_optimum_that_one_start_alone_found_is_not_trusted():
