@@ -73,6 +73,7 @@ def gather(
         simulated=simulated,
         level=level,
         where=_condition(saved),
+        trim=_trim(saved),
     )
 
 
@@ -80,9 +81,14 @@ def _condition(saved: Any) -> str:
     """The condition of a fit and its group; of a trimmed one what was asked for, as the trimming is named by itself."""
     config = saved.config
     asked = config.get("question", {}).get("where") or ""
-    if saved.fit.settings.get("trim", "none") != "none":
+    if _trim(saved) != "none":
         asked = config.get("untrimmed", asked) or ""
     if saved.group_by is None:
         return str(asked)
     group = f"{saved.group_by} = '{saved.group_value}'"
     return f"({asked}) AND {group}" if asked else group
+
+
+def _trim(saved: Any) -> str:
+    """The trimming of a fit: of one chosen from the store it is among the rows' condition, and named beside it."""
+    return str(saved.config.get("trim") or saved.fit.settings.get("trim", "none"))

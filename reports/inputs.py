@@ -116,6 +116,8 @@ class ReportInput:
         Nominal coverage of every interval on the page, unless it says otherwise.
     where : str
         The condition that selected the rows, that of a trimming left out; empty for all rows.
+    trim : str
+        The trimming that the choice of a law came with: ``none``, ``smallest 25 %``, ``highest 10 %`` or the like.
 
     Raises
     ------
@@ -143,6 +145,7 @@ class ReportInput:
     simulated: bool = False
     level: float = 0.95
     where: str = ""
+    trim: str = "none"
 
     def __post_init__(self) -> None:
         law, n = self.fit.law, self.fit.n_obs

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reports.answers import Answers
 from reports.tables import NOTHING, Table, make_table
 from reports.words import describe, level_text, mean_text, output_name, unit_of
-from scaling.formatting import format_percent, format_plural
+from scaling.formatting import format_interval, format_percent, format_plural
+from scaling.prediction import Prediction
 from scaling.results import Fit
 from scaling.rivals import Rival
 
@@ -44,6 +45,13 @@ def ask_rivals(answers: Answers) -> list[RivalAnswer]:
         return [RivalAnswer(rival, float("nan")) for rival in rivals]
     inputs = {name: np.array([value]) for name, value in answers.forecasts[0].target.inputs.items()}
     return [RivalAnswer(rival, float(rival.evaluate(inputs)[0])) for rival in rivals]
+
+
+def without_rivals(answers: Answers) -> Prediction:
+    """Forecast the first target with parameters and scatter alone: an interval that no rival has stretched."""
+    data = answers.data
+    bare = replace(data.fit, rivals=(), backtest=None)
+    return bare.predict(answers.forecasts[0].target.inputs, level=data.level, force=True)
 
 
 def of_rivals(answers: Answers) -> Table | None:
@@ -102,10 +110,14 @@ def rivals_words(answers: Answers) -> str:
     if not means or not answers.forecasts:
         return head
     run, unit = answers.forecasts[0].run, unit_of(fit.law)
-    inside = sum(run.low <= mean <= run.high for mean in means)
+    alone = without_rivals(answers)
+    inside = sum(alone.low <= mean <= alone.high for mean in means)
     low, high = (mean_text(mean, run.low, run.high) for mean in (min(means), max(means)))
     span = low if low == high else f"{low} to {high}"
     where = " for the first target" if len(answers.forecasts) > 1 else ""
     who = "It forecasts" if len(means) == 1 else "These forecast"
     held = f"{inside} of {len(means)} inside" if len(means) > 1 else ("inside" if inside else "outside")
-    return f"{head} {who} {span}{f' {unit}' if unit else ''}{where}, {held} the interval of this report."
+    return (
+        f"{head} {who} {span}{f' {unit}' if unit else ''}{where}, {held} what parameters and scatter alone allow "
+        f"({format_interval(alone.low, alone.high)})."
+    )

@@ -181,7 +181,10 @@ def of_growth(answers: Answers) -> Table:
             )
     heads = ("grows as a power of compute", "exponent", level, "for ten times the compute", level)
     where = "at that budget" if len(ends) > 1 else "the same at all of these budgets"
-    note = f"Exponents are slopes of the optimum on logarithmic scales, {where}. {made_of(answers.data, best.method)}"
+    made = (
+        "The law fixes them, they were not estimated." if best.exponents_fixed else made_of(answers.data, best.method)
+    )
+    note = f"Exponents are slopes of the optimum on logarithmic scales, {where}. {made}"
     return make_table("How the optimum grows with compute", heads, rows, note=note)
 
 
@@ -300,4 +303,4 @@ def of_refused(answers: Answers) -> Table:
 def of_published(answers: Answers) -> Table:
     """Make the table of where published values come from."""
     rows = [(e.name, cited(e.source), cited(e.note)) for e in answers.data.fit.law.published]
-    return make_table("Published values of this law, from other data", ("name", "source", "note"), rows, texts=3)
+    return make_table("Published values of this law", ("name", "source", "note"), rows, texts=3)

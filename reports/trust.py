@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.answers import Answers
-from reports.rivals import WORTH_NAMING, ask_rivals
+from reports.rivals import WORTH_NAMING, ask_rivals, without_rivals
 from reports.words import INSIDE, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
@@ -17,7 +17,7 @@ from scaling.fitting.diagnostics import (
     SPARE_ROWS,
     STRUCTURE_P,
 )
-from scaling.formatting import format_factor, format_number, format_percent, format_plural
+from scaling.formatting import format_factor, format_interval, format_number, format_percent, format_plural
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
 YES, NO, NONE = "yes", "no", "–"
@@ -364,16 +364,17 @@ def _of_the_forecast(answers: Answers) -> list[Check]:
     ]
     trusted = [one for one in ask_rivals(answers) if one.rival.weight >= WORTH_NAMING and np.isfinite(one.mean)]
     if trusted:
-        main = answers.forecasts[0].run
-        agree = sum(main.low <= one.mean <= main.high for one in trusted)
+        alone = without_rivals(answers)
+        agree = sum(alone.low <= one.mean <= alone.high for one in trusted)
         out.append(
             Check(
                 "Rival laws agree",
                 _answer(agree == len(trusted)),
                 f"{agree} of {len(trusted)}",
                 f"Of the laws to which the back-test gives {format_percent(WORTH_NAMING)} of the weight or more "
-                f"({listed([one.rival.law.name for one in trusted])}), those whose forecast lies inside the "
-                f"{level_text(answers.data.level)} interval.",
+                f"({listed([one.rival.law.name for one in trusted])}), those whose forecast lies inside "
+                f"{format_interval(alone.low, alone.high)}: what parameters and scatter alone allow, at "
+                f"{level_text(answers.data.level)}. The interval of this report reaches to the rivals.",
             )
         )
     means = [one.mean for one in answers.as_good]

@@ -187,8 +187,7 @@ def data_words(data: ReportInput) -> str:
 
 def trim_words(data: ReportInput) -> str:
     """Say how many rows the trimming of the fit left out of how many; empty without one."""
-    fit = data.fit
-    trim = str(fit.settings.get("trim", "none"))
+    fit, trim = data.fit, data.trim
     if trim == "none":
         return ""
     # The back-test of a trimmed fit sees all the rows, and trims anew at every cut-off.

@@ -233,6 +233,54 @@ def test_without_intervals_nothing_is_said_to_be_covered(tested):
     assert "Intervals held there" not in {one.question for one in checks(bare)}
 
 
+def test_forecasts_that_failed_are_counted_and_not_drawn(tested):
+    found = tested.fit.backtest
+    error, predicted, low = found.error.copy(), found.predicted.copy(), found.low.copy()
+    error[:3], predicted[:3], low[:3] = np.nan, -0.1, np.nan
+    page = replace(tested, fit=replace(tested.fit, backtest=replace(found, error=error, predicted=predicted, low=low)))
+    answers = answer(page)
+    said = "3 of the forecasts were not a number above 0: they have no error, and count as outside their intervals."
+    drawn, picture = backtest_figure(answers)
+    runs = drawn["held-out runs"]
+    assert np.isnan(runs[ERROR][:3]).all()
+    assert np.isfinite(runs[ERROR][3:]).all()
+    assert runs["inside the 90 % interval"][:3] == ("no",) * 3
+    points = sum(len(line.get_xdata()) for line in picture.axes[0].lines if (line.get_gid() or "").startswith("held"))
+    assert points == len(found) - 3
+    assert f"{said} They are not drawn, and lead the table." in drawn.caption
+    assert of_factors(answers).note.startswith(said)
+    assert sum(int(row[1]) for row in of_factors(answers).rows) == len(found)
+    assert said in opening(answers)
+    assert said in text_of(section(render_report(page), "backtest"))
+
+
+def test_failures_alone_are_no_picture_and_the_part_is_the_usual_error(tested):
+    found = tested.fit.backtest
+    unknown = np.full(len(found), np.nan)
+    failed = replace(found, error=unknown, predicted=np.zeros(len(found)), low=unknown, high=unknown)
+    page = replace(tested, fit=replace(tested.fit, backtest=failed))
+    answers = answer(page)
+    assert backtest_figure(answers) is None
+    assert "none of them was a number above 0." in opening(answers)
+    shares = {row[0]: row for row in of_parts(answers).rows}
+    assert "back-test" not in shares
+    assert shares["usual error of other sweeps"][1].startswith("what laws usually miss larger runs by")
+    assert "usual error of other sweeps (no run could be forecast here)" in answers.forecasts[0].run.method
+    assert '<figure id="fig-backtest">' not in render_report(page)
+
+
+def test_a_page_for_a_forecast_that_may_be_zero(make):
+    x = np.linspace(1, 100, 30)
+    y = (10 - 0.08 * x) * np.exp(0.03 * np.random.default_rng(0).standard_normal(30))
+    made = make("a - b*x", {"x": x}, y, objective="squared", bootstrap=200)
+    fit = replace(made.fit, backtest=scaling.backtest_law(made.fit, {"x": x}, y, bootstrap=0))
+    page = replace(made, fit=fit, targets=(Target("far", {"x": 124.5}),))
+    answers = answer(page)
+    assert answers.forecasts[0].run.low == 0
+    assert of_parts(answers) is None
+    assert "far" in render_report(page)
+
+
 def test_tables_of_the_back_test(tested):
     found = replace(tested.fit.backtest, skipped=((3e18, "5 rows are left <here>"),))
     page = replace(tested, fit=replace(tested.fit, backtest=found))
@@ -309,9 +357,11 @@ def test_rivals_forecast_with_their_own_estimates_and_weights_add_up(contested):
     words = rivals_words(answers)
     assert "2 other laws forecast the same held-out runs; 1 of them did well enough to deserve 1 % of" in words
     mean, run = float(rows[1][5]), answers.forecasts[0].run
-    inside = run.low <= mean <= run.high
-    assert words.endswith(f"{'inside' if inside else 'outside'} the interval of this report.")
-    assert said_by(contested)["Rival laws agree"] == ("yes" if inside else "no", f"{int(inside)} of 1")
+    alone = replace(contested.fit, rivals=(), backtest=None).predict(contested.targets[0].inputs, contested.level)
+    assert run.low <= mean <= run.high  # as the interval reaches to a rival of this weight, it says nothing of it
+    assert not alone.low <= mean <= alone.high
+    assert "outside what parameters and scatter alone allow" in words
+    assert said_by(contested)["Rival laws agree"] == ("no", "0 of 1")
 
 
 def test_rivals_worth_naming_are_drawn_in_the_fan(contested, tested):

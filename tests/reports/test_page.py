@@ -343,7 +343,7 @@ def test_a_trimmed_fit_says_how_many_rows_are_missing(data):
     other = scaling.fit("chinchilla", inputs, data.observed[keep], objective="squared", bootstrap=0)
     trimmed = replace(
         data, fit=fit, inputs=inputs, observed=data.observed[keep], run_ids=data.run_ids[:180],
-        alternatives=(Alternative("squared", other),),
+        alternatives=(Alternative("squared", other),), trim="smallest 25 %",
     )  # fmt: skip
     said = "trimmed: smallest 25 %, 60 of 240 rows left out"
     page = answer(trimmed)
