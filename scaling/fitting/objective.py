@@ -49,6 +49,8 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "pinball": ("tau", "kappa"),
     "asymmetric": ("over", "delta"),
 }
+# Relative to the root mean square residual. Rows that a sharp optimum passes through are met to 1e-10 of it or better.
+_ON_CORNER = 1e-9
 _TEXT = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\)\s*)?")
 
 
@@ -238,9 +240,52 @@ class Objective:
         # sigmoid(kappa r) + tau - 1, by the tangent, which does not overflow
         return 0.5 * np.tanh(0.5 * self.kappa * r) + (self.tau - 0.5)
 
-    def lopsided_scores(self, r: Array) -> Array | None:
-        """Return `score` where rho treats both sides differently, so that residuals need not average to zero."""
-        return self.score(r) if self.tau is not None or self.over is not None else None
+    @property
+    def lopsided(self) -> bool:
+        """Whether rho treats both sides differently, so that residuals of a right law need not average to zero."""
+        return self.tau is not None or self.over is not None
+
+    def scores_at_optimum(self, r: Array, weights: Array, jacobian: Array) -> Array:
+        """Return `score` at an optimum, where rows may lie on the corner.
+
+        Parameters
+        ----------
+        r : ndarray (n,)
+            Residuals at the optimum.
+        weights : ndarray (n,)
+            Of the rows.
+        jacobian : ndarray (n, q)
+            Of the residuals, with respect to the parameters that no bound holds.
+
+        Returns
+        -------
+        ndarray (n,)
+            `score`; for rows met exactly their multipliers.
+
+        Notes
+        -----
+        A sharp optimum passes through about q rows, and whether their residual is 1e-17 or -1e-17 is a matter of
+        rounding. Their multipliers are not: the slopes within the corner that balance the pull of the other rows, those
+        nearest its middle where there are several (a penalty's own pull is left out of that balance).
+        """
+        score = self.score(r)
+        met = np.abs(r) <= _ON_CORNER * np.sqrt(np.mean(r * r))
+        if not self.cornered or not met.any():
+            return score
+        low, high = self.score(np.array([-1.0, 1.0]))
+        middle = 0.5 * (low + high)
+        pulls = jacobian * weights[:, None]
+        length = np.sqrt(np.sum(pulls * pulls, axis=0))
+        score[met] = middle
+        if np.all(np.isfinite(length)) and np.all(length > 0):
+            pulls = pulls / length
+            share, *_ = np.linalg.lstsq(pulls[met].T, -(pulls.T @ score), rcond=None)
+            score[met] = np.clip(middle + share, low, high)
+        return score
+
+    def lopsided_scores(self, r: Array, weights: Array, jacobian: Array) -> Array | None:
+        """Return `scores_at_optimum` where the objective is `lopsided`, None elsewhere."""
+        return self.scores_at_optimum(r, weights, jacobian) if self.lopsided else None
 
     def curvatures(self, r: Array) -> tuple[Array, Array]:
         """Return rho'' and the curvature of a parabola that touches rho at each residual and lies above it elsewhere.

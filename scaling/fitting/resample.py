@@ -139,7 +139,8 @@ class Reweighted:
         Parameters that the fit has spent its units on. Weights of ``dirichlet`` then vary by
         n/(n - spent) rather than by (n - 1)/(n + 1), because residuals are too small by what the fit took from them.
         With flat weights (Rubin 1981) 95 % intervals of curves fitted to 64 rows held the truth in 87 to 88 % of 200
-        sweeps.
+        sweeps. The variance is at most 10 (n - 1)/(n + 10), beyond which one unit would have nearly all of the weight;
+        that is less where units hardly outnumber parameters.
     """
 
     kind: str
@@ -298,7 +299,9 @@ def source_of(
     """
     if kind == "wild":
         bend = objective.mean_bend(residuals, weights, jacobian.shape[1])
-        pulls = objective.score(residuals) / bend if 0 < bend < np.inf else residuals
+        pulls = residuals
+        if 0 < bend < np.inf:
+            pulls = objective.scores_at_optimum(residuals, weights, jacobian) / bend
         put_back = without_leverage(residuals, pulls, weights, jacobian, groups)
     elif kind == "residual":
         n = len(residuals)
