@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.fitting.newton import Progress
-from scaling.fitting.resample import Source
+from scaling.fitting.newton import Minima, Progress
+from scaling.fitting.resample import Jackknife, Source
 from scaling.fitting.solve import Problem
 
 Array = NDArray[np.float64]
 
-_OFFERED = 64  # optima of other replicates that each one is offered afterwards
+# Optima of other replicates that each one is offered afterwards: those of the first ones, which are made for that even
+# where fewer are asked for, so that no replicate depends on how many there are.
+_OFFERED = 64
 _OFFERED_OBSERVED = 16  # the same where every replicate has observed values of its own, and each offer costs more
 _SAME = 1e-9  # relative difference below which two objectives are one optimum
 
@@ -84,16 +86,15 @@ def refit(
         observes = observed is not None
         if len(blocks) == 1:
             drawn[start] = weights, observed
-        # With observed values of its own a replicate lies around the optimum it was made from.
-        first = np.broadcast_to(known[0], (stop - start, known.shape[1])).copy()
-        if observed is None:
-            first = known[np.argmin(problem.costs(known, weights), axis=1)]
-        minima = _with(problem, observed).solve(
-            first, weights, far=False, progress=_shifted(progress, start, count, last=stop == count)
-        )
+        minima = _first(problem, known, weights, observed, _shifted(progress, start, count, last=stop == count))
         theta[start:stop], value[start:stop], converged[start:stop] = minima.theta, minima.objective, minima.converged
-    # A replicate may sit in a worse basin than another replicate found: offer it a spread of their optima.
-    others = theta[:: max(1, count // (_OFFERED_OBSERVED if observes else _OFFERED))]
+    # A replicate may sit in a worse basin than another replicate found: offer it the optima of some others.
+    offered_count = _OFFERED_OBSERVED if observes else _OFFERED
+    more = [] if isinstance(source, Jackknife) else range(count, offered_count, size)  # a jackknife has no others
+    others = np.concatenate(
+        [theta[:offered_count]]
+        + [_first(problem, known, *source.draw(i, min(i + size, offered_count))).theta for i in more]
+    )
     for start, stop in blocks:
         weights, observed = drawn.get(start) or source.draw(start, stop)
         offered = _with(problem, observed).costs(others, weights)
@@ -106,6 +107,17 @@ def refit(
             theta[rows], converged[rows] = again.theta[lower], again.converged[lower]
     at_bound = np.any((theta <= problem.low) | (theta >= problem.high), axis=1)
     return Replicates(theta, float(converged.mean()), float(at_bound.mean()))
+
+
+def _first(
+    problem: Problem, known: Array, weights: Array, observed: Array | None, progress: Progress | None = None
+) -> Minima:
+    """Refit replicates from the best start known, each by itself."""
+    # With observed values of its own a replicate lies around the optimum it was made from.
+    first = np.broadcast_to(known[0], (len(weights), known.shape[1])).copy()
+    if observed is None:
+        first = known[np.argmin(problem.costs(known, weights), axis=1)]
+    return _with(problem, observed).solve(first, weights, far=False, progress=progress)
 
 
 def _with(problem: Problem, observed: Array | None) -> Problem:

@@ -123,6 +123,20 @@ def test_weights_of_rows_are_kept_by_the_bootstrap():
         assert weighed.standard_errors[name] == pytest.approx(error, rel=0.25)
 
 
+@pytest.mark.parametrize("resample", ["iid", "wild"])
+@pytest.mark.parametrize("seed", [0, 4])
+def test_a_replicate_does_not_depend_on_how_many_there_are(seed, resample):
+    """With 14 rows some replicates have two optima, and which is met depends on what they are offered."""
+    rng = np.random.default_rng(seed)
+    n, d = 10 ** rng.uniform(7, 10, 14), 10 ** rng.uniform(9, 12, 14)
+    y = (1.8 + 480 / n**0.35 + 2080 / d**0.37) * np.exp(0.02 * rng.standard_normal(14))
+    few, many = (
+        scaling.fit("chinchilla", {"N": n, "D": d}, y, bootstrap=count, resample=resample).replicates
+        for count in (50, 300)
+    )
+    np.testing.assert_allclose(few, many[:50], rtol=1e-6, atol=1e-12)
+
+
 def test_progress_is_told_to_the_end():
     x, y = curve()
     told = []
