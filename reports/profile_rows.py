@@ -34,7 +34,8 @@ def profile_rows(fit: Fit, profile: Profile) -> Rows:
     """
     interval = {
         "low": profile.low, "high": profile.high, "closes_low": profile.closes_low,
-        "closes_high": profile.closes_high, "level": profile.level,
+        "closes_high": profile.closes_high, "level": profile.level, "fit_is_optimum": profile.fit_is_optimum,
+        "better": profile.better,
     }  # fmt: skip
     return [
         {
@@ -63,6 +64,7 @@ def profile_text(profile: Profile) -> str:
             )
             reach = where if np.isfinite(end) else "without limit"
             lines.append(f"The profile does not close {side}: values {reach} fit about as well.")
+    lines += _not_optimum(profile)
     every = np.unique(np.linspace(0, len(profile.grid) - 1, min(_SHOWN, len(profile.grid))).round().astype(int))
     rows = [
         (
@@ -89,6 +91,8 @@ def region_rows(region: ProfileRegion) -> Rows:
             "threshold": region.threshold,
             "inside": bool(region.objective[i, k] <= region.threshold),
             "level": region.level,
+            "fit_is_optimum": region.fit_is_optimum,
+            "better": region.better,
         }
         for i, a in enumerate(region.first)
         for k, b in enumerate(region.second)
@@ -103,6 +107,7 @@ def region_text(region: ProfileRegion) -> str:
     lines = [
         f"{first} = {format_number(region.estimate[0])}, {second} = {format_number(region.estimate[1])}; "
         f"the joint {100 * region.level:g} % region {closed}",
+        *_not_optimum(region),
         "",
     ]
     used = np.flatnonzero(inside.any(axis=1))
@@ -114,6 +119,17 @@ def region_text(region: ProfileRegion) -> str:
         rows.append((format_number(region.first[i]), format_interval(float(held.min()), float(held.max()))))
     width = max(len(row[0]) for row in [*rows, (first, "")])
     return "\n".join([*lines, f"{first:>{width}}  {second} inside", *(f"{a:>{width}}  {b}" for a, b in rows)])
+
+
+def _not_optimum(found: Profile | ProfileRegion) -> list[str]:
+    """Say that the fit is not the optimum, and where to start it again."""
+    if found.fit_is_optimum:
+        return []
+    starts = " ".join(f"--start {name}={format_number(value, 6)}" for name, value in found.better.items())
+    return [
+        "The fit is not the optimum: other parameters fit these rows better, and what is found here lies around them, "
+        f"not around the estimate. Fit again with {starts}"
+    ]
 
 
 def _ends(profile: Profile) -> str:

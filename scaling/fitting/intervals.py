@@ -13,6 +13,7 @@ from scaling.fitting.resample import without_leverage
 
 Array = NDArray[np.float64]
 
+_NORMAL_SD = 1.4826  # of a normal distribution, in units of its median absolute deviation
 _SAME_WEIGHT = 1e-9  # relative difference below which weights are equal
 
 
@@ -112,7 +113,7 @@ def covariance(
         return Covariance(full, degrees, condition)
     inverse = np.linalg.inv(r) / length[:, None]
     bread = inverse @ inverse.T
-    score = objective.score(residuals)
+    score = objective.scores_at_optimum(residuals, weights, jacobian[:, free])
     spread = float(np.sum(weights * score**2)) / (n - p)
     inside = np.ix_(free, free)
     full[inside] = (bread if pull is None else bread @ (root.T @ root) @ bread) * spread / bend**2
@@ -202,7 +203,7 @@ def residual_interval(residuals: Array, p: int, objective: Objective, level: flo
     p : int
         Parameters fitted; residuals of a fit are too small by about sqrt((n - p)/n).
     objective : Objective
-        ``squared`` takes residuals as normal; the robust ones take their empirical quantiles.
+        ``squared`` takes residuals as normal; the others go by their order.
     level : float
         Coverage of the interval.
 
@@ -210,13 +211,27 @@ def residual_interval(residuals: Array, p: int, objective: Objective, level: flo
     -------
     low, high : float
         NaN where nothing is left over to judge the noise by.
+
+    Notes
+    -----
+    A new value lies below the k-th of n with a chance of k/(n + 1), so the ends are the residuals at the places
+    (n + 1) q, times sqrt(n/(n - p)). Where those lie beyond the smallest or the largest, an end reaches at least as far
+    as a t distribution with n - p degrees of freedom would, whose scale is that of the median absolute residual,
+    without the p smallest: an even robust objective passes through about p rows. Coverage of it is in docs/trust.md.
     """
     n = len(residuals)
     if n <= p:
         return float("nan"), float("nan")
-    inflate = np.sqrt(n / (n - p))
+    inflate = float(np.sqrt(n / (n - p)))
     if objective.name == "squared":
         half = t_quantile(level, n - p) * float(np.sqrt(np.mean(residuals**2))) * inflate
         return -half, half
-    low, high = np.quantile(residuals, [(1 - level) / 2, (1 + level) / 2]) * inflate
+    tail = (1 - level) / 2
+    low, high = np.quantile(residuals, [tail, 1 - tail], method="weibull") * inflate
+    if tail * (n + 1) < 1:
+        centre = float(np.median(residuals)) if objective.lopsided else 0.0
+        away = np.sort(np.abs(residuals - centre))
+        typical = np.median(away) * inflate if objective.lopsided else np.median(away[p:])
+        reach = t_quantile(level, n - p) * _NORMAL_SD * float(typical)
+        low, high = min(low, centre - reach), max(high, centre + reach)
     return min(float(low), 0.0), max(float(high), 0.0)

@@ -7,15 +7,16 @@ and stays open where the data do not close it. It does need the rows, so it is n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import UsageError
+from scaling.errors import InputDataError, UsageError
 from scaling.fitting.held import minimise_held
 from scaling.fitting.walk import Setting
+from scaling.formatting import format_number
 from scaling.inputs import check_level
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Profile:
         Whether the profile rises above the threshold on each side.
     method : str
         How the threshold was chosen.
+    better : dict of str to float
+        Parameters at which the law fits better than at the estimates, natural units: the fit is not the optimum, the
+        interval lies around these in place of the estimate, and the law should be fitted again from here
+        (``scaling.fit(..., start=profile.better)``). Empty where the fit is the best found.
     """
 
     name: str
@@ -64,6 +69,12 @@ class Profile:
     closes_low: bool
     closes_high: bool
     method: str
+    better: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def fit_is_optimum(self) -> bool:
+        """Whether nothing better than the fit was found along the profile."""
+        return not self.better
 
     @property
     def closes(self) -> bool:
@@ -93,6 +104,8 @@ class ProfileRegion:
         Whether the region lies inside the grid; where it does not, the data or a bound leave it open.
     method : str
         How the threshold was chosen.
+    better : dict of str to float
+        As of `Profile`.
     """
 
     names: tuple[str, str]
@@ -104,6 +117,12 @@ class ProfileRegion:
     threshold: float
     closes: bool
     method: str
+    better: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def fit_is_optimum(self) -> bool:
+        """Whether nothing better than the fit was found on the grid."""
+        return not self.better
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -176,6 +195,7 @@ def profile_likelihood(
         closes_low=closes_low,
         closes_high=closes_high,
         method=setting.method,
+        better=setting.better(found, theta, rise),
     )
 
 
@@ -228,7 +248,7 @@ def profile_region(
     values = np.stack([v.ravel() for v in np.meshgrid(*axes, indexing="ij")], axis=1)
     cells = np.arange(len(values)).reshape(size, size)
     sweeps = tuple(_shifted(cells, axis, step).ravel() for axis in (0, 1) for step in (1, -1))
-    _, found = minimise_held(
+    theta, found = minimise_held(
         setting.problem, setting.theta, setting.weights, [columns] * len(values), values,
         setting.spread.matrix, sweeps=sweeps,
     )  # fmt: skip
@@ -249,6 +269,7 @@ def profile_region(
         threshold=threshold,
         closes=bool(np.all(edge > threshold)),
         method=setting.method,
+        better=setting.better(found, theta, rise),
     )
 
 
@@ -281,7 +302,8 @@ def profile_test(
     UsageError
         For unknown parameters, none at all, or values outside their bounds.
     InputDataError
-        Where these are not the rows of the fit, or they leave nothing to judge noise by.
+        Where these are not the rows of the fit, or they leave nothing to judge noise by; where the law fits better with
+        these values than at the estimates, so that the fit is not the optimum.
     """
     from scipy.special import fdtrc
 
@@ -296,10 +318,17 @@ def profile_test(
     if not inside.all():
         name, value = list(values.items())[int(np.argmin(inside))]
         raise UsageError(f"{name} = {value:g} lies outside the bounds of the parameter")
-    _, found = minimise_held(
+    theta, found = minimise_held(
         setting.problem, setting.theta, setting.weights, [columns], held[None], setting.spread.matrix
     )
-    setting.rise(columns, 0.5)  # refuses where noise is not known
+    rise = setting.rise(columns, 0.5)  # refuses where noise is not known
+    if better := setting.better(found, theta, rise):
+        lower, known = format_number(float(found[0]), 6), format_number(setting.value, 6)
+        raise InputDataError(
+            f"with these values the law fits better (objective {lower}) than at the estimates of the fit ({known}), so "
+            "the fit is no optimum to test them against",
+            hint=f"Fit again, starting at {', '.join(f'{k}={format_number(v, 6)}' for k, v in better.items())}.",
+        )
     statistic = max(float(found[0]) - setting.value, 0.0) / setting.calibration.unit(columns)
     return float(fdtrc(len(columns), setting.spread.degrees, statistic))
 

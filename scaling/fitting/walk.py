@@ -132,6 +132,31 @@ class Setting:
             points, found, theta = self._solve(j, fresh, points, found, theta, sweep=False)
         return points, found, theta
 
+    def better(self, found: Array, theta: Array, rise: float) -> dict[str, float]:
+        """Return parameters at which the law fits better than at the optimum of the fit; empty where there are none.
+
+        Parameters
+        ----------
+        found : ndarray (G,)
+            Objective with parameters held.
+        theta : ndarray (G, p)
+            All parameters there, internal scale.
+        rise : float
+            Of the objective at the edge of the region.
+
+        Returns
+        -------
+        dict of str to float
+            Natural units, of the smallest objective. An objective lower by less than a hundredth of the rise, or by
+            less than tells two fits apart, moves no interval and is left unsaid.
+        """
+        best = int(np.argmin(found))
+        least = max(0.01 * rise, _SAME_FIT * abs(self.value), 100 * self.problem.rounding(self.weights[None]))
+        if not self.value - float(found[best]) > least:
+            return {}
+        natural = self.problem.kernel.to_natural(theta[best])
+        return dict(zip(self.problem.kernel.names, natural.tolist(), strict=True))
+
     def crossing(self, points: Array, found: Array, rise: float, side: int) -> float | None:
         """Return where the profile passes its limit on a side, or None."""
         floor = min(self.value, float(found.min()))

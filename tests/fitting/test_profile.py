@@ -116,6 +116,36 @@ def test_a_profile_that_does_not_close_says_so():
     assert np.isinf([open_end.low, open_end.high]).any()
 
 
+def two_bumps():
+    """A fit that ended at the lower of two bumps, and its rows."""
+    x = np.linspace(0, 10, 40)
+    y = np.exp(-((x - 2) ** 2)) + 3 * np.exp(-((x - 8) ** 2)) + 0.05 * np.random.default_rng(0).standard_normal(40)
+    start = {"a": 0, "b": 1.0, "c": 2.0}
+    fit = scaling.fit("a + b*exp(-(x - c)**2)", {"x": x}, y, objective="squared", residual="linear", bootstrap=0,
+                      start=start)  # fmt: skip
+    return fit, {"x": x}, y
+
+
+def test_a_fit_that_is_not_the_optimum_is_said_to_be_none(plain):
+    fit, inputs, y = two_bumps()
+    assert fit.estimates["c"] == pytest.approx(2, abs=0.2)
+    profile = scaling.profile_likelihood(fit, inputs, y, "c", grid=np.linspace(0, 10, 21))
+    assert not profile.fit_is_optimum
+    assert profile.better["c"] == pytest.approx(8)
+    assert profile.objective.min() < 0.2 * fit.objective_value
+    assert not profile.low <= fit.estimates["c"] <= profile.high
+    again = scaling.fit(fit.law, inputs, y, objective=fit.objective, bootstrap=0, start=profile.better)
+    assert again.estimates["c"] == pytest.approx(8, abs=0.1)
+    assert scaling.profile_likelihood(again, inputs, y, "c").fit_is_optimum
+    assert again.objective_value <= profile.objective.min()
+    with pytest.raises(
+        InputDataError, match=r"fits better .* than at the estimates .*\nFit again, starting at a=.* c=8"
+    ):
+        scaling.profile_test(fit, inputs, y, {"c": 8.0})
+    assert scaling.profile_likelihood(plain, {"x": X}, Y, "alpha").better == {}
+    assert scaling.profile_region(plain, {"x": X}, Y, ("E", "alpha"), size=9).fit_is_optimum
+
+
 def test_a_grid_of_ones_own(plain):
     grid = np.linspace(0.2, 0.3, 21)
     profile = scaling.profile_likelihood(plain, {"x": X}, Y, "alpha", grid=grid)
