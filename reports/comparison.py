@@ -97,7 +97,7 @@ def ask(
 def shortcomings(said: Diagnostics) -> str:
     """Name the checks that a fit fails, in a few words; empty where it fails none."""
     words = [
-        (not said.enough_rows, "too few rows"),
+        (not (said.enough_rows and said.enough_points), "too few rows"),
         (bool(said.constant_inputs), f"constant {', '.join(said.constant_inputs)}"),
         (not said.well_conditioned, "a direction is not determined"),
         (not said.converged, "not converged"),

@@ -106,9 +106,10 @@ def _of_the_data(answers: Answers) -> list[Check]:
     return [
         Check(
             "Enough rows",
-            _answer(said.enough_rows),
-            f"{fit.n_obs} for {format_plural(p, 'parameter')}",
-            f"At least {p + SPARE_ROWS + 1} are needed to judge this law at all.",
+            _answer(said.enough_rows and said.enough_points),
+            f"{fit.n_obs} for {format_plural(p, 'parameter')}"
+            + ("" if said.enough_points else f", {format_plural(said.points, 'different input')}"),
+            f"At least {p + SPARE_ROWS + 1} of different inputs are needed to judge this law at all.",
         ),
         Check(
             "Every input varies",

@@ -20,6 +20,9 @@ from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
 
+_SAME_INPUT = 1e-9  # relative difference below which two inputs are one, written in different ways
+# Squares of weights stand in covariances; beyond these they would be lost, or infinite.
+_SMALLEST_WEIGHT, _LARGEST_WEIGHT = 1e-100, 1e100
 _WIDE_RATIO = 1e6  # bounds this far apart, and positive, put a parameter on a logarithmic scale
 
 
@@ -132,6 +135,31 @@ def log_scaled_by(bounds: Array) -> tuple[bool, ...]:
     return tuple(bool(low > 0 and high / low >= _WIDE_RATIO) for low, high in bounds)
 
 
+def design_points(inputs: Mapping[str, Array]) -> NDArray[np.int64]:
+    """Number the different inputs.
+
+    Parameters
+    ----------
+    inputs : mapping of str to ndarray (n,)
+        Of the law, natural units.
+
+    Returns
+    -------
+    ndarray of int (n,)
+        The same number, from 0, for rows with the same inputs, up to a relative 1e-9.
+    """
+    columns = []
+    for values in inputs.values():
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        step = np.diff(ordered) > _SAME_INPUT * np.maximum(np.abs(ordered[1:]), np.abs(ordered[:-1]))
+        code = np.empty(len(values), np.int64)
+        code[order] = np.concatenate([[0], np.cumsum(step)])
+        columns.append(code)
+    _, point = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    return np.asarray(point.ravel(), np.int64)
+
+
 def whole(value: Any, what: str) -> int:
     """Check that a setting is a whole number from 0 on."""
     try:
@@ -178,6 +206,11 @@ def _check_weights(weights: ArrayLike | None, n: int) -> Array:
         raise InputDataError(f"weights must be {n} finite numbers, none negative")
     if not w.sum() > 0:
         raise InputDataError("the weights sum to zero")
+    if not _SMALLEST_WEIGHT <= (largest := float(w.max())) <= _LARGEST_WEIGHT:
+        raise InputDataError(
+            f"the largest weight is {largest:g}, whose square is lost in the numbers of a computer",
+            hint="Multiply all weights by one number; only their ratios matter.",
+        )
     return w
 
 

@@ -16,7 +16,7 @@ import math
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
-from scaling.formatting import format_number
+from scaling.formatting import format_number, format_plural
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
 SPARE_ROWS = 3  # rows <= parameters + 3 leave too little to judge the law by
@@ -25,7 +25,8 @@ WIDE_LOG_ERROR = 3.0  # a standard error of 3 in ln(amplitude) is a factor of 20
 STRUCTURE_P = 1e-4
 LACK_OF_FIT_P = 1e-4
 AMPLITUDE_CORRELATION = 0.999  # the variance of each is 500 times what it were if the other were known
-FEW_GROUPS = 20  # percentile intervals of fewer clusters missed too often in simulations: docs/trust.md
+FEW_GROUPS = 20  # intervals of fewer clusters rest on their widening for so few: docs/trust.md
+LEAST_GROUPS = 5  # a draw of four clusters has 35 outcomes, of two it has three
 FEW_REPLICATES = 40  # fewer leave less than one replicate beyond each end of a 95 % interval
 
 
@@ -41,6 +42,10 @@ class Diagnostics:
         Starting values polished, and how many of them ended at the optimum.
     enough_rows : bool
         More rows than parameters + 3.
+    points : int
+        Different inputs among the rows; 0 where that is not known, as in fits of earlier releases.
+    enough_points : bool
+        More of them than parameters + 3: the same inputs over and over determine no more of a law.
     constant_inputs : tuple of str
         Inputs that have one value in all rows.
     at_bound : tuple of str
@@ -83,7 +88,8 @@ class Diagnostics:
     replicate_rms : float
         Scatter of such rows around their mean, in the unit of the residual; NaN without any.
     lack_of_fit_p : float
-        Chance that the law, if it were true, missed the means of such rows by as much as it does; NaN without any.
+        Chance that the law, if it were true, missed the means of such rows by as much as it does; NaN without any, and
+        for ``pinball`` and ``asymmetric``, whose curve is not meant to meet means.
     """
 
     converged: bool
@@ -110,6 +116,8 @@ class Diagnostics:
     replicate_degrees: int = 0
     replicate_rms: float = math.nan
     lack_of_fit_p: float = math.nan
+    points: int = 0
+    enough_points: bool = True
 
     @property
     def inputs_in_a_line(self) -> bool:
@@ -201,6 +209,12 @@ class Diagnostics:
 
         if not self.enough_rows:
             note(NOT_IDENTIFIED, f"There are too few rows: at most {SPARE_ROWS} more than parameters.")
+        elif not self.enough_points and not self.constant_inputs:
+            note(
+                NOT_IDENTIFIED,
+                f"The rows have only {format_plural(self.points, 'different input')}: at most {SPARE_ROWS} more than "
+                "parameters, however often each was run.",
+            )
         for name in self.constant_inputs:
             note(NOT_IDENTIFIED, f"All rows have the same {name}, so its effect cannot be seen.")
         if not self.well_conditioned and not self.constant_inputs:
@@ -272,11 +286,17 @@ class Diagnostics:
                 "The law misses the means of repeated rows by more than these scatter "
                 f"(p = {format_number(self.lack_of_fit_p, 1)}).",
             )
-        if not self.enough_groups:
+        if 0 < self.groups < LEAST_GROUPS:
+            note(
+                NOT_IDENTIFIED,
+                f"There are only {self.groups} groups, and fewer than {LEAST_GROUPS} cannot say how far groups "
+                "scatter.",
+            )
+        elif not self.enough_groups:
             note(
                 WEAK,
-                f"There are only {self.groups} groups to resample; intervals from so few are too narrow: with 12, "
-                "those of the bootstrap at 90 % held the truth in 80 to 87 % of simulated sweeps.",
+                f"There are only {self.groups} groups, which tell their own scatter badly; bootstrap intervals are "
+                "widened for that: with 12 groups, those at 90 % held the truth in 87 to 91 % of simulated sweeps.",
             )
         return found
 

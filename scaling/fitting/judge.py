@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.fitting.bootstrap import Replicates
-from scaling.fitting.checks import Rows
+from scaling.fitting.checks import Rows, design_points
 from scaling.fitting.diagnostics import SPARE_ROWS, WIDE_LOG_ERROR, Diagnostics
 from scaling.fitting.held import calibrate, open_parameters
 from scaling.fitting.intervals import Covariance
@@ -53,12 +53,13 @@ def judge(
     -------
     Diagnostics
     """
+    goal = problem.objective
     names, w, n, p = problem.kernel.names, rows.weights, rows.n, len(problem.kernel.names)
     best = int(np.argmin(minima.objective))
     theta, value = minima.theta[best], float(minima.objective[best])
     same = minima.objective <= value + _SAME * abs(value) + problem.rounding(w[None])
     held = held_by_bounds(problem, theta)
-    scale = 1.0 if problem.objective.residual == "log" else float(np.max(np.abs(rows.observed)))
+    scale = 1.0 if goal.residual == "log" else float(np.max(np.abs(rows.observed)))
     rounding = 1e-12 * scale
     correlation, pair = _largest_correlation(spread.matrix, names)
     amplitude, amplitude_pair = _amplitude_correlation(spread.matrix, jacobian, rows, problem.kernel.log_scaled, names)
@@ -72,12 +73,17 @@ def judge(
         suspects = np.arange(p) if every else np.flatnonzero(error > _SUSPECT_ERROR * limit)
         calibration = calibrate(spread)
         opened = open_parameters(problem, theta, value, w, spread, calibration, tuple(suspects.tolist()))
-    degrees, rms, lack_of_fit = pure_error(residuals, w, rows.inputs, p, rows.groups, rounding)
+    points = int(design_points(rows.inputs).max()) + 1
+    degrees, rms, lack_of_fit = pure_error(residuals, w, rows.inputs, p, rows.groups, rounding, jacobian[:, ~held])
+    if goal.lopsided:  # a law that is right does not meet the means of repeated rows there, and nothing can be said
+        lack_of_fit = float("nan")
     return Diagnostics(
         converged=bool(minima.converged[best]),
         starts=len(minima.theta),
         starts_at_optimum=int(same.sum()),
         enough_rows=n > p + SPARE_ROWS,
+        points=points,
+        enough_points=points > p + SPARE_ROWS,
         constant_inputs=constant,
         at_bound=tuple(name for name, h in zip(names, held, strict=True) if h),
         condition_number=spread.condition_number,
@@ -86,7 +92,7 @@ def judge(
         wide=tuple(name for name, e, most in zip(names, error, limit, strict=True) if e > most),
         residual_rms=float(np.sqrt(np.average(residuals**2, weights=w))),
         structure_p=residual_structure(
-            residuals, w, rows.inputs, p, rounding, problem.objective.lopsided_scores(residuals)
+            residuals, w, rows.inputs, p, rounding, goal.lopsided_scores(residuals, w, jacobian[:, ~held]), rows.groups
         ),
         replicates=len(replicates.theta),
         replicates_converged=replicates.converged,

@@ -37,6 +37,8 @@ def changed(values, row, value):
         ({"observed": changed(Y, 7, -1.5)}, "'y' is -1.5 in row 7, and has no logarithm"),
         ({"observed": ["low"] * 12}, "'y' holds something that is not a number: .*'low'"),
         ({"observed": Y[:4]}, "'y' has shape \\(4,\\), the inputs have 12 rows"),
+        ({"weights": np.full(12, 1e-320)}, "the largest weight is 9.99989e-321, whose square is lost"),
+        ({"weights": np.full(12, 1e200)}, "the largest weight is 1e\\+200, .*\nMultiply all weights by one number"),
         ({"weights": np.ones(3)}, "weights must be 12 finite numbers"),
         ({"weights": changed(np.ones(12), 1, -1)}, "weights must be 12 finite numbers, none negative"),
         ({"weights": changed(np.ones(12), 1, np.nan)}, "weights must be 12 finite numbers"),
@@ -117,3 +119,12 @@ def test_negative_values_are_fine_on_linear_residuals():
 def test_scalars_are_repeated_and_lists_are_fine():
     result = fit("a + b*x*z", {"x": X.tolist(), "z": 2}, (1 + 4 * X).tolist())
     assert result.estimates == pytest.approx({"a": 1, "b": 2})
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e90])
+def test_the_scale_of_the_weights_changes_no_error(scale):
+    weights = np.where(np.arange(12) % 2, 1.0, 3.0)
+    noisy = Y * (1 + 0.01 * np.sin(np.arange(12) ** 2))
+    plain, scaled = (fit(observed=noisy, weights=weights * c, objective="squared") for c in (1.0, scale))
+    assert scaled.estimates == pytest.approx(plain.estimates, rel=1e-6)
+    assert scaled.standard_errors == pytest.approx(plain.standard_errors, rel=1e-6)

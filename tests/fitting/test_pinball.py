@@ -307,3 +307,85 @@ def test_scatter_that_grows_is_no_trend_around_a_quantile():
     assert good.diagnostics.structure_p > 0.01
     bent = scaling.fit("a + b*x", {"x": x}, y + (x - 5) ** 2, objective="pinball(0.9)", residual="linear", bootstrap=0)
     assert bent.diagnostics.structure_p < 1e-4
+
+
+def corner_rows(seed=5, n=60):
+    rng = np.random.default_rng(seed)
+    sizes, tokens = 10 ** rng.uniform(7, 10, n), 10 ** rng.uniform(9, 11.5, n)
+    y = (1.8 + 480 / sizes**0.35 + 2080 / tokens**0.37) * np.exp(0.004 * rng.standard_normal(n))
+    return {"N": sizes, "D": tokens}, y
+
+
+@pytest.mark.parametrize("objective", ["lad", "pinball(0.7)"])
+@pytest.mark.parametrize("kind", ["plain", "groups", "weights"])
+def test_errors_do_not_hang_on_the_rounding_of_rows_that_are_met_exactly(objective, kind):
+    inputs, y = corner_rows()
+    rows = np.arange(60)
+    more = {"plain": {}, "groups": {"groups": rows // 3}, "weights": {"weights": 1.0 + rows % 2}}[kind]
+    fits = []
+    for seed in (None, 0, 1, 2):
+        shift = 0 if seed is None else 2e-16 * np.random.default_rng(seed).choice([-1, 0, 1], 60)
+        fits.append(scaling.fit("chinchilla", inputs, y * (1 + shift), objective=objective, bootstrap=0, **more))
+    size = np.sort(np.abs(fits[0].residuals))
+    assert size[4] < 1e-14 < 1e-6 < size[5]  # five rows for five parameters
+    for other in fits[1:]:
+        np.testing.assert_allclose(other.covariance, fits[0].covariance, rtol=1e-6)
+        assert other.diagnostics.structure_p == pytest.approx(fits[0].diagnostics.structure_p, rel=1e-6)
+
+
+@pytest.mark.parametrize(("text", "ends"), [("lad", (-1, 1)), ("pinball(0.7)", (-0.3, 0.7))])
+def test_the_score_of_a_row_that_is_met_is_its_multiplier(text, ends):
+    inputs, y = corner_rows()
+    fit = scaling.fit("chinchilla", inputs, y, objective=text, bootstrap=0)
+    kernel = compile_law(fit.law, fit.log_scaled)
+    theta, data = kernel.to_internal(fit.theta[None]), kernel.prepare(inputs)
+    jacobian = -kernel.jacobian(theta, data)[0] / kernel.value(theta, data)[0][:, None]
+    weights = np.ones(60)
+    signs = np.where(np.arange(60) % 2, 1e-17, -1e-17)
+    met = np.abs(fit.residuals) < 1e-14
+    found = fit.objective.scores_at_optimum(np.where(met, signs, fit.residuals), weights, jacobian)
+    assert np.array_equal(found[~met], fit.objective.score(fit.residuals)[~met])
+    assert np.all((ends[0] < found[met]) & (found[met] < ends[1]))
+    balance = np.abs(found @ jacobian) / np.linalg.norm(jacobian, axis=0)
+    assert balance.max() < 1e-6
+    # Of more rows than the parameters need, those nearest the middle; here all rows are met, and balance by themselves.
+    flat = fit.objective.scores_at_optimum(np.zeros(60), weights, jacobian)
+    assert np.max(np.abs(flat @ jacobian) / np.linalg.norm(jacobian, axis=0)) < 1e-6
+    # Smooth objectives have no corner.
+    huber = Objective()
+    assert np.array_equal(huber.scores_at_optimum(fit.residuals, weights, jacobian), huber.score(fit.residuals))
+
+
+def repeated(seed, noise=0.02):
+    rng = np.random.default_rng(seed)
+    x = np.repeat(np.geomspace(1, 1e4, 12), 8)
+    return {"x": x}, (2 + 3 / x**0.5) * np.exp(noise * rng.standard_normal(96))
+
+
+@pytest.mark.parametrize("objective", ["pinball(0.9)", "asymmetric(10)"])
+def test_repeated_runs_around_a_lopsided_curve_are_no_lack_of_fit(objective):
+    """The curve is meant to miss their means, so the test of lack of fit says nothing."""
+    for seed in range(5):
+        fit = scaling.fit("power_floor", *repeated(seed), objective=objective, bootstrap=0)
+        known = fit.diagnostics
+        assert known.replicate_degrees == 84
+        assert known.replicate_rms == pytest.approx(0.02, rel=0.25)
+        assert np.isnan(known.lack_of_fit_p)
+        assert known.fits_replicates
+        assert not any("misses the means" in reason for reason in known.reasons)
+
+
+def test_run_intervals_around_a_quantile_of_repeated_runs_cover():
+    """12 sweeps, 90 % intervals of a new run at each of their inputs; a quantile curve plus or minus covered 67 %."""
+    from scipy.stats import norm
+
+    covered = []
+    for seed in range(12):
+        inputs, y = repeated(seed)
+        fit = scaling.fit("power_floor", inputs, y, objective="pinball(0.9)", bootstrap=0)
+        x = np.unique(inputs["x"])
+        forecast = fit.predict({"x": x}, level=0.9, force=True)
+        truth = np.log(2 + 3 / x**0.5)
+        ends = [norm.cdf((np.log(side) - truth) / 0.02) for side in (forecast.low, forecast.high)]
+        covered.append(np.mean(ends[1] - ends[0]))
+    assert 0.88 < np.mean(covered) < 0.96

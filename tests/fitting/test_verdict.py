@@ -67,6 +67,28 @@ def test_too_few_rows(rows, enough):
     assert (fit.verdict == "not identified") is not enough
 
 
+@pytest.mark.parametrize(("points", "enough"), [(3, False), (6, False), (7, True)])
+def test_the_same_inputs_over_and_over_are_too_few_points(points, enough):
+    x = np.repeat(np.geomspace(1, 1e4, points), 10)
+    y = (2 + 3 / x**0.5) * noise(len(x), scatter=0.005)
+    # Written in another way the input is the same; in another cluster too.
+    x = x * np.where(np.arange(len(x)) % 2, 1 + 1e-13, 1)
+    for more in ({}, {"groups": np.arange(len(x)) % 25}):
+        fit = scaling.fit("power_floor", {"x": x}, y, objective="squared", bootstrap=0, **more)
+        assert fit.diagnostics.points == points
+        assert fit.diagnostics.enough_points is enough
+        assert fit.diagnostics.enough_rows
+        said = (
+            f"The rows have only {points} different inputs: at most 3 more than parameters, however often each was run."
+        )
+        assert (said in fit.diagnostics.reasons) is not enough
+        assert (fit.verdict == "not identified") is not enough
+        assert scaling.Fit.from_json(fit.to_json()) == fit
+    if not enough:
+        with pytest.raises(VerdictError, match="different inputs"):
+            fit.predict({"x": 1e6})
+
+
 def test_as_many_rows_as_parameters_leave_nothing_to_judge_by():
     n, d = (v[[0, 5, 14, 20, 33]] for v in cross())
     fit = chinchilla(n, d, loss(n, d))
@@ -126,6 +148,45 @@ def test_the_trend_test_does_not_cry_wolf():
     ]  # fmt: skip
     assert min(p) > 1e-4
     assert np.mean(np.array(p) < 0.05) <= 0.1
+
+
+def checkpoints(law, seed, clusters=24, each=10, scatter=0.01):
+    """Clusters that share most of their noise, over four decades."""
+    rng = np.random.default_rng(seed)
+    x = np.repeat(10 ** rng.uniform(6.5, 10, clusters), each) * np.tile(np.linspace(0.3, 1, each), clusters)
+    shared = np.repeat(scatter * rng.standard_normal(clusters), each)
+    y = law(x) * np.exp(shared + 0.1 * scatter * rng.standard_normal(len(x)))
+    return x, y, np.repeat(np.arange(clusters), each)
+
+
+@pytest.mark.parametrize("objective", ["squared", "huber"])
+def test_the_trend_test_does_not_cry_wolf_over_clusters(objective):
+    p, apart = [], []
+    for seed in range(60):
+        x, y, groups = checkpoints(lambda v: 40 / v**0.15, seed)
+        for out, more in ((p, {"groups": groups}), (apart, {})):
+            fit = scaling.fit("power", {"x": x}, y, objective=objective, bootstrap=0, **more)
+            out.append(fit.diagnostics.structure_p)
+    assert min(p) > 1e-4
+    assert np.mean(np.array(p) < 0.05) <= 0.12
+    assert np.mean(np.array(apart) < 1e-4) > 0.1  # what rows taken as independent would have said
+
+
+def test_a_trend_across_clusters_is_seen():
+    for seed in range(10):
+        x, y, groups = checkpoints(lambda v: 1.7 + 100 / v**0.25, seed)
+        bent = scaling.fit("power", {"x": x}, y, objective="squared", bootstrap=0, groups=groups)
+        assert bent.diagnostics.structure_p < 1e-4
+        assert any("show a trend that chance would not leave" in r for r in bent.diagnostics.reasons)
+    few = scaling.fit("power", {"x": x[:50]}, y[:50], objective="squared", bootstrap=0, groups=groups[:50])
+    assert np.isnan(few.diagnostics.structure_p)  # five clusters leave three to spare
+
+
+def test_clusters_of_one_row_are_rows_in_the_trend_test():
+    n, d = cross()
+    y = loss(n, d) * noise(36)
+    alone, rows = chinchilla(n, d, y, groups=np.arange(36), start=TRUTH), chinchilla(n, d, y, start=TRUTH)
+    assert alone.diagnostics.structure_p == pytest.approx(rows.diagnostics.structure_p, rel=1e-9)
 
 
 def test_a_narrow_range_is_wide_or_at_a_bound():
@@ -212,7 +273,8 @@ def test_redundant_parameters_are_found():
         ({"replicates_converged": 1.0, "replicates_at_bound": 0.101}, "weak"),
         ({"groups": 19}, "weak"), ({"groups": 20}, "ok"),
         ({"converged": False}, "weak"), ({"wide": ("E",)}, "weak"), ({"at_bound": ("E",)}, "weak"),
-        ({"enough_rows": False}, "not identified"), ({"constant_inputs": ("N",)}, "not identified"),
+        ({"enough_rows": False}, "not identified"), ({"enough_points": False, "points": 6}, "not identified"),
+        ({"constant_inputs": ("N",)}, "not identified"),
         ({"converged": False, "enough_rows": False}, "not identified"),
     ],
 )  # fmt: skip
@@ -355,6 +417,17 @@ def test_the_lack_of_fit_test_does_not_cry_wolf():
     p = [chinchilla(n, d, loss(n, d) * noise(50, seed), start=TRUTH).diagnostics.lack_of_fit_p for seed in range(150)]
     assert 0.005 < np.mean(np.array(p) < 0.05) < 0.12
     assert np.mean(np.array(p) < 1e-4) < 0.02
+
+
+@pytest.mark.parametrize("objective", ["huber", "lad"])
+def test_skewed_noise_is_no_lack_of_fit(objective):
+    """A median curve misses all means by the same; least squares on the span of the law takes that out."""
+    x = np.repeat(np.geomspace(1, 1e4, 9), 12)
+    for seed in range(10):
+        skewed = np.exp(np.random.default_rng(seed).standard_normal(108)) - 1
+        y = (2 + 3 / x**0.5) * np.exp(0.01 * skewed)
+        fit = scaling.fit("power_floor", {"x": x}, y, objective=objective, bootstrap=0)
+        assert fit.diagnostics.lack_of_fit_p > 1e-3
 
 
 def test_checkpoints_of_one_run_are_no_replicates():
