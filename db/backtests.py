@@ -205,9 +205,10 @@ def keep_backtest(store: Store, saved: SavedFit, rows: Selection) -> None:
 def score_landed(store: Store, name: str | None = None, tolerance: float = TOLERANCE) -> tuple[list[Landed], int]:
     """Hold stored forecasts against runs that have come into the store since.
 
-    A run counts where the store first met it after the forecast, it is none of the fit's own rows, it meets the fit's
-    conditions, and its inputs lie within the tolerance of those forecast. Where several do, the nearest one counts. A
-    forecast is scored once: what was found is kept, and later runs change nothing.
+    A run counts where the store first met its identifier after the forecast (reading it again, with more runs or from
+    another file, makes it no newer, and neither does removing it in between), it is none of the fit's own rows, it
+    meets the fit's conditions, and its inputs lie within the tolerance of those forecast. Where several do, the nearest
+    one counts. A forecast is scored once: what was found is kept, and later runs change nothing.
 
     Parameters
     ----------
@@ -360,12 +361,13 @@ def _match(
 
 
 def _is_new(store: Store, run_id: str, fit_id: str, made: datetime) -> bool:
-    """Whether the store met a run after a forecast, and it is none of the rows behind it."""
-    _, [(imported,)] = store.query(
-        "SELECT s.imported_at FROM runs AS r JOIN sources AS s USING (source_id) WHERE r.run_id = ?", [run_id]
-    )
+    """Whether the store first met a run after a forecast, and it is none of the rows behind it.
+
+    When its source was read says nothing: a log is read again whenever runs are added to it.
+    """
+    _, [(met,)] = store.query("SELECT first_met_at FROM known_runs WHERE run_id = ?", [run_id])
     _, [(own,)] = store.query("SELECT count(*) FROM fit_rows WHERE fit_id = ? AND run_id = ?", [fit_id, run_id])
-    return bool(imported > made and not own)
+    return bool(met > made and not own)
 
 
 def _error(forecast: float | None, observed: float) -> float:

@@ -81,9 +81,38 @@ def _scored_forecasts(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_SCORED_FORECASTS).fetchall()
 
 
+# A source says when it was last read, so a log that is read again would make all its runs new. When a run of an older
+# store was first met is not known; it was there at the time of any fit or back-test that names it.
+_FIRST_MET = """
+CREATE TABLE known_runs (
+    run_id       VARCHAR PRIMARY KEY,
+    first_met_at TIMESTAMP NOT NULL
+);
+COMMENT ON TABLE known_runs IS 'Runs that the store ever met: one row a run, kept when it is replaced or removed';
+COMMENT ON COLUMN known_runs.run_id IS 'The run (runs.run_id)';
+COMMENT ON COLUMN known_runs.first_met_at IS 'When it was first read in, UTC; before version 3: known by then';
+INSERT INTO known_runs
+SELECT run_id, min(met_at) FROM (
+    SELECT r.run_id, s.imported_at AS met_at FROM runs AS r JOIN sources AS s USING (source_id)
+    UNION ALL
+    SELECT f.run_id, a.happened_at FROM fit_rows AS f JOIN audit AS a ON a.object_id = f.fit_id AND a.event = 'fit'
+    UNION ALL
+    SELECT run_id, created_at FROM fits, unnest(json_extract_string(excluded, '$.rows[*].run_id')) AS left_out(run_id)
+    UNION ALL
+    SELECT run_id, created_at FROM predictions WHERE kind = 'backtest' AND run_id IS NOT NULL
+)
+GROUP BY run_id;
+"""
+
+
+def _first_met(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_FIRST_MET).fetchall()
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "the first schema", _first_schema),
     Migration(2, "forecasts that are scored", _scored_forecasts),
+    Migration(3, "when runs were first met", _first_met),
 )
 
 

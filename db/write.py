@@ -155,6 +155,10 @@ def _insert_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> Non
             [plan.source_id, plan.metric],
         ).fetchall()
         connection.execute(
+            "INSERT INTO known_runs SELECT run_id, now() AT TIME ZONE 'UTC' FROM _batch "
+            "WHERE run_id NOT IN (SELECT run_id FROM known_runs)"
+        ).fetchall()
+        connection.execute(
             "INSERT INTO datasets (dataset_id, name) SELECT DISTINCT corpus, corpus FROM runs "
             "WHERE source_id = ? AND corpus IS NOT NULL AND corpus NOT IN (SELECT dataset_id FROM datasets)",
             [plan.source_id],

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from db import migrations
 from db.store import Store
-from scaling.errors import UsageError
+from scaling.errors import StoreError, UsageError
 
 TABLES = {
     "sources", "datasets", "models", "runs", "metric_defs", "metrics", "evals", "fits", "fit_replicates",
-    "predictions", "audit", "schema_version", "fit_rows",
+    "predictions", "audit", "schema_version", "fit_rows", "known_runs",
 }  # fmt: skip
 
 
@@ -194,3 +195,36 @@ def test_fit_latest_shows_the_newest_fit_of_each_selection(store: Store) -> None
             [f"id{number}", f"fit{number}", law, query, query, number * 1_000_000],
         )
     assert store.query("SELECT name FROM fit_latest ORDER BY name")[1] == [("fit1",), ("fit2",)]
+
+
+def test_an_older_store_learns_when_its_runs_were_met(tmp_path: Path, wide: Path) -> None:
+    """A store of version 2, whose log was read again after a fit and a back-test that name three of its runs."""
+    path = tmp_path / "s.duckdb"
+    with Store(path) as store:
+        store.ingest(wide)
+        for name, excluded in (("kept", '{"rows": [{"run_id": "b", "reason": "the loss is nan"}]}'), ("other", "[]")):
+            store.query(
+                "INSERT INTO fits (fit_id, name, kind, law, objective, verdict, query_sql, query_sha256, data_sha256, "
+                "n_obs, excluded, config, fit, package_version, env, created_at) VALUES "
+                "(?, ?, 'loss', 'l', 'huber', 'ok', 'q', 'q', 'd', 3, ?, '{}', '{}', '0', '{}', '2020-01-02')",
+                [name, name, excluded],
+            )
+        store.query("INSERT INTO fit_rows VALUES ('replaced', 'a'), ('replaced', 'gone'), ('unknown', 'c')")
+        store.query("INSERT INTO audit VALUES ('2020-01-03', 'fit', 'fit', 'replaced', '{}', '0')")
+        store.query(
+            "INSERT INTO predictions (fit_id, target, inputs, created_at, kind, run_id) VALUES "
+            "('kept', 'loss', '{}', '2020-01-01', 'backtest', 'b'), "
+            "('kept', 'loss', '{}', '2020-01-01', 'forecast', 'c')"
+        )
+        store.query("UPDATE sources SET imported_at = '2020-01-05'")
+        store.query("DROP TABLE known_runs")
+        store.query("DELETE FROM meta.schema_version WHERE version > 2")
+    with pytest.raises(StoreError, match="older than version"):
+        Store(path, read_only=True)
+    with Store(path) as store:
+        assert store.query("SELECT run_id, CAST(first_met_at AS DATE)::VARCHAR FROM known_runs ORDER BY run_id")[1] == [
+            ("a", "2020-01-03"), ("b", "2020-01-01"), ("c", "2020-01-05"), ("gone", "2020-01-03"),
+        ]  # fmt: skip
+        assert migrations.stored_version(store.connection) == migrations.known_version()
+        store.ingest(wide)
+        assert store.query("SELECT count(*) FROM known_runs")[1] == [(4,)]

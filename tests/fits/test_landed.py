@@ -11,6 +11,7 @@ import pytest
 from db.backtests import backtest_fit, backtest_runs, landed_summary, score_landed
 from db.choosing import choose_runs
 from db.fits import fit_runs, remove_fit, save_predictions, with_backtest
+from db.removal import remove_run
 from db.saved import load_fit, rows_of
 from db.select import Question
 from db.verify import IDENTICAL, verify_fit
@@ -79,6 +80,56 @@ def test_a_run_of_the_fit_never_scores_its_forecast(store, ask, tmp_path):
     write_plan(store, plan_ingest(path, None), replace=True)  # read in again after the forecast, it is no new run
     assert ask(f"SELECT loss FROM runs_final WHERE run_id = '{run_id}'") == [(2.9,)]
     assert score_landed(store) == ([], 1)
+
+
+def known_input(store, run_id: str) -> dict[str, float]:
+    _, [(n, d)] = store.query("SELECT n_params, n_tokens FROM runs_final WHERE run_id = ?", [run_id])
+    return {"N": n, "D": d}
+
+
+def test_a_run_that_was_known_is_no_news_when_its_log_grows(store, ask, log):
+    """Neither a run of another corpus, nor one that was fitted, nor one that was removed in between."""
+    [saved], _ = fit_runs(store, "chinchilla", WEB, name="web", bootstrap=0)
+    [whole], _ = fit_runs(store, "chinchilla", Question(where="run_id <> 'lost'"), name="whole", bootstrap=0)
+    targets = [known_input(store, "lost"), known_input(store, "web-00")]
+    for one in (saved, whole):
+        save_predictions(store, one, [*targets, TARGET], [one.fit.predict(t, force=True) for t in (*targets, TARGET)])
+    met = ask("SELECT run_id, first_met_at FROM known_runs ORDER BY run_id")
+    assert len(met) == 41
+    remove_run(store, "code-11")
+    # The corpus that was missing is filled in, one run is new, and the one that was removed comes back.
+    text = log.read_text(encoding="utf-8").replace("lost,,", "lost,web,")
+    log.write_text(text + "new,web,2e10,4e11,1.9,w0,1\n", encoding="utf-8")
+    store.ingest(log)
+    [(later_than_all,)] = ask(
+        "SELECT min(imported_at) > max(first_met_at) FROM sources, known_runs WHERE run_id <> 'new'"
+    )
+    assert later_than_all
+    assert ask("SELECT run_id, first_met_at FROM known_runs WHERE run_id <> 'new' ORDER BY run_id") == met
+    landed, waiting = score_landed(store)
+    assert [(x.fit, x.run_id, x.observed) for x in landed] == [("web", "new", 1.9), ("whole", "new", 1.9)]
+    assert waiting == 4
+
+
+def test_a_run_that_was_trimmed_is_no_news_when_its_log_grows(store, log, monkeypatch):
+    import scaling.selection.select
+
+    monkeypatch.setitem(scaling.selection.select.select.__kwdefaults__, "trims", ("highest 10 %",))
+    monkeypatch.setattr(scaling.selection.select, "_ROWS_A_PARAMETER", 2)
+    saved, _ = choose_runs(store, "chinchilla", WEB, name="low", bootstrap=0)
+    _, [(trimmed,)] = store.query("SELECT arg_max(run_id, loss) FROM runs_final WHERE corpus = 'web'")
+    assert store.query("SELECT count(*) FROM fit_rows WHERE run_id = ?", [trimmed])[1] == [(0,)]
+    target = known_input(store, trimmed)
+    save_predictions(store, saved, [target], [saved.fit.predict(target, force=True)])
+    log.write_text(log.read_text(encoding="utf-8") + "new,web,2e10,4e11,1.9,w0,1\n", encoding="utf-8")
+    store.ingest(log)
+    assert score_landed(store) == ([], 1)
+    log.write_text(
+        log.read_text(encoding="utf-8") + f"twin,web,{target['N']!r},{target['D']!r},5.0,w0,1\n", encoding="utf-8"
+    )
+    store.ingest(log)
+    [one], _ = score_landed(store)
+    assert (one.run_id, one.observed) == ("twin", 5.0)
 
 
 def test_forecasts_outlive_a_replaced_fit(store, forecast, tmp_path):
