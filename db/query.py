@@ -72,27 +72,77 @@ def run_readonly(
         _harden(connection, memory_limit)
         statement = _single_statement(connection, sql, store.path)
 
-        def work() -> tuple[list[str], list[tuple[Any, ...]]]:
-            result = connection.execute(statement, params)
-            columns = [column[0] for column in result.description or []]
-            return columns, result.fetchall() if max_rows is None else result.fetchmany(max_rows)
+        return _run(connection, statement, params, max_rows, timeout_s, store.path, " (--timeout)")
 
-        # In a thread of its own, because DuckDB does not always notice Ctrl-C while it works.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            running = pool.submit(work)
-            try:
-                return running.result(timeout_s)
-            except TimeoutError as error:
-                connection.interrupt()
-                raise StoreError(
-                    f"The query was stopped after {timeout_s:g} s.",
-                    "Select fewer rows, or allow more time (--timeout).",
-                ) from error
-            except KeyboardInterrupt:
-                connection.interrupt()
-                raise
-            except duckdb.Error as error:
-                raise translate(error, connection, store.path) from error
+
+def run_select(store: Store, sql: str, *, timeout_s: float = 60) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SELECT on a store that is open already, in a transaction that can write nothing.
+
+    Parameters
+    ----------
+    store : Store
+        An open store. What is not committed there is not seen. Files are out of reach where the store has them shut out
+        (`db.select.shut_out_files`, as every command does): that cannot be undone, so it is not done here.
+    sql : str
+        One SELECT statement, or what amounts to one, without values to fill in.
+    timeout_s : float, default 60
+        Seconds after which it is stopped.
+
+    Returns
+    -------
+    columns : list of str
+        Names of the columns.
+    rows : list of tuple
+        The rows.
+
+    Raises
+    ------
+    UsageError
+        If it is wrong, or is anything else than one SELECT.
+    StoreError
+        If it takes too long.
+    """
+    statement = _single_statement(store.connection, sql, store.path)
+    [parsed] = store.connection.extract_statements(sql)
+    if parsed.type != duckdb.StatementType.SELECT:
+        raise UsageError("A SELECT statement is needed, and this is another one.", "Rows are only read here.")
+    with store.connection.cursor() as connection:
+        connection.execute("BEGIN TRANSACTION READ ONLY").fetchall()
+        return _run(connection, statement, None, None, timeout_s, store.path)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    params: Parameters,
+    max_rows: int | None,
+    timeout_s: float,
+    path: str,
+    option: str = "",
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run a statement that may take too long."""
+
+    def work() -> tuple[list[str], list[tuple[Any, ...]]]:
+        result = connection.execute(statement, params)
+        columns = [column[0] for column in result.description or []]
+        return columns, result.fetchall() if max_rows is None else result.fetchmany(max_rows)
+
+    # In a thread of its own, because DuckDB does not always notice Ctrl-C while it works.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(work)
+        try:
+            return running.result(timeout_s)
+        except TimeoutError as error:
+            connection.interrupt()
+            raise StoreError(
+                f"The query was stopped after {timeout_s:g} s.",
+                f"Select fewer rows, or allow more time{option}.",
+            ) from error
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+        except duckdb.Error as error:
+            raise translate(error, connection, path) from error
 
 
 def _harden(connection: duckdb.DuckDBPyConnection, memory_limit: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from db.select import Question, Selection, select
+from db.select import Question, Selection, select, select_by_sql
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_plural
 
@@ -58,7 +58,7 @@ class SavedFit:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Column of ``runs_final`` for each input of the law."""
+        """Column of ``runs_final``, SQL expression in parentheses or ``metric:NAME`` for each input of the law."""
         return dict(self.config["columns"])
 
     @property
@@ -155,7 +155,7 @@ def load_fit(store: Store, name: str) -> SavedFit:
 
 
 def rows_of(store: Store, saved: SavedFit) -> Selection:
-    """Select the rows of a saved fit again.
+    """Select the rows of a saved fit again, by asking its question anew.
 
     Parameters
     ----------
@@ -169,9 +169,44 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
     Selection
         Its hash differs from that of the fit where the data have changed since.
     """
-    asked = saved.config["question"]
-    question = Question(**{**asked, "inputs": asked["inputs"]})
-    selection = select(store, saved.fit.law, question, positive=saved.fit.objective.residual == "log")
+    positive = saved.fit.objective.residual == "log"
+    return _group(saved, select(store, saved.fit.law, _question(saved), positive=positive))
+
+
+def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
+    """Select the rows of a saved fit again, by the SQL that is stored with it.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit.
+
+    Returns
+    -------
+    Selection
+        As of `rows_of`.
+
+    Raises
+    ------
+    UsageError
+        Where that SQL fails, or cannot be the one that selected these rows.
+    InputDataError
+        Where no row is left.
+    """
+    positive = saved.fit.objective.residual == "log"
+    found = select_by_sql(
+        store, saved.fit.law, _question(saved), saved.sql, saved.columns, saved.metric, positive=positive
+    )
+    return _group(saved, found)
+
+
+def _question(saved: SavedFit) -> Question:
+    return Question(**saved.config["question"])
+
+
+def _group(saved: SavedFit, selection: Selection) -> Selection:
     return selection if saved.group_value is None else selection.take(saved.group_value)
 
 

@@ -199,6 +199,50 @@ def select(store: Store, law: Law, question: Question, *, positive: bool) -> Sel
     return _clean(law, found, columns, sql, total - len(rows), positive, question, metric)
 
 
+def select_by_sql(
+    store: Store, law: Law, question: Question, sql: str, columns: dict[str, str], metric: str, *, positive: bool
+) -> Selection:
+    """Select rows by an SQL text that `select` wrote once, and not by asking its question anew.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    law : Law
+        Which inputs are needed.
+    question : Question
+        What the text was written for; tells which columns it gives.
+    sql : str
+        The text: `Selection.sql`. It is run so that it can write nothing (`db.query.run_select`).
+    columns, metric
+        Of the selection then.
+    positive : bool
+        As for `select`.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    UsageError
+        Where the text is no SELECT, fails, or gives other columns.
+    InputDataError
+        Where no row is left, or a column holds text.
+    """
+    from db.query import run_select
+
+    labels = [name for name, column in (("by", question.by), ("cluster", question.cluster)) if column]
+    wanted = ["run_id", *law.inputs, "observed", "status", *labels]
+    named, rows = run_select(store, sql)
+    if named != wanted:
+        raise UsageError(f"It gives the columns {', '.join(named)}, and not {', '.join(wanted)}.")
+    _, [(total,)] = store.query("SELECT count(*) FROM runs")
+    found = [_row(row, law, question) for row in rows]
+    quoted = {name: quote_name(column) for name, column in columns.items()}
+    return _clean(law, found, quoted, sql, total - len(rows), positive, question, metric)
+
+
 def shut_out_files(store: Store) -> None:
     """Let conditions and inputs reach nothing outside the store, until it is closed.
 

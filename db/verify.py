@@ -1,20 +1,23 @@
 """Check a saved fit: run its stored SQL and settings again, and say whether the same numbers come out.
 
-Nothing is written. What the store keeps of the data is their hash, the number of rows and the time, so of rows that
-changed it can only be said how many there are now, which runs were read in later, and what the record of the store
-says was done since.
+The question behind the SQL is stored too, and other commands ask it anew; so it is asked beside the SQL, and where the
+two select different rows, the fit is damaged. Nothing is written.
+
+What the store keeps of the data is their hash, the number of rows and the time, so of rows that changed it can only be
+said how many there are now, which runs are new, and what the record of the store says was done since.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.fits import environment
 from db.remade import RELATIVE_SPREAD, Moved, largest_difference, moved_backtest, moved_macro, moved_numbers, same_bits
-from db.saved import SavedFit, load_fit, rows_of
+from db.saved import SavedFit, load_fit, rows_by_sql, rows_of
 from scaling.errors import InputDataError, ScalingError, StoreError, UsageError
 from scaling.formatting import format_number, format_plural
 
@@ -48,7 +51,7 @@ class Verification:
     moved : tuple of Moved
         Numbers that came out differently.
     newer_runs : tuple of str
-        Runs among the rows of now that were read in after the fit was made.
+        Runs among the rows of now that the store first met after the fit was made.
     versions : dict of str to (str, str)
         Libraries whose version differs: then and now.
     """
@@ -100,9 +103,7 @@ def verify_fit(store: Store, name: str) -> Verification:
     }
     about: dict[str, Any] = {"name": saved.name, "fit_id": saved.fit_id, "n_then": saved.fit.n_obs}
     try:
-        rows = rows_of(store, saved)
-        if not len(rows):
-            raise InputDataError(f"No run has {saved.group_by} = {saved.group_value}")
+        rows, asked = _rows(store, saved)
     except (InputDataError, UsageError) as error:
         said = [f"Its {format_plural(saved.fit.n_obs, 'row')} can no longer be selected: {error.message}"]
         return Verification(
@@ -147,8 +148,10 @@ def verify_fit(store: Store, name: str) -> Verification:
     else:
         said = [_agreement(saved.fit, largest, exact), *([] if exact else _environment(versions)), *beside]
         status = IDENTICAL
-    if rows.sql != saved.sql:
-        said.append("This version writes the selection as another SQL text than the one stored; its rows are these.")
+    if asked.sql != saved.sql:
+        said.append(
+            "This version writes the selection as another SQL text than the one stored; both select these rows."
+        )
     return Verification(
         status=status, sentences=tuple(said), n_now=len(rows), largest=largest, moved=moved, newer_runs=newer,
         versions=versions, **about,
@@ -197,7 +200,49 @@ def _load(store: Store, name: str) -> SavedFit:
 
 
 def _damage(name: str, why: str) -> StoreError:
-    return StoreError(f"What is stored of the fit '{name}' is damaged: {why}.", "Remove it and fit again.")
+    return StoreError(f"What is stored of the fit '{name}' is damaged: {why.rstrip('.')}.", "Remove it and fit again.")
+
+
+def _rows(store: Store, saved: SavedFit) -> tuple[Selection, Selection]:
+    """Rows of now by the stored SQL, and by the stored question; the same ones.
+
+    Raises
+    ------
+    InputDataError, UsageError
+        Where neither selects any.
+    StoreError
+        Where they select different ones, or one of them none.
+    """
+    by_sql, by_question = (_tried(read, store, saved) for read in (rows_by_sql, rows_of))
+    if isinstance(by_sql, ScalingError):
+        # Rows that left stop both alike; a column that left stops the question, and the SQL in one way or another.
+        if isinstance(by_question, (UsageError, type(by_sql))):
+            raise by_question
+        raise _damage(saved.name, f"its SQL can no longer be used: {by_sql.message}")
+    rows = format_plural(len(by_sql), "row")
+    if isinstance(by_question, ScalingError):
+        raise _damage(
+            saved.name, f"its SQL selects {rows}, and its question none in this version: {by_question.message}"
+        )
+    if (by_sql.sha256, by_sql.clusters) == (by_question.sha256, by_question.clusters):
+        return by_sql, by_question
+    fitted = {by_sql.sha256: "its SQL", by_question.sha256: "its question"}.get(saved.data_sha256, "neither")
+    raise _damage(
+        saved.name,
+        f"its SQL selects {rows} and its question {len(by_question)}, and they are not the same (those that were "
+        f"fitted are those of {fitted}), so one of them was altered, or this version asks the question differently",
+    )
+
+
+def _tried(
+    read: Callable[[Store, SavedFit], Selection], store: Store, saved: SavedFit
+) -> Selection | InputDataError | UsageError:
+    """Rows of a fit, or why there are none."""
+    try:
+        rows = read(store, saved)
+    except (InputDataError, UsageError) as error:
+        return error
+    return rows if len(rows) else InputDataError(f"No run has {saved.group_by} = {saved.group_value}")
 
 
 def _refit(saved: SavedFit, rows: Selection) -> Fit:
@@ -276,7 +321,7 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
     count = f"{then} rows then, {now} now" if then != now else f"{now} rows then and now, but not the same values"
     out = [f"The data have changed since: {count}."]
     if newer:
-        out.append(f"Read in after the fit was made: {_some(newer)}.")
+        out.append(f"First read in after the fit was made: {_some(newer)}.")
     left_out = {entry["run_id"] for entry in saved.excluded.get("rows", ())}
     if back := tuple(run for run in rows.run_ids if run in left_out):
         out.append(f"Left out then, fitted now: {_some(back)}.")
@@ -289,10 +334,9 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
 
 
 def _newer(store: Store, saved: SavedFit, rows: Selection) -> tuple[str, ...]:
-    """Runs among the rows of now whose source was read in after the fit was made."""
+    """Runs among the rows of now that the store first met after the fit was made."""
     _, found = store.query(
-        "SELECT r.run_id FROM runs AS r JOIN sources AS s USING (source_id) "
-        "WHERE s.imported_at > ? AND r.run_id IN (SELECT unnest(?)) ORDER BY r.run_id",
+        "SELECT run_id FROM known_runs WHERE first_met_at > ? AND run_id IN (SELECT unnest(?)) ORDER BY run_id",
         [saved.created_at, list(rows.run_ids)],
     )
     return tuple(row[0] for row in found)

@@ -81,6 +81,23 @@ def test_a_damaged_fit_is_exit_code_3_alone_and_a_row_among_others(store: Path, 
     assert [(row["name"], row["status"]) for row in answer.rows] == [("web", "damaged"), ("curve", "identical")]
 
 
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT 1 WHERE false", "It gives the columns 1, and not run_id, N, D, observed, status"),
+        ("SELECT * FROM read_csv(''{file}'')", "reaches outside the store"),
+    ],
+)
+def test_an_sql_text_exchanged_with_its_hash_is_exit_code_3(
+    sql: str, why: str, store: Path, write: Any, refused: Any
+) -> None:
+    text = sql.format(file=write("rows.csv", "run_id,N,D,observed,status\nx,1e8,1e9,3,ok\n"))
+    change(store, f"UPDATE fits SET query_sql = '{text}', query_sha256 = sha256('{text}') WHERE name = 'web'")
+    err = refused(3, "verify", "web").err
+    assert "What is stored of the fit 'web' is damaged: its SQL can no longer be used: " in err
+    assert why in " ".join(err.split())
+
+
 @pytest.mark.parametrize("words", [(), ("web", "--all")])
 def test_one_or_all(words: tuple[str, ...], store: Path, refused: Any) -> None:
     assert "Name one fit to verify, or ask for --all" in refused(2, "verify", *words).err

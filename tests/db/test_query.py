@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db.query import run_readonly
+from db.query import run_readonly, run_select
 from db.store import Store
 from scaling.errors import StoreError, UsageError
 
@@ -101,3 +101,19 @@ def test_a_query_that_takes_too_much_memory_is_stopped(path: Path) -> None:
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="There is no store"):
         run_readonly(tmp_path / "no.duckdb", "SELECT 1")
+
+
+def test_a_select_on_an_open_store_can_write_nothing(path: Path) -> None:
+    with Store(path) as store:
+        assert run_select(store, "SELECT run_id FROM runs_final ORDER BY 1") == (["run_id"], [("a",), ("b",), ("c",)])
+        for statement in ("DELETE FROM runs", "COPY runs TO 'x.csv'", "EXPLAIN ANALYZE DELETE FROM runs", "CHECKPOINT"):
+            with pytest.raises(UsageError, match="A SELECT statement is needed"):
+                run_select(store, statement)
+        store.connection.execute("CREATE SEQUENCE s").fetchall()
+        with pytest.raises(UsageError, match="read"):
+            run_select(store, "SELECT nextval('s')")
+        endless = "SELECT count(*) FROM range(100000000) AS a, range(100000) AS b WHERE a.range % 7 = b.range % 11"
+        with pytest.raises(StoreError, match=r"stopped after 0.2 s.\n.*allow more time\.$"):
+            run_select(store, endless, timeout_s=0.2)
+        store.query("DELETE FROM datasets")  # the connection itself still writes
+        assert run_select(store, "SELECT count(*) FROM runs")[1] == [(3,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -211,8 +212,14 @@ class TestChanged:
         found = verify_fit(fitted, "web")
         assert (found.status, found.n_now) == ("data changed", 21)
         assert found.newer_runs == ("new-1", "new-2")
-        assert "Read in after the fit was made: new-1, new-2." in found.sentences
+        assert "First read in after the fit was made: new-1, new-2." in found.sentences
         assert any(s.startswith("Since then: source ") and s.endswith("(3 runs) read in.") for s in found.sentences)
+
+    def test_a_longer_log_names_its_new_runs_alone(self, fitted: Store, log: Path) -> None:
+        log.write_text(log.read_text() + "new-1,web,1e8,1e9,4.2,w0,1\n")
+        fitted.ingest(log)
+        found = verify_fit(fitted, "web")
+        assert (found.n_now, found.newer_runs) == (20, ("new-1",))
 
     def test_a_run_that_was_left_out_and_now_counts(self, fitted: Store) -> None:
         fitted.connection.execute(
@@ -289,6 +296,58 @@ class TestDamaged:
         fitted.connection.execute("UPDATE fits SET query_sql = 'SELECT 1'").fetchall()
         with pytest.raises(StoreError, match="its SQL does not have the hash"):
             verify_fit(fitted, "web")
+
+    @pytest.mark.parametrize(
+        ("sql", "why"),
+        [
+            ("SELECT 1 WHERE false", "It gives the columns 1, and not run_id, N, D, observed, status"),
+            ("SELECT * FROM no_such_table", "no_such_table"),
+            ("DELETE FROM metrics", "A SELECT statement is needed"),
+            ("{sql}; DELETE FROM metrics", "One SQL statement is needed, and there are 2"),
+            ("SELECT * FROM ({sql}) WHERE false", "its SQL can no longer be used: "),
+            ("SELECT * FROM ({sql}) LIMIT 12", "its SQL selects 12 rows and its question 19"),
+            (
+                "SELECT * REPLACE (observed + 0.001 AS observed) FROM ({sql})",
+                "(those that were fitted are those of its question), so one of them was altered",
+            ),
+        ],
+    )
+    def test_an_sql_text_that_selects_other_rows(self, fitted: Store, sql: str, why: str) -> None:
+        """A text exchanged together with its hash is found by running it."""
+        [(then,)] = fitted.query("SELECT query_sql FROM fits")[1]
+        text = sql.format(sql=then)
+        fitted.connection.execute(
+            "UPDATE fits SET query_sql = ?, query_sha256 = ?", [text, hashlib.sha256(text.encode()).hexdigest()]
+        ).fetchall()
+        before = fitted.query("SELECT count(*) FROM metrics")[1]
+        with pytest.raises(StoreError, match="What is stored of the fit 'web' is damaged") as caught:
+            verify_fit(fitted, "web")
+        assert why in caught.value.message
+        assert fitted.query("SELECT count(*) FROM metrics")[1] == before
+
+    def test_an_sql_text_that_selects_the_same_rows(self, fitted: Store) -> None:
+        text = "SELECT run_id, n_params AS N, n_tokens AS D, loss AS observed, loss_status AS status FROM runs_final "
+        text += "WHERE corpus = 'web' ORDER BY loss"
+        fitted.connection.execute(
+            "UPDATE fits SET query_sql = ?, query_sha256 = ?", [text, hashlib.sha256(text.encode()).hexdigest()]
+        ).fetchall()
+        found = verify_fit(fitted, "web")
+        assert found.n_now == 19
+        assert found.sentences[-1].endswith("another SQL text than the one stored; both select these rows.")
+
+    def test_a_question_that_was_exchanged(self, fitted: Store) -> None:
+        edit(fitted, "config", lambda t: t["question"].update(where="corpus = 'code'"))
+        with pytest.raises(StoreError, match="those that were fitted are those of its SQL"):
+            verify_fit(fitted, "web")
+        edit(fitted, "config", lambda t: t["question"].update(where="no_such_column > 1"))
+        with pytest.raises(StoreError, match="its SQL selects 19 rows, and its question none in this version"):
+            verify_fit(fitted, "web")
+
+    def test_clusters_of_another_column(self, store: Store) -> None:
+        fit_runs(store, "chinchilla", Question(where="corpus = 'web'", cluster="width"), name="each", bootstrap=0)
+        edit(store, "config", lambda t: t["question"].update(cluster="odd name"), "each")
+        with pytest.raises(StoreError, match="its SQL selects 19 rows and its question 19, and they are not the same"):
+            verify_fit(store, "each")
 
     def test_replicates_lost(self, fitted: Store) -> None:
         fitted.connection.execute("DELETE FROM fit_replicates WHERE replicate >= 20").fetchall()
