@@ -42,6 +42,7 @@ def comparison_shown(found: Comparison) -> Rows:
             row[f"{found.multiplied} multiplier"] = multiplier_text(point)
             row[f"multiplier, {span}"] = format_interval(point.multiplier_low, point.multiplier_high)
             row["never reached in"] = format_percent(point.never_share)
+            row["no multiplier in"] = format_percent(point.multiplier_lost_share)
         row["beyond the data"] = f"{format_factor(point.extrapolation_a)}, {format_factor(point.extrapolation_b)}"
         row["laws"] = " / ".join(dict.fromkeys((found.law_a, found.law_b)))
         row["verdict of the fits"] = f"{found.verdict_a}, {found.verdict_b}"

@@ -11,6 +11,7 @@ probability, for no prior was stated, and it allows neither for the scatter of s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,7 @@ from scaling.allocation.surface import Surface, best_split, least_cost
 from scaling.comparison.comparison import Compared, Comparison
 from scaling.errors import UsageError, VerdictError
 from scaling.fitting.compile import Data, compile_law
-from scaling.formatting import format_factor, format_interval, format_number, format_percent
+from scaling.formatting import format_factor, format_interval, format_number, format_percent, format_plural
 from scaling.inputs import check_inputs, check_level
 from scaling.results import Fit
 from scaling.roots import find_root
@@ -32,6 +33,7 @@ Array = NDArray[np.float64]
 SEVERITY = (OK, WEAK, NOT_IDENTIFIED)
 _PAIRS = 1000  # of replicates of two fits that were resampled independently, at least
 _FAR = float(np.log(1e30))  # of the multiplier of an only input: what is not reached by then never is
+_STEPS = 139  # on the way there, half a unit of the logarithm each: what a law does in between is not seen
 
 
 def compare(
@@ -46,6 +48,7 @@ def compare(
     force: bool = False,
     names: tuple[str, str] = ("A", "B"),
     same_rows: bool = False,
+    concerns: Sequence[str] = (),
 ) -> Comparison:
     """Hold two fits against each other.
 
@@ -62,6 +65,8 @@ def compare(
     paired : bool, default False
         Whether replicate i of one belongs to replicate i of the other. That is right where both were resampled on the
         same rows or the same clusters, in the same way and with the same seed, and then the noise they share cancels.
+        Refused where the way, the seed, or the number of replicates, rows or clusters differ; that the rows or clusters
+        are the same ones cannot be seen here.
         Of fits to different runs the replicates are independent whatever their seeds: they are paired at random.
     seed : int, default 0
         Of that pairing; recorded.
@@ -72,6 +77,9 @@ def compare(
     same_rows : bool, default False
         Whether both are fits of the very same rows. Their difference is then one of laws, objectives or settings, and
         says nothing about recipes: refused unless `force` is set.
+    concerns : sequence of str
+        Why like is not held against like, as far as the fits themselves cannot tell, such as losses that were measured
+        on other text. Each becomes a note, and no verdict is better than ``weak``.
 
     Returns
     -------
@@ -92,8 +100,21 @@ def compare(
     budgets, targets = _check_targets(fit_a, compute_flop, target)
     points = [_at_budget(fit_a, fit_b, a, b, budget, level, names) for budget in budgets]
     points += [_at_target(fit_a, fit_b, a, b, inputs, level) for inputs in targets]
+    if concerns:
+        notes = [*concerns, *notes]
+        points = [replace(point, verdict=WEAK) if point.verdict == OK else point for point in points]
     if lost := max(point.lost_share for point in points):
         notes.append(f"Up to {format_percent(lost)} of the pairs of replicates have no answer and are left out.")
+    if (lost_too := max((p.multiplier_lost_share for p in points if p.multiplier_lost_share > lost), default=0.0)) > 0:
+        notes.append(
+            f"Up to {format_percent(lost_too)} of the pairs of replicates have no multiplier, and are left out of its "
+            "interval and of the share in which B never gets there."
+        )
+    if (taken := _taken_level(fit_a, fit_b, level)) > level:
+        notes.append(
+            f"The intervals end at the percentiles of {100 * taken:.3g} %, not of {100 * level:g} %: few clusters tell "
+            "their own scatter badly."
+        )
     only = next(iter(fit_a.law.inputs)) if len(fit_a.law.inputs) == 1 else ""
     return Comparison(
         names[0], names[1], tuple(points), level, paired, len(a) - 1, seed, "compute" if budgets else only,
@@ -209,11 +230,12 @@ def _pair(fit_a: Fit, fit_b: Fit, paired: bool, seed: int, names: tuple[str, str
     """Bring the replicates together: (1 + pairs, p) each, the estimates first."""
     count_a, count_b = len(fit_a.replicates), len(fit_b.replicates)
     if paired:
-        if count_a != count_b or fit_a.seed != fit_b.seed:
+        drawn = [_drawn(fit) for fit in (fit_a, fit_b)]
+        if drawn[0] != drawn[1]:
             raise UsageError(
-                f"the replicates do not pair: {names[0]} has {count_a} with seed {fit_a.seed}, "
-                f"{names[1]} {count_b} with seed {fit_b.seed}",
-                hint="Fit both with the same --bootstrap and --seed, or compare them unpaired.",
+                f"the replicates do not pair: {names[0]} has {_drawn_words(fit_a)}, {names[1]} {_drawn_words(fit_b)}",
+                hint="Fit both with the same --bootstrap, --seed and --resample to the same runs or clusters, or "
+                "compare them unpaired.",
             )
         i = j = np.arange(count_a)
     else:
@@ -227,6 +249,22 @@ def _pair(fit_a: Fit, fit_b: Fit, paired: bool, seed: int, names: tuple[str, str
     a = np.concatenate([fit_a.theta[None], fit_a.replicates[i]])
     b = np.concatenate([fit_b.theta[None], fit_b.replicates[j]])
     return a, b
+
+
+def _drawn(fit: Fit) -> tuple[int, int, str, int, int]:
+    """What two fits must have in common for their replicates to be drawn alike; rows of clusters may differ."""
+    groups = fit.diagnostics.groups
+    return len(fit.replicates), fit.seed, _resample(fit), groups, 0 if groups else fit.n_obs
+
+
+def _drawn_words(fit: Fit) -> str:
+    groups = fit.diagnostics.groups
+    units = format_plural(groups, "cluster") if groups else format_plural(fit.n_obs, "row")
+    return f"{len(fit.replicates)} with seed {fit.seed} ({_resample(fit)} of {units})"
+
+
+def _resample(fit: Fit) -> str:
+    return str(fit.settings.get("resample", "cluster" if fit.diagnostics.groups else "iid"))
 
 
 def _check_targets(
@@ -271,6 +309,8 @@ def _at_budget(
     loss_a, loss_b = splits[0][2][:, 0], splits[1][2][:, 0]
     with np.errstate(over="ignore"):
         multiplier = np.exp(least_cost(surfaces[1], SIX_N_D, loss_a[:, None])[2][:, 0] - np.log(budget))
+    # Without end, a loss that rises with the compute is above any: where B is better already, it is there at once.
+    multiplier = np.where(np.isinf(multiplier) & (loss_b <= loss_a), np.where(loss_b < loss_a, 0.0, 1.0), multiplier)
     places = [{"N": float(np.exp(log_n[0, 0])), "D": float(np.exp(log_d[0, 0]))} for log_n, log_d, _ in splits]
     unknown = "the cheapest model of B for the loss of A lies outside the range of sizes that was searched"
     return _summarise(fit_a, fit_b, {"C": budget}, loss_a, loss_b, multiplier, places, level, unknown)
@@ -285,31 +325,46 @@ def _at_target(fit_a: Fit, fit_b: Fit, a: Array, b: Array, inputs: dict[str, flo
     loss_a, loss_b = fit_a.evaluate(inputs, a)[:, 0], fit_b.evaluate(inputs, b)[:, 0]
     multiplier, unknown = np.full(len(a), np.nan), ""
     if len(inputs) == 1 and (value := next(iter(inputs.values()))) > 0:
-        multiplier, unknown = _along(fit_b, b, next(iter(inputs)), value, loss_a)
+        multiplier, unknown = _along(fit_b, b, next(iter(inputs)), value, loss_b, loss_a)
     return _summarise(fit_a, fit_b, inputs, loss_a, loss_b, multiplier, [inputs, inputs], level, unknown)
 
 
-def _along(fit: Fit, theta: Array, name: str, value: float, wanted: Array) -> tuple[Array, str]:
+def _along(fit: Fit, theta: Array, name: str, value: float, here: Array, wanted: Array) -> tuple[Array, str]:
     """By how much the only input must be multiplied for each row to reach a loss, and why it is NaN for the estimates.
 
-    NaN where the loss does not fall over the whole range that is searched, or is not defined at its ends.
+    From the target on, where the loss is `here`, the search goes outwards: up to the first point as low as is wanted,
+    or down to the last one that still is. So a law that does not fall has an answer as well: where it is worse at the
+    target it never gets there, and where it is better it is there at once. NaN where the law has no value on the way.
     """
     kernel = compile_law(fit.law, fit.log_scaled)
     rows = kernel.to_internal(theta)
     logged = kernel.log_inputs[name]
 
     def loss(log_multiplier: Array) -> Array:
-        log_x = np.log(value) + log_multiplier[:, None]
-        return kernel.value(rows, Data((log_x if logged else np.exp(log_x),), np.empty((0, 0))))[:, 0]
+        log_x = np.log(value) + log_multiplier
+        with np.errstate(all="ignore"):
+            return kernel.value(rows, Data((log_x if logged else np.exp(log_x),), np.empty((0, 0))))
 
-    first, last = (loss(np.full(len(rows), end)) for end in (-_FAR, _FAR))
-    root = find_root(lambda x: loss(x) - wanted, -_FAR, _FAR, wanted.shape)
-    times = np.where(wanted < last, np.inf, np.where(wanted > first, 0.0, np.exp(root)))
-    if np.isnan(first[0]) or np.isnan(last[0]):
-        unknown = f"the law of B has no value at one end of the range of {name} that was searched"
-    else:
-        unknown = f"the loss of B does not fall with {name}"
-    return np.where((first > last) & ~np.isnan(wanted), times, np.nan), unknown
+    worse = here > wanted
+    side = np.where(worse, 1.0, -1.0)[:, None]
+    steps = np.linspace(0.0, _FAR, _STEPS)
+    values = np.array(np.broadcast_to(loss(side * steps), (len(rows), _STEPS)))
+    values[:, 0] = here
+    with np.errstate(invalid="ignore"):
+        low_enough = values <= wanted[:, None]
+        ends = np.isnan(values) | (low_enough == worse[:, None])  # where a row has its answer, or none
+    k = np.argmax(ends, axis=1)
+    left, right = steps[np.maximum(k - 1, 0)], steps[k]
+
+    def above(share: Array) -> Array:
+        return loss(side * (left + share * (right - left))[:, None])[:, 0] - wanted
+
+    root = left + find_root(above, 0.0, 1.0, wanted.shape) * (right - left)
+    times = np.where(ends.any(axis=1), np.exp(side[:, 0] * root), np.where(worse, np.inf, 0.0))
+    times = np.where(here == wanted, 1.0, times)
+    lost = np.isnan(here) | np.isnan(wanted) | (ends.any(axis=1) & np.isnan(values[np.arange(len(k)), k]))
+    unknown = f"the law of B has no value on a part of the range of {name} that was searched"
+    return np.where(lost, np.nan, times), unknown
 
 
 def _summarise(
@@ -319,21 +374,29 @@ def _summarise(
     difference = loss_a - loss_b
     known = np.isfinite(difference[1:])
     spread = difference[1:][known]
-    times = multiplier[1:][known & ~np.isnan(multiplier[1:])]
+    answered = known & ~np.isnan(multiplier[1:])
+    times = multiplier[1:][answered]
     share = float(np.mean(np.where(spread == 0, 0.5, spread < 0))) if len(spread) else float("nan")
+    taken = _taken_level(fit_a, fit_b, level)
     fits = (fit_a, fit_b)
     factors = [float(fit.extrapolation_factor(place)[0]) for fit, place in zip(fits, places, strict=True)]
     largest = max(factors)
     worst = max((fit.verdict for fit in fits), key=SEVERITY.index)
     extrapolates = not largest < 1.05 and worst != NOT_IDENTIFIED
     return Compared(
-        inputs, float(loss_a[0]), float(loss_b[0]), float(difference[0]), *_interval(spread, level), share,
-        float(multiplier[0]), *_interval(times, level), float(np.mean(np.isinf(times))) if len(times) else float("nan"),
+        inputs, float(loss_a[0]), float(loss_b[0]), float(difference[0]), *_interval(spread, taken), share,
+        float(multiplier[0]), *_interval(times, taken), float(np.mean(np.isinf(times))) if len(times) else float("nan"),
         1 - float(np.mean(known)), factors[0], factors[1],
         f"extrapolating {format_factor(largest)}" if extrapolates else worst,
         backtest_a=_backtest(fit_a, places[0]), backtest_b=_backtest(fit_b, places[1]),
         why_unknown=unknown if np.isnan(multiplier[0]) else "",
+        multiplier_lost_share=1 - float(np.mean(answered)) if unknown else float("nan"),
     )  # fmt: skip
+
+
+def _taken_level(fit_a: Fit, fit_b: Fit, level: float) -> float:
+    """The level at which percentiles are taken: that of the fit with fewer clusters."""
+    return max(fit_a.percentile_level(level), fit_b.percentile_level(level))
 
 
 def _interval(values: Array, level: float) -> tuple[float, float]:

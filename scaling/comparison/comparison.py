@@ -31,9 +31,10 @@ class Compared:
         Share of the bootstrap replicates in which the loss of A is the lower one; ties count by half.
     multiplier, multiplier_low, multiplier_high : float
         How many times the compute (or the one input) B needs for the loss of A: above 1, A is better. inf where B
-        never gets there, 0 where B is there at once; NaN where the target leaves nothing to multiply.
+        never gets there, because its floor lies above that loss or because it does not fall and is worse already; 0
+        where B is there at once; NaN where the target leaves nothing to multiply.
     never_share : float
-        Share of the replicates in which B never reaches the loss of A.
+        Share of the replicates with a multiplier in which B never reaches the loss of A.
     lost_share : float
         Share of the replicates without an answer, left out of everything above.
     extrapolation_a, extrapolation_b : float
@@ -44,6 +45,9 @@ class Compared:
         What the back-test of each says about forecasts as far out.
     why_unknown : str
         Why there is no multiplier, where the target leaves something to multiply.
+    multiplier_lost_share : float
+        Share of the replicates without a multiplier, those of `lost_share` included, left out of its interval and of
+        `never_share`; NaN where the target leaves nothing to multiply.
     """
 
     inputs: dict[str, float]
@@ -64,6 +68,7 @@ class Compared:
     backtest_a: str = ""
     backtest_b: str = ""
     why_unknown: str = ""
+    multiplier_lost_share: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -246,4 +251,6 @@ def multiplier_sentence(point: Compared, multiplied: str, level: float) -> str:
         text = f"B needs {multiplier_text(point)} times the {multiplied} for the loss of A; {ends}"
     if point.never_share:
         text += f" (never in {format_percent(point.never_share)} of the replicates)"
+    if point.multiplier_lost_share > 0:
+        text += f"; unknown in {format_percent(point.multiplier_lost_share)} of the replicates, which are left out"
     return text

@@ -35,6 +35,7 @@ def test_is_that_of_the_engine(arms: None, ok: Any, web_runs: Any, query: Any) -
     assert row["difference"] == row["loss_a"] - row["loss_b"]
     assert row["share_a_better"] == 1
     assert row["multiplier"] == "inf"
+    assert (row["never_share"], row["multiplier_lost_share"], row["lost_share"]) == (1, 0, 0)
     assert (row["level"], row["paired"], row["unit"]) == (0.8, False, "nats/token, assumed")
     assert "they were fitted to different runs" in answer.err
     assert "A = code1, B = web: B never reaches the loss of A" in answer.err
@@ -46,6 +47,7 @@ def test_the_same_runs_pair(arms: None, ok: Any) -> None:
     assert answer.row["paired"] is True
     assert "Paired: both resampled the same runs." in answer.err
     assert answer.row["multiplied"] is None
+    assert answer.row["multiplier_lost_share"] is None
     loose = ok("compare", "web", "web2", "--force", "--params", "1B", "--tokens", "20B", "--unpaired")
     assert loose.row["paired"] is False
     assert "Not paired: as asked for." in loose.err

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.comparison.comparison import Comparison, difference_text
+from reports.compare_rows import comparison_shown
+from scaling.comparison.comparison import Comparison, difference_text, multiplier_sentence
 from scaling.errors import InputDataError, UsageError, VerdictError
 
 TRUTH = {"E": 1.7, "A": 400.0, "B": 1200.0, "alpha": 0.34, "beta": 0.34}
@@ -120,6 +121,113 @@ class TestKnownAnswers:
         assert np.isfinite(point.multiplier_low)
 
 
+def straight(slopes: list[float]) -> scaling.Fit:
+    """A fit of 3 x^-alpha whose replicates have these exponents, the first of them the estimate."""
+    x = np.geomspace(1, 100, 25)
+    bounds = {"alpha": {"low": -2, "high": 2}, "A": {"low": 0.1, "high": 100}}
+    fit = scaling.fit(
+        "A*x**(-alpha)", {"x": x}, 3 / x ** slopes[0], objective="squared", parameters=bounds, bootstrap=2
+    )
+    rows = [[3.0 if name == "A" else slope for name in fit.law.parameter_names] for slope in slopes[1:]]
+    return replace(fit, replicates=np.array(rows))
+
+
+class TestNever:
+    """Replicates of B whose loss rises: at 50, 3 x^0.01 never gets to the 3 x^-0.02 of A."""
+
+    A = (0.02, 0.02, 0.02, 0.02, 0.02)
+
+    def test_a_loss_that_rises_and_is_worse_never_gets_there(self) -> None:
+        a, b = straight(list(self.A)), straight([0.01, 0.01, 0.01, -0.01, -0.02])
+        [point] = scaling.compare(a, b, target={"x": 50.0}, paired=True).points
+        assert point.multiplier == pytest.approx(50, rel=1e-6)  # (50 m)^0.01 = 50^0.02
+        assert point.never_share == 0.5
+        assert point.multiplier_low == pytest.approx(50, rel=1e-6)
+        assert point.multiplier_high == np.inf
+        assert (point.lost_share, point.multiplier_lost_share) == (0, 0)
+        assert point.share_a_better == 1
+
+    def test_a_loss_that_rises_and_is_better_is_there_at_once(self) -> None:
+        a, b = straight([-0.02] * 5), straight([0.01, 0.01, -0.01, -0.01, -0.02])
+        [point] = scaling.compare(a, b, target={"x": 50.0}, paired=True).points
+        assert point.multiplier == pytest.approx(50**-3, rel=1e-6)  # (50 m)^-0.01 = 50^0.02
+        assert (point.multiplier_low, point.never_share, point.multiplier_lost_share) == (0, 0, 0)
+        [back] = scaling.compare(b, b, target={"x": 50.0}, paired=True).points
+        assert (back.multiplier, back.multiplier_low, back.multiplier_high) == (1, 1, 1)
+
+    def test_the_share_of_rising_replicates_is_in_never(self) -> None:
+        """Noisy rows and a real bootstrap: B rises in a seventh of its replicates, and none of them vanishes."""
+        x, bounds = np.geomspace(1, 100, 25), {"alpha": {"low": -2, "high": 2}, "A": {"low": 0.1, "high": 100}}
+        fits = []
+        for slope, scatter, seed in ((0.02, 0.05, 1), (0.01, 0.06, 2)):
+            loss = 3 / x**slope * np.exp(scatter * np.random.default_rng(seed).standard_normal(25))
+            fits.append(
+                scaling.fit("A*x**(-alpha)", {"x": x}, loss, objective="squared", bootstrap=400, parameters=bounds)
+            )
+        rising = np.mean(fits[1].replicates[:, fits[1].law.parameter_names.index("alpha")] < 0)
+        assert rising == pytest.approx(0.1375)
+        [point] = scaling.compare(*fits, target={"x": 50.0}).points
+        assert point.never_share >= 0.99 * rising
+        assert (point.lost_share, point.multiplier_lost_share, point.multiplier_high) == (0, 0, np.inf)
+
+    def test_a_law_that_falls_first_and_then_rises_is_followed(self) -> None:
+        """A valley in ln x around 10: the loss of A is reached on this side of it, or not at all."""
+        x, law = np.geomspace(1, 1e4, 30), "E + k*(log(x) - m)**2"
+        bounds = {k: {"low": 0.0, "high": 20.0} for k in ("E", "k", "m")}
+        valley = scaling.fit(law, {"x": x}, 2 + 0.01 * (np.log(x) - 10) ** 2, parameters=bounds, bootstrap=5)
+        for level, wanted in ((2.09, np.exp(2)), (1.9, np.inf)):  # at ln x = 7; below the valley
+            flat = replace(valley, estimates={"E": level, "k": 0.0, "m": 10.0})
+            [point] = scaling.compare(flat, valley, target={"x": np.exp(5.0)}, force=True).points
+            assert point.multiplier == pytest.approx(wanted, rel=1e-3)
+
+    def test_where_the_law_has_no_value_the_multiplier_is_lost_and_said(self) -> None:
+        """ln(100 - x) ends at 100: what B would need beyond is not known, and no other replicate suffers for it."""
+        x = np.geomspace(1, 50, 25)
+        bounds = {"E": {"low": 0, "high": 9}, "k": {"low": 0, "high": 9}, "c": {"low": 60, "high": 200}}
+        fits = [
+            scaling.fit("E + k*log(c - x)", {"x": x}, level + 0.1 * np.log(100 - x), parameters=bounds, bootstrap=4)
+            for level in (1.0, 2.0)
+        ]
+        a, b = (replace(fit, replicates=np.repeat(fit.theta[None], 4, axis=0)) for fit in fits)
+        j = list(b.law.parameter_names).index("E")
+        rows = b.replicates.copy()
+        rows[:3, j] = 0.99  # three of the four are better already
+        found = scaling.compare(a, replace(b, replicates=rows), target={"x": 20.0}, paired=True, force=True)
+        [point] = found.points
+        assert np.isnan(point.multiplier)
+        assert (point.lost_share, point.multiplier_lost_share, point.never_share) == (0, 0.25, 0)
+        assert any("Up to 25 % of the pairs of replicates have no multiplier" in note for note in found.notes)
+        assert json.loads(found.to_json())["points"][0]["multiplier_lost_share"] == 0.25
+        assert comparison_shown(found)[0]["no multiplier in"] == "25 %"
+        known = multiplier_sentence(replace(point, multiplier=2.0), "x", 0.9)
+        assert known.endswith("; unknown in 25 % of the replicates, which are left out")
+
+    def test_a_budget_where_the_loss_rises_with_the_compute(self) -> None:
+        """A saddle-free law that grows with N and D has an optimum for a budget; more compute only makes it worse."""
+        bounds = {k: {"low": -1.0, "high": 1.0} for k in ("a", "b")} | {
+            k: {"low": 1e-4, "high": 1e4} for k in ("E", "A", "B")
+        }
+        n, d = GRID
+        falling = scaling.fit(
+            "E + A/N**a + B/D**b", RUNS, 1.7 + 400 / n**0.34 + 1200 / d**0.34, parameters=bounds, bootstrap=2
+        )
+        names = falling.law.parameter_names
+
+        def rows(*tables: dict[str, float]) -> Any:
+            return np.array([[table[name] for name in names] for table in tables])
+
+        rising = {"E": 1.0, "A": 0.1, "B": 0.1, "a": -0.05, "b": -0.05}
+        worse, better = rising | {"E": 5.0}, rising
+        own = dict(falling.estimates)
+        b = replace(falling, replicates=rows(own, worse, worse, better))
+        a = replace(falling, replicates=rows(own, own, own, own))
+        [point] = scaling.compare(a, b, compute_flop=1e20, paired=True, force=True).points
+        assert point.multiplier == pytest.approx(1, rel=1e-6)
+        assert (point.lost_share, point.multiplier_lost_share) == (0, 0)
+        assert point.never_share == 0.5
+        assert point.multiplier_low == 0
+
+
 class TestPairing:
     def test_shared_noise_cancels_in_pairs(self) -> None:
         """Two laws for the same rows: most of what one replicate differs by, the other one differs by too."""
@@ -155,10 +263,49 @@ class TestPairing:
         assert one.points[0].difference_low != other.points[0].difference_low
         assert one.points[0].difference == other.points[0].difference
 
-    @pytest.mark.parametrize("settings", [{"bootstrap": 50}, {"seed": 1}])
-    def test_what_does_not_pair_is_refused(self, settings: dict[str, int]) -> None:
-        with pytest.raises(UsageError, match="the replicates do not pair"):
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"bootstrap": 50}, "B 50 with seed 0 (iid of 36 rows)"),
+            ({"seed": 1}, "B 100 with seed 1 (iid of 36 rows)"),
+            ({"resample": "dirichlet"}, "B 100 with seed 0 (dirichlet of 36 rows)"),
+            ({"groups": np.arange(36) // 4}, "B 100 with seed 0 (cluster of 9 clusters)"),
+        ],
+    )
+    def test_what_does_not_pair_is_refused(self, settings: dict[str, Any], words: str) -> None:
+        with pytest.raises(UsageError) as caught:
             scaling.compare(arm(1), arm(2, **settings), compute_flop=FLOP, paired=True)
+        assert caught.value.message == (f"the replicates do not pair: A has 100 with seed 0 (iid of 36 rows), {words}")
+
+    def test_rows_or_clusters_of_another_number_do_not_pair(self) -> None:
+        few = scaling.fit("chinchilla", {k: v[:30] for k, v in RUNS.items()}, law(*GRID)[:30], bootstrap=100)
+        with pytest.raises(UsageError, match=r"\(iid of 36 rows\), B 100 with seed 0 \(iid of 30 rows\)"):
+            scaling.compare(arm(1), few, compute_flop=FLOP, paired=True)
+        by_four, by_six = (arm(1, groups=np.arange(36) // size, bootstrap=20) for size in (4, 6))
+        with pytest.raises(UsageError, match=r"\(cluster of 9 clusters\), B 20 with seed 0 \(cluster of 6 clusters\)"):
+            scaling.compare(by_four, by_six, compute_flop=FLOP, paired=True)
+        uneven = scaling.fit(
+            "chinchilla", {k: v[:35] for k, v in RUNS.items()}, law(*GRID)[:35], objective="squared", bootstrap=20,
+            groups=np.arange(35) // 4,
+        )  # fmt: skip
+        assert scaling.compare(by_four, uneven, compute_flop=FLOP, paired=True).paired
+
+    def test_few_clusters_widen_the_intervals(self) -> None:
+        """Ends at the percentiles that the fit with fewer clusters needs, and a note that says so."""
+        plain, few = arm(1), arm(2, groups=np.arange(36) // 6)
+        cell = {"N": 1e9, "D": 5e10}
+        wide = scaling.compare(plain, few, target=cell, level=0.9)
+        taken = few.percentile_level(0.9)
+        assert taken > 0.93
+        alike = replace(few, diagnostics=replace(few.diagnostics, groups=0))
+        [point] = scaling.compare(plain, alike, target=cell, level=taken).points
+        assert (wide.points[0].difference_low, wide.points[0].difference_high) == (
+            point.difference_low,
+            point.difference_high,
+        )
+        [note] = [n for n in wide.notes if "few clusters" in n]
+        assert note.startswith(f"The intervals end at the percentiles of {100 * taken:.3g} %, not of 90 %")
+        assert not [n for n in scaling.compare(plain, arm(2), target=cell).notes if "few clusters" in n]
 
 
 class TestRefusals:
