@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.backtests import keep_backtest
+from db.columns import column_of
 from db.fits import find_law_of, fit_runs
 from db.saved import SavedFit
 from db.select import Question, Selection, select
-from db.views import quote_name
 from scaling.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:
@@ -141,4 +141,4 @@ def _condition(trim: str, axis: str, rows: Selection) -> tuple[NDArray[np.bool_]
 
 
 def _expression(column: str) -> str:
-    return f"CAST({quote_name(column) if column.isidentifier() else column} AS DOUBLE)"
+    return f"CAST({column_of(column).sql} AS DOUBLE)"

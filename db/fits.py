@@ -87,7 +87,7 @@ def fit_runs(
     )
     base_name = _free_name(store, name, found.name, replace)
     selection = select(store, found, question, positive=goal.residual == "log")
-    found = _with_unit(store, found, selection.metric)
+    found = _with_unit(store, found, selection)
     parts: dict[str | None, Selection] = {None: selection}
     if selection.groups is not None:
         parts = {value: selection.take(value) for value in sorted(set(selection.groups))}
@@ -215,19 +215,19 @@ def save_predictions(
 
 def find_law_of(store: Store, law: str, question: Question, parameters: Mapping[str, Mapping[str, Any]] | None) -> Law:
     """Find the law; in a formula, names with a column are inputs."""
-    from db.select import USUAL_COLUMNS
+    from db.columns import USUAL_COLUMNS
     from scaling.laws.book import find_law
 
     known, _ = store.query("SELECT * FROM runs_final LIMIT 0")
     return find_law(law, [*question.inputs, *USUAL_COLUMNS, *known], parameters)
 
 
-def _with_unit(store: Store, law: Law, metric: str) -> Law:
-    """Give the law the unit that the store knows of the metric; where it knows none, say that the law's is assumed."""
-    _, rows = store.query("SELECT unit, kind FROM metric_defs WHERE metric = ?", [metric])
+def _with_unit(store: Store, law: Law, selection: Selection) -> Law:
+    """Give the law the units that the store knows of the metrics; where it knows none, call the law's own assumed."""
+    _, rows = store.query("SELECT unit, kind FROM metric_defs WHERE metric = ?", [selection.metric])
     known, kind = rows[0] if rows else ("unknown", "loss")
     assumed = f"{law.unit}, assumed" if law.unit and kind == "loss" else ""
-    return replace_fields(law, unit=known if known != "unknown" else assumed)
+    return replace_fields(law, inputs=law.inputs | selection.units, unit=known if known != "unknown" else assumed)
 
 
 def _free_name(store: Store, name: str | None, law: str, replace: bool) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from db.columns import USUAL_COLUMNS, Column, check_expression, input_columns, column_of
 from db.views import quote_name
-from scaling.errors import InputDataError, UsageError, did_you_mean
+from scaling.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from db.store import Store
     from scaling.laws.law import Law
-
-#: Columns of ``runs_final`` that the usual names of inputs stand for.
-USUAL_COLUMNS = {"N": "n_params", "D": "n_tokens", "C": "compute_flop"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,11 @@ class Selection:
     not_selected : int
         Runs that the condition left out.
     columns : dict of str to str
-        Column, or SQL expression, of each input.
+        Column, SQL expression in parentheses, or ``metric:NAME`` of each input.
     metric : str
         The metric that is taken as the loss.
+    units : dict of str to str
+        Unit of each input that is a metric.
     """
 
     run_ids: tuple[str, ...]
@@ -79,6 +79,7 @@ class Selection:
     not_selected: int
     columns: dict[str, str]
     metric: str
+    units: dict[str, str] = field(default_factory=dict)
     clusters: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
 
@@ -103,6 +104,7 @@ class Selection:
             not_selected=self.not_selected,
             columns=self.columns,
             metric=self.metric,
+            units=self.units,
             clusters=None if self.clusters is None else tuple(self.clusters[i] for i in rows),
         )
 
@@ -127,7 +129,7 @@ class Question:
     where : str, optional
         SQL condition on the columns of ``runs_final``.
     inputs : mapping of str to str
-        Column or SQL expression for each input that has no usual one.
+        Column, SQL expression or ``metric:NAME`` for each input that has no usual one.
     by : str, optional
         Column to fit each value of by itself.
     cluster : str, optional
@@ -179,24 +181,24 @@ def select(store: Store, law: Law, question: Question, *, positive: bool) -> Sel
         Where no row is left, or a column holds text.
     """
     base = store.runs_final_sql(question.metric) if question.metric else "SELECT * FROM runs_final"
-    known, _ = store.query(f"SELECT * FROM ({base}) LIMIT 0")
-    if odd := [name for name in question.inputs if name not in law.inputs]:
-        raise UsageError(f"The law '{law.name}' has no input '{odd[0]}'.", did_you_mean(odd[0], law.inputs))
-    columns = {name: _column(name, law, question.inputs, known) for name in law.inputs}
-    parts = [("run_id", "run_id"), *columns.items(), ("observed", "loss"), ("status", "loss_status")]
-    labels = (("by", question.by), ("cluster", question.cluster))
-    parts += [(name, f"CAST({quote_name(column)} AS VARCHAR)") for name, column in labels if column]
+    source = "runs_final" if not question.metric else f"({base}) AS runs_final"
     if question.where is not None:
         check_expression(question.where, "--where", "corpus = 'web' AND n_params > 1e8")
-    listed = ", ".join(f"{part} AS {quote_name(name)}" for name, part in parts)
     condition = f"\nWHERE ({question.where}\n)" if question.where else ""
-    source = "runs_final" if not question.metric else f"({base}) AS runs_final"
-    sql = f"SELECT {listed}\nFROM {source}{condition}\nORDER BY 1"
     metric = _one_metric(store, f"SELECT DISTINCT metric FROM {source}{condition}", question.metric)
+    columns = input_columns(store, law, question.inputs, base, metric)
+    parts = [("run_id", "run_id"), *((name, column.sql) for name, column in columns.items())]
+    parts += [("observed", "loss"), ("status", "loss_status")]
+    labels = (("by", question.by), ("cluster", question.cluster))
+    parts += [(name, f"CAST({quote_name(column)} AS VARCHAR)") for name, column in labels if column]
+    listed = ", ".join(f"{part} AS {quote_name(name)}" for name, part in parts)
+    sql = f"SELECT {listed}\nFROM {source}{condition}\nORDER BY 1"
     _, rows = store.query(sql)
     _, [(total,)] = store.query(f"SELECT count(*) FROM ({base})")
     found = [_row(row, law, question) for row in rows]
-    return _clean(law, found, columns, sql, total - len(rows), positive, question, metric)
+    chosen = _clean(law, found, columns, sql, total - len(rows), positive, question, metric)
+    _check_not_itself(chosen)
+    return chosen
 
 
 def select_by_sql(
@@ -239,8 +241,8 @@ def select_by_sql(
         raise UsageError(f"It gives the columns {', '.join(named)}, and not {', '.join(wanted)}.")
     _, [(total,)] = store.query("SELECT count(*) FROM runs")
     found = [_row(row, law, question) for row in rows]
-    quoted = {name: quote_name(column) for name, column in columns.items()}
-    return _clean(law, found, quoted, sql, total - len(rows), positive, question, metric)
+    kept = {name: column_of(column) for name, column in columns.items()}
+    return _clean(law, found, kept, sql, total - len(rows), positive, question, metric)
 
 
 def shut_out_files(store: Store) -> None:
@@ -256,32 +258,6 @@ def shut_out_files(store: Store) -> None:
     store.query("SET enable_external_access = false")
 
 
-def check_expression(text: str, what: str, example: str) -> None:
-    """Refuse text that is not one SQL expression: a second statement, or a bracket closed to go on behind it.
-
-    Parameters
-    ----------
-    text : str
-        What was typed.
-    what : str
-        The option, for the message.
-    example : str
-        How it could look.
-
-    Raises
-    ------
-    UsageError
-        For any other text.
-    """
-    import duckdb
-
-    try:
-        duckdb.SQLExpression(text)
-    except (duckdb.Error, TypeError) as error:  # the type error is for text that is no Unicode
-        why = str(error).splitlines()[0].removeprefix("Parser Error: ")
-        raise UsageError(f"{what} takes one SQL expression, not '{text}': {why}.", f"Such as: {example}") from error
-
-
 def _one_metric(store: Store, sql: str, chosen: str | None) -> str:
     """Refuse to fit different metrics as if they were one."""
     _, rows = store.query(sql)
@@ -294,21 +270,17 @@ def _one_metric(store: Store, sql: str, chosen: str | None) -> str:
     return names[0] if names else chosen or "loss"
 
 
-def _column(name: str, law: Law, chosen: Mapping[str, str], known: Sequence[str]) -> str:
-    lower = {k.lower(): k for k in known}
-    if name in chosen:
-        text = chosen[name]
-        if text.lower() in lower:
-            return quote_name(lower[text.lower()])
-        check_expression(text, "--input", f"{name}=n_params, or {name}=n_tokens / n_params")
-        return f"({text})"
-    for candidate in (USUAL_COLUMNS.get(name, name), name):
-        if candidate.lower() in lower:
-            return quote_name(lower[candidate.lower()])
-    raise UsageError(
-        f"The law '{law.name}' needs the input '{name}', and runs_final has no column of that name.",
-        f"Say which column it is: --input {name}=compute_flop. {did_you_mean(name, known)}",
-    )
+def _check_not_itself(rows: Selection) -> None:
+    """Refuse an input that has the values of the metric that is fitted, whatever way it was written."""
+    import numpy as np
+
+    for name, values in rows.inputs.items():
+        if len(rows) > 1 and np.array_equal(values, rows.observed):
+            raise UsageError(
+                f"The input '{name}' has the very values of the metric that is fitted ({rows.metric}) in all "
+                f"{len(rows)} rows, so the law would be fitted to itself.",
+                f"Name another metric: --input {name}=metric:NAME. See them with: scaling ls --what metrics",
+            )
 
 
 def _row(values: Sequence[Any], law: Law, question: Question) -> _Row:
@@ -323,7 +295,7 @@ def _row(values: Sequence[Any], law: Law, question: Question) -> _Row:
 def _clean(
     law: Law,
     rows: Sequence[_Row],
-    columns: dict[str, str],
+    columns: Mapping[str, Column],
     sql: str,
     not_selected: int,
     positive: bool,
@@ -332,7 +304,7 @@ def _clean(
 ) -> Selection:
     import numpy as np
 
-    reasons = [_reason(row, law, positive, question) for row in rows]
+    reasons = [_reason(row, columns, positive, question) for row in rows]
     kept = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
     excluded = [Excluded(row.run_id, reason, row.group) for row, reason in zip(rows, reasons, strict=True) if reason]
     if not kept:
@@ -348,18 +320,19 @@ def _clean(
         sha256=hash_rows(ids, inputs, observed),
         excluded=tuple(excluded),
         not_selected=not_selected,
-        columns={k: v.strip('"') for k, v in columns.items()},
+        columns={name: column.name for name, column in columns.items()},
         metric=metric,
+        units={name: column.unit for name, column in columns.items() if column.unit},
         clusters=tuple(str(row.cluster) for row in kept) if question.cluster else None,
         groups=tuple(str(row.group) for row in kept) if question.by else None,
     )
 
 
-def _reason(row: _Row, law: Law, positive: bool, question: Question) -> str | None:
+def _reason(row: _Row, columns: Mapping[str, Column], positive: bool, question: Question) -> str | None:
     """Why no law can use a row; None where one can."""
     if row.status != "ok":
         return f"the loss is {row.status}"
-    if bad := _bad_input(row, law):
+    if bad := _bad_input(row, columns):
         return bad
     if positive and row.observed is not None and row.observed <= 0:
         return "the loss is not positive, so it has no logarithm"
@@ -367,13 +340,14 @@ def _reason(row: _Row, law: Law, positive: bool, question: Question) -> str | No
     return next((f"{column} is missing" for column, value in labels if column and value is None), None)
 
 
-def _bad_input(row: _Row, law: Law) -> str | None:
+def _bad_input(row: _Row, columns: Mapping[str, Column]) -> str | None:
     """What is wrong with the inputs of a row."""
     import math
 
-    for name, value in zip(law.inputs, row.inputs, strict=True):
+    for (name, column), value in zip(columns.items(), row.inputs, strict=True):
+        what = name if column.metric is None else f"the metric {column.metric}"
         if value is None:
-            return f"{name} is missing"
+            return f"{what} is missing"
         try:
             number = float(value)
         except (TypeError, ValueError) as error:
@@ -382,7 +356,7 @@ def _bad_input(row: _Row, law: Law) -> str | None:
                 'Choose another column with --input, or convert it: --input "x=TRY_CAST(column AS DOUBLE)".',
             ) from error
         if not math.isfinite(number):
-            return f"{name} is {number}"
+            return f"{what} is {number}"
         if name in USUAL_COLUMNS and number <= 0:
             return f"{name} is not positive"
     return None

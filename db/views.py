@@ -130,6 +130,23 @@ def runs_final_sql(columns: list[KeptColumn], metric: str | None = None) -> str:
     return _fill("runs_final", kept=kept, metric=shown)
 
 
+def final_value_sql(metric: str) -> str:
+    """Write the SQL expression, on rows of ``runs_final``, for the value at which a run's metric ended.
+
+    Parameters
+    ----------
+    metric : str
+        The metric, whether or not it is the one shown as the loss.
+
+    Returns
+    -------
+    str
+        In parentheses. The value of the last logged step, by the rule of ``runs_final``: NaN or infinite where the run
+        ended so, NULL where it is missing.
+    """
+    return _fill("final_value", metric=quote_text(metric))
+
+
 def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the views again, for the runs, metrics and fits that are there now.
 

@@ -1,6 +1,7 @@
 -- The documented face of the store. The views are made again whenever the runs change (db/views.py), because their
 -- columns depend on the data. Placeholders: {metric} is SQL for the metric shown as loss, {kept} the kept columns,
--- {wide} one column a metric. Blocks are cut at the lines that begin with "-- view:".
+-- {wide} one column a metric. Blocks are cut at the lines that begin with "-- view:"; final_value is no view but an
+-- expression, which stands here because it follows the rule of runs_final.
 
 -- view: runs_final
 -- One row a run. The loss is the value at the last step at which the run logged its metric: a run that ended with NaN
@@ -65,3 +66,15 @@ SELECT * FROM fits
 QUALIFY row_number() OVER (
     PARTITION BY kind, law, metric, query_sha256, group_by, group_value ORDER BY created_at DESC, fit_id DESC
 ) = 1
+
+-- view: final_value
+-- The value of one metric at the last step at which a run of runs_final logged it: NaN or infinite where it ended so,
+-- NULL where it is missing.
+(
+    SELECT coalesce(f.last_row.value, TRY_CAST(f.last_row.value_status AS DOUBLE))
+    FROM (
+        SELECT arg_max(struct_pack(value := m.value, value_status := m.value_status), coalesce(m.step, -1)) AS last_row
+        FROM metrics AS m
+        WHERE m.run_id = runs_final.run_id AND m.metric = {metric}
+    ) AS f
+)

@@ -17,10 +17,10 @@ QUICK = ("--bootstrap", "0", "--no-backtest")  # back-tests have tests of their 
 INPUTS = {
     "power": ("x=n_tokens",),
     "power_floor": ("x=compute_flop",),
-    "shifted_power": ("x=loss + 0.5",),
+    "shifted_power": ("x=1 + 300 / power(n_params, 0.3)",),
     "data_constrained": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
     "data_constrained_decay": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
-    "downstream_error": ("L=loss + 0.5",),
+    "downstream_error": ("L=1 + 300 / power(n_params, 0.3)",),
     "kaplan_steps": ("S=n_tokens / 1e5",),
     "gemstones": ("w=power(n_params, 0.4)", "l=power(n_params, 0.15)"),
     "precision": ("P_w=2 + n_params % 13", "P_a=2 + n_params % 11", "P_kv=2 + n_tokens % 7"),
@@ -52,8 +52,9 @@ def test_agrees_with_python_for_every_law_of_the_book(law: str, store: Any, ok: 
 
 def test_outside_the_domain_of_a_law_there_is_no_number(store: Any, ok: Any) -> None:
     """Below the shift, a power of a negative number: NaN in Python, and NaN in SQL, never an error or a value."""
-    # Not a straight line: with an exponent of exactly 1 there is no such place.
-    words = ("--input", "x=power(loss - 1, 1.5) + 1", "--where", "corpus = 'web'", *QUICK, "--name", "mine")
+    # The loss less 1, to the power of 1.5: with an exponent of exactly 1 there is no such place.
+    bent = "x=power(0.8 + 480 / power(n_params, 0.35) + 2100 / power(n_tokens, 0.37), 1.5) + 1"
+    words = ("--input", bent, "--where", "corpus = 'web'", *QUICK, "--name", "mine")
     ok("fit", "shifted_power", *words)
     row = ok("sql", "SELECT isnan(mine(0.001)) AS low, isfinite(mine(9.0)) AS high").row
     assert row == {"low": True, "high": True}

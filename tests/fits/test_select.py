@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import scaling
-from db.select import Question, check_expression, hash_rows, select, shut_out_files
+from db.select import Question, hash_rows, select, shut_out_files
 from db.store import Store
 from scaling.errors import InputDataError, UsageError
 
@@ -167,19 +167,6 @@ class TestRefused:
             select(store, CHINCHILLA, WEB, positive=True)
         assert len(select(store, CHINCHILLA, Question(where="corpus = 'web' AND metric = 'loss'"), positive=True)) == 19
         assert select(store, CHINCHILLA, Question(metric="loss"), positive=True).metric == "loss"
-
-
-@pytest.mark.parametrize("text", ["a; b", "a) OR (b", "(a", "a, b", "a ORDER BY b", "", "a /*", "SELECT"])
-def test_text_that_is_no_expression(text: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        check_expression(text, "--where", "loss < 3")
-    assert "--where takes one SQL expression" in raised.value.message
-    assert raised.value.hint == "Such as: loss < 3"
-
-
-@pytest.mark.parametrize("text", ["a", "a -- b", "a = ';'", "a > (SELECT b FROM c)", "a\nAND b", "(a)", "[1, 2]"])
-def test_text_that_is_one(text: str) -> None:
-    check_expression(text, "--where", "loss < 3")
 
 
 def test_files_can_be_shut_out_and_the_store_still_written(tmp_path: Path, log: Path) -> None:
