@@ -9,6 +9,7 @@ from scaling.fitting.intervals import percentile_interval
 
 Array = NDArray[np.float64]
 _FEWEST = 20  # replicates that a largest deviation can be calibrated on
+_STILL = 1e-12  # of the largest value: a spread below it is rounding
 _ONE_SIGMA = (0.158655, 0.841345)
 _HUGE = 1e300  # stands for infinity while percentiles are taken: two infinities have no mean
 
@@ -31,15 +32,27 @@ def replicate_interval(replicates: Array, level: float) -> tuple[Array, Array]:
     if not len(replicates):
         nothing = np.full(replicates.shape[1:], np.nan)
         return nothing, nothing
-    low, high = percentile_interval(np.clip(replicates, -_HUGE, _HUGE), level)
-    return _endless(low), _endless(high)
+    low, high = percentile_interval(bounded(replicates), level)
+    return endless(low), endless(high)
+
+
+def bounded(values: Array) -> Array:
+    """Put huge numbers in place of infinite ones, so that percentiles can be taken; NaN stays."""
+    return np.clip(values, -_HUGE, _HUGE)
+
+
+def endless(values: Array) -> Array:
+    """Turn what `bounded` made, and any mean with it, back into infinity."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) > _HUGE / 1e10, np.sign(values) * np.inf, values)
 
 
 def simultaneous_band(values: Array, level: float, widen: float = 1.0) -> tuple[Array, Array]:
     """Find a band that holds a whole curve, and not only each of its points.
 
     The largest deviation of a replicate from the estimates, over all points and in units of the spread there, is found
-    for every replicate; the band reaches as far as the `level` quantile of those.
+    for every replicate; the band reaches as far as the `level` quantile of those. The spread is half the central 68 %.
+    Where those all agree but for rounding, as at a bound, it is the root mean square deviation of all replicates.
 
     Parameters
     ----------
@@ -67,12 +80,8 @@ def simultaneous_band(values: Array, level: float, widen: float = 1.0) -> tuple[
     low, high = np.quantile(curves, _ONE_SIGMA, axis=0)  # the tails may be heavy, and are the business of the quantile
     spread = (high - low) / 2
     deviation = np.abs(curves - values[0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        largest = np.max(np.where(deviation > 0, deviation / spread, 0.0), axis=1)
+    still = spread <= _STILL * np.max(np.abs(curves), axis=0)
+    spread = np.where(still, np.sqrt(np.mean(deviation**2, axis=0)), spread)
+    largest = np.max(np.divide(deviation, spread, out=np.zeros_like(deviation), where=spread > 0), axis=1)
     reach = float(np.quantile(largest, level)) * widen * spread
     return values[0] - reach, values[0] + reach
-
-
-def _endless(values: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        return np.where(np.abs(values) > _HUGE / 1e10, np.sign(values) * np.inf, values)
