@@ -38,12 +38,26 @@ def verdict_words(found: Backtest) -> str:
             f" Of the {level_text(found.level)} intervals, which took the form of the law as true, "
             f"{100 * whole.coverage:.0f} % held the run."
         )
-    return (
+    what = (
         f"{format_plural(whole.n, 'forecast')} of {format_plural(whole.runs, 'held-out run')} from "
-        f"{format_plural(whole.cuts, 'cut-off')}, up to {format_factor(found.largest_factor)} beyond what was fitted, "
-        f"missed by {error_text(whole.rms, found)} (root mean square), {error_text(abs(whole.bias), found)} too "
-        f"{'high' if whole.bias > 0 else 'low'} on average.{held}"
+        f"{format_plural(whole.cuts, 'cut-off')}, up to {format_factor(found.largest_factor)} beyond what was fitted"
     )
+    if whole.undefined == whole.n:
+        return f"{what}: none of them was {found.no_number}."
+    fail = f" {failed_words(whole.undefined, found)}" if whole.undefined else ""
+    return (
+        f"{what}, missed by {error_text(whole.rms, found)} (root mean square), {error_text(abs(whole.bias), found)} "
+        f"too {'high' if whole.bias > 0 else 'low'} on average.{held}{fail}"
+    )
+
+
+def failed_words(count: int, found: Backtest) -> str:
+    """Say how many forecasts have no error, and what became of them; an empty text where none."""
+    if not count:
+        return ""
+    were, have = ("was", "it has") if count == 1 else ("were", "they have")
+    outside = ", and counts as outside its interval" if count == 1 else ", and count as outside their intervals"
+    return f"{count} of the forecasts {were} not {found.no_number}: {have} no error{outside}."
 
 
 def all_tables(answers: Answers) -> list[Table]:
@@ -61,6 +75,8 @@ def of_factors(answers: Answers) -> Table | None:
         "A positive error is a forecast that was too high. A run that was forecast from several cut-offs counts as "
         f"often, and its errors go together. {made_of_backtest(answers, found)}"
     )
+    if fail := failed_words(int(np.sum(~found.defined)), found):
+        note = f"{fail} {note}"
     return make_table("Errors by extrapolation factor", (*_HEADS, covered_name(found)), rows, note=note)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.answers import Answers, Forecast
-from reports.backtest import axis_name, covered_name, made_of_backtest, verdict_words
+from reports.backtest import axis_name, covered_name, failed_words, made_of_backtest, verdict_words
 from reports.series import FigureData, Series
 from reports.style import INK, LAW, MUTED, beyond, new_figure, place_labels, points, scale_axis, styled
 from reports.words import INSIDE, level_text, numbering, output_name, unit_of
@@ -37,13 +37,13 @@ def backtest_figure(answers: Answers) -> tuple[FigureData, Figure] | None:
     -------
     (FigureData, Figure) or None
         Series ``held-out runs``, ``by extrapolation factor`` and, where there are any, ``targets``; None without a
-        back-test.
+        back-test, or where none of its forecasts has an error.
     """
     found = answers.data.fit.backtest
-    if found is None or not len(found):
+    if found is None or not found.says_something:
         return None
     heading, unit = _error_heading(answers, found), "percent" if found.log else "value"
-    order = np.argsort(-np.abs(found.error), kind="stable")
+    order = np.argsort(np.where(found.defined, -np.abs(found.error), -np.inf), kind="stable")
     runs = _runs(answers, found, order, heading, unit)
     bins = _bins(found, heading, unit)
     targets = _targets(answers, found, heading, unit)
@@ -68,6 +68,10 @@ def backtest_figure(answers: Answers) -> tuple[FigureData, Figure] | None:
     words.append("Above zero the forecast was too high.")
     if clipped:
         words.append(f"{clipped} farther off {'is' if clipped == 1 else 'are'} drawn as triangles at the edge.")
+    if fail := failed_words(int(np.sum(~found.defined)), found):
+        words.append(
+            f"{fail} They are not drawn, and lead the table." if "they have" in fail else f"{fail} It is not drawn."
+        )
     words.append("Coloured: the mean error of each range.")
     if targets is not None:
         many = numbering(len(answers.forecasts))
@@ -94,8 +98,7 @@ def _runs(answers: Answers, found: Backtest, order: NDArray[np.int64], heading: 
     ids = answers.data.run_ids
     same_rows = found.n_rows == len(ids)  # a trimmed fit has fewer rows than its back-test
     names = tuple(ids[i] if same_rows else f"row {i + 1}" for i in found.row[order])
-    known = np.isfinite(found.low) & np.isfinite(found.high)
-    inside = np.where(known, np.where(found.inside, "yes", "no"), UNKNOWN)[order]
+    inside = np.where(found.judged, np.where(found.inside, "yes", "no"), UNKNOWN)[order]
     out = output_name(answers.data.fit.law)
     return Series(
         "held-out runs",
@@ -200,7 +203,7 @@ def _scale(
     if targets is not None:
         at = targets["extrapolation"]
         axes.plot(at, np.zeros(len(at)), "D", color=INK, markersize=5.5, markeredgewidth=0, zorder=5, gid="targets")
-        drawn = np.column_stack([found.factor, _errors(found.error, found)])
+        drawn = np.column_stack([found.factor, _errors(found.error, found)])[found.defined]
         tops = [
             (float(x), float(top) if np.isfinite(top) else 0.0) for x, top in zip(at, _allowed(targets)[1], strict=True)
         ]
@@ -236,8 +239,9 @@ def _reach(error: Array, targets: Series | None) -> float:
     """How far the axis of errors goes: over the bars of the targets, and to the largest error that is not far off."""
     ends = np.abs(np.concatenate(_allowed(targets))) if targets is not None else np.empty(0)
     least = float(max(ends[np.isfinite(ends)], default=0.0))
-    far = _FAR_OFF * float(np.quantile(np.abs(error), 0.9))
-    return max(min(float(np.abs(error).max()), far), least) or 1.0
+    sizes = np.abs(error[np.isfinite(error)])
+    far = _FAR_OFF * float(np.quantile(sizes, 0.9))
+    return max(min(float(sizes.max()), far), least) or 1.0
 
 
 def _allowed(targets: Series) -> tuple[Array, Array]:

@@ -35,6 +35,7 @@ def backtest_rows(found: Backtest) -> Rows:
             "n": entry.n,
             "runs": entry.runs,
             "cuts": entry.cuts,
+            "undefined": entry.undefined,
             "bias": entry.bias,
             "rms": entry.rms,
             "coverage": entry.coverage,
@@ -67,6 +68,13 @@ def backtest_notes(found: Backtest) -> list[str]:
         f"{found.law}, {found.objective}{trim}. The largest runs by {found.axis} were held out; a positive error is a "
         "forecast that was too high."
     ]
+    if count := int((~found.defined).sum()):
+        what = f"{count} of the {format_plural(len(found), 'forecast')}"
+        notes.append(
+            f"{what} was not {found.no_number}. It has no error, and counts as not covered."
+            if count == 1
+            else f"{what} were not {found.no_number}. They have no error, and count as not covered."
+        )
     if not len(found):
         notes.append(f"No back-test is possible: {found.reason}.")
     notes += [f"not tried at {format_number(cut)}: {reason}" for cut, reason in found.skipped if len(found)]
@@ -172,7 +180,10 @@ def parts_text(prediction: Prediction) -> str:
     shares = [(name, value) for name, value in prediction.parts.items() if math.isfinite(value)]
     if not shares:
         return ""
-    listed = ", ".join(f"{name} {100 * value:.0f} %" for name, value in sorted(shares, key=lambda pair: -pair[1]))
+    names = {"usual error": "usual error of other sweeps"}
+    listed = ", ".join(
+        f"{names.get(name, name)} {100 * value:.0f} %" for name, value in sorted(shares, key=lambda pair: -pair[1])
+    )
     return f"Of the squared width: {listed}."
 
 

@@ -36,17 +36,20 @@ class FactorSummary:
         The range; `high` may be infinite.
     n : int
         Forecasts that were held against a run; one run may have been forecast from several cut-offs.
+    undefined : int
+        Those of them that have no error, because the law gave no number (above 0, where errors are of logarithms).
     runs : int
         Different runs among them (clusters, where there are any).
     cuts : int
         Different cut-offs.
     bias : float
         Mean of ln(predicted) - ln(observed): above 0 the law forecasts losses that are too high. Plain difference where
-        the quantity has no logarithm.
+        the quantity has no logarithm. Without the undefined ones; NaN where all are.
     rms : float
         Root mean square of the same.
     coverage : float
-        Share of the nominal intervals that held the observation; NaN where there were no intervals.
+        Share of the nominal intervals that held the observation; NaN where there were no intervals. An undefined
+        forecast without an interval counts as one that did not.
     level : float
         Their nominal coverage.
     reason : str
@@ -63,6 +66,7 @@ class FactorSummary:
     coverage: float = float("nan")
     level: float = float("nan")
     reason: str = ""
+    undefined: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -105,7 +109,8 @@ class Backtest:
     observed, predicted, low, high : ndarray (m,)
         In the unit of the law's output; the interval is the nominal one, NaN where there is none.
     error : ndarray (m,)
-        ln(predicted) - ln(observed), or the plain difference.
+        ln(predicted) - ln(observed), or the plain difference; NaN where the forecast was no number (above 0, where
+        errors are of logarithms).
     change : ndarray (m,)
         How much the law changes between the edge of what was fitted and the held-out run, on the scale of the errors.
     scatter : ndarray (m,)
@@ -149,6 +154,21 @@ class Backtest:
     def __len__(self) -> int:
         return len(self.cut)
 
+    @property
+    def defined(self) -> NDArray[np.bool_]:
+        """Whether each forecast has an error, shape (m,)."""
+        return np.isfinite(self.error)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any forecast has an error, so that the next one can be judged by what this law missed."""
+        return bool(self.defined.any())
+
+    @property
+    def no_number(self) -> str:
+        """What a forecast without an error was not, in words."""
+        return "a number above 0" if self.log else "a number"
+
     def missed_share(self) -> float:
         """Share of the forecast change that forecasts missed by, for the margin of the next forecast.
 
@@ -162,15 +182,16 @@ class Backtest:
         -----
         Few cut-offs, whose hold-outs overlap, say little about the tail of the errors, so the share is drawn towards
         `USUAL_SHARE`, which is what hidden runs of the public sweeps missed by, with the weight of `USUAL_CUTS`
-        cut-offs. How both were measured stands in docs/backtest.md.
+        cut-offs. How both were measured stands in docs/backtest.md. Forecasts that are not defined have no say.
         """
-        if not len(self):
+        some = self.defined
+        if not some.any():
             return USUAL_SHARE
-        cuts, which = np.unique(self.cut, return_inverse=True)
+        cuts, which = np.unique(self.cut[some], return_inverse=True)
         nearness = cuts / self.edge
         weight = (nearness / np.bincount(which))[which]
-        beyond = np.maximum(self.error**2 - self.scatter**2, 0)
-        size = float(weight @ self.change**2)
+        beyond = np.maximum(self.error[some] ** 2 - self.scatter[some] ** 2, 0)
+        size = float(weight @ self.change[some] ** 2)
         share = float(weight @ beyond) / size if size > 0 else USUAL_SHARE**2
         effective = float(nearness.sum() ** 2 / np.sum(nearness**2))
         return math.sqrt((effective * share + USUAL_CUTS * USUAL_SHARE**2) / (effective + USUAL_CUTS))
@@ -181,6 +202,11 @@ class Backtest:
         slack = _ROUNDING * np.abs(self.observed)  # intervals of exact data have no width
         with np.errstate(invalid="ignore"):
             return np.asarray((self.observed >= self.low - slack) & (self.observed <= self.high + slack))
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Whether each forecast has an interval, or is undefined and so counts as outside, shape (m,)."""
+        return np.asarray(np.isfinite(self.low) & np.isfinite(self.high) | ~self.defined)
 
     @property
     def reason(self) -> str:
@@ -196,8 +222,7 @@ class Backtest:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a cut-off and held-out run, as plain data."""
-        inside = self.inside
-        known = np.isfinite(self.low) & np.isfinite(self.high)
+        inside, known = self.inside, self.judged
         return [
             {name: float(getattr(self, name)[i]) for name in _COLUMNS}
             | {"row": int(self.row[i]), "level": self.level, "inside": bool(inside[i]) if known[i] else None}
@@ -267,10 +292,20 @@ class Backtest:
                 f"; {100 * found.coverage:.0f} % of the {100 * found.level:g} % intervals of parameters and scatter "
                 "alone held the outcome"
             )
+        what = (
+            f"{format_plural(found.n, 'forecast')} of {format_plural(found.runs, 'held-out run')} from "
+            f"{format_plural(found.cuts, 'cut-off')}"
+        )
+        where = f"Back-test at {format_factor(factor)}"
+        if found.undefined == found.n:
+            return f"{where}: {what}, and none of them was {self.no_number}."
+        fail = ""
+        if found.undefined:
+            held += f", with the {found.undefined} counted as not" if held else ""
+            fail = f", without {found.undefined} that {'was' if found.undefined == 1 else 'were'} not {self.no_number}"
         return (
-            f"Back-test at {format_factor(factor)}: {format_plural(found.n, 'forecast')} of "
-            f"{format_plural(found.runs, 'held-out run')} from {format_plural(found.cuts, 'cut-off')} missed by "
-            f"{self._size(found.rms)} (root mean square), {self._size(found.bias)} {way} on average{held}."
+            f"{where}: {what} missed by {self._size(found.rms)} (root mean square), {self._size(found.bias)} {way} on "
+            f"average{fail}{held}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -331,9 +366,10 @@ class Backtest:
             lines.append(f"{'factor':>14}  {'n':>4}  {'runs':>4}  {'bias':>9}  {'rms':>9}  covered, nominal")
         for entry in self.summary():
             held = "unknown" if math.isnan(entry.coverage) else f"{100 * entry.coverage:.0f} %"
+            fail = f", {entry.undefined} not {self.no_number}" if entry.undefined else ""
             lines.append(
                 f"{entry.range:>14}  {entry.n:>4}  {entry.runs:>4}  {format_number(entry.bias, 2):>9}  "
-                f"{format_number(entry.rms, 2):>9}  {held} of {100 * entry.level:g} %"
+                f"{format_number(entry.rms, 2):>9}  {held} of {100 * entry.level:g} %{fail}"
             )
         lines += [f"not tried at {format_number(cut)}: {reason}" for cut, reason in self.skipped]
         return "\n".join(lines)
@@ -347,16 +383,17 @@ class Backtest:
         some = (self.factor >= low) & (self.factor < high)
         if not some.any():
             return FactorSummary(low, high)
-        error = self.error[some]
-        known = some & np.isfinite(self.low) & np.isfinite(self.high)
+        error = self.error[some & self.defined]
+        known = some & self.judged
         return FactorSummary(
             low,
             high,
             n=int(some.sum()),
             runs=len(np.unique(self.unit[some])),
             cuts=len(np.unique(self.cut[some])),
-            bias=float(error.mean()),
-            rms=float(np.sqrt(np.mean(error**2))),
+            undefined=int(some.sum()) - len(error),
+            bias=float(error.mean()) if len(error) else float("nan"),
+            rms=float(np.sqrt(np.mean(error**2))) if len(error) else float("nan"),
             coverage=float(self.inside[known].mean()) if known.any() else float("nan"),
             level=self.level,
         )

@@ -13,7 +13,17 @@ from scaling.fitting.backtest import Backtest
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.objective import Objective
-from scaling.fitting.rollout import LADDER, change_beyond, evaluate, find_axis, find_cuts, find_units, trimmed, why_not
+from scaling.fitting.rollout import (
+    LADDER,
+    change_beyond,
+    evaluate,
+    find_axis,
+    find_cuts,
+    find_units,
+    trimmed,
+    why_no_cuts,
+    why_not,
+)
 from scaling.inputs import check_level
 from scaling.laws.book import find_law
 from scaling.laws.law import Law
@@ -75,7 +85,8 @@ def backtest_law(
     Returns
     -------
     Backtest
-        Cut-offs that leave too little are in `Backtest.skipped`, with the reason.
+        Cut-offs that leave too little are in `Backtest.skipped`, with the reason. Forecasts that are no number (above
+        0, where all observations are) are among the others, without an error.
 
     Raises
     ------
@@ -116,13 +127,13 @@ def backtest_law(
         left = left[trimmed(trim, axis.values[left], y[left])]
         mask = np.zeros(rows.n, bool)
         mask[left] = True
-        if reason := why_not(law, x, mask):
+        if reason := why_not(law, x, mask, units):
             skipped.append((cut.edge, reason))
             continue
         try:
             fitted = fit_law(
                 law, {k: v[left] for k, v in x.items()}, y[left], objective=goal, bootstrap=bootstrap, seed=seed,
-                groups=_some_groups(rows.groups, left), penalty=penalty,
+                groups=None if rows.groups is None else rows.groups[left], penalty=penalty,
                 weights=None if weights is None else rows.weights[left],
             )  # fmt: skip
         except InputDataError as error:
@@ -136,19 +147,16 @@ def backtest_law(
         low, high = _interval(fitted, target, level)
         with np.errstate(all="ignore"):
             error_ = np.log(predicted) - np.log(y[held]) if log else predicted - y[held]
-        ok = np.isfinite(error_)
-        if not ok.any():
-            skipped.append((cut.edge, "the law is not defined at the runs that were held out"))
-            continue
+            error_[~np.isfinite(error_)] = np.nan  # kept: what has no error are the forecasts that failed worst
         found = {
             "cut": np.full(len(held), cut.edge), "row": place[held], "unit": units[held], "compute": axis.values[held],
             "factor": factor, "observed": y[held], "predicted": predicted, "error": error_, "change": change,
             "scatter": np.full(len(held), _scatter(fitted, y[left], log)), "low": low, "high": high,
         }  # fmt: skip
         for name, values in found.items():
-            parts[name].append(values[ok])
+            parts[name].append(values)
     if not parts["cut"] and not skipped:
-        skipped.append((float(axis.values.max()), f"all runs have about the same {axis.name}"))
+        skipped.append((float(axis.values.max()), why_no_cuts(axis, units)))
     columns: dict[str, Any] = {k: np.concatenate(v) if v else np.empty(0) for k, v in parts.items()}
     columns |= {name: columns[name].astype(np.int64) for name in ("row", "unit")}
     return Backtest(
@@ -182,13 +190,6 @@ def _check_as_fitted(fit: Fit, weights: ArrayLike | None, n: int, trim: str | No
 _PARTS = (
     "cut", "row", "unit", "compute", "factor", "observed", "predicted", "error", "change", "scatter", "low", "high",
 )  # fmt: skip
-
-
-def _some_groups(groups: NDArray[np.int64] | None, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """Clusters of some of the rows; None where only one is left, which cannot be resampled."""
-    if groups is None or len(np.unique(groups[rows])) < 2:
-        return None
-    return groups[rows]
 
 
 def _interval(fitted: Fit, target: Mapping[str, Array], level: float) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.fitting.checks import Rows, bounds_of, make_problem, ranges
+from scaling.fitting.checks import Rows, bounds_of, design_points, make_problem, ranges
 from scaling.fitting.compile import compile_law
 from scaling.fitting.diagnostics import SPARE_ROWS
 from scaling.fitting.objective import Objective
@@ -29,6 +29,7 @@ Mask = NDArray[np.bool_]
 LADDER = (1.5, 2.5, 4.0, 7.0, 12.0, 20.0, 40.0)
 _SAME = 1 + 1e-6  # budgets that should be equal differ in rounding
 _POLISHED = 12  # starts of the screen; one of the first few nearly always ends at the optimum
+_LOSSES = ("nats", "bits/", "bits per", "loss")  # how the unit of a loss begins
 _TRIM = re.compile(r"(smallest|highest)\s+(\d+(?:\.\d+)?)\s*%")
 
 
@@ -82,8 +83,8 @@ def find_axis(law: Law, inputs: Mapping[str, Array], by: str | ArrayLike | None 
     inputs : mapping of str to ndarray (n,)
         Natural units.
     by : str or array_like (n,), optional
-        An input, or values of its own. Where missing: 6*N*D, else C, else the only input. An input in the unit of what
-        the law predicts (one loss from another) is taken downwards, because larger runs have lower losses.
+        An input, or values of its own. Where missing: 6*N*D, else C, else the only input. An input that is a loss, by
+        its unit, or is in the unit of what the law predicts, is taken downwards, because larger runs have lower losses.
 
     Returns
     -------
@@ -109,7 +110,8 @@ def find_axis(law: Law, inputs: Mapping[str, Array], by: str | ArrayLike | None 
         axis = Axis("C", inputs["C"], {"C": 1.0})
     elif len(law.inputs) == 1:
         name, unit = next(iter(law.inputs.items()))
-        down = bool(unit) and unit == law.unit
+        unit, predicted = (text.removesuffix(", assumed") for text in (unit, law.unit))
+        down = unit.startswith(_LOSSES) or (bool(unit) and unit == predicted)
         with np.errstate(all="ignore"):
             axis = Axis(f"1/{name}", 1 / inputs[name], {name: -1.0}) if down else Axis(name, inputs[name], {name: 1.0})
     else:
@@ -179,6 +181,12 @@ def find_cuts(values: Array, units: NDArray[np.int64], steps: Sequence[float] = 
     return cuts
 
 
+def why_no_cuts(axis: Axis, units: NDArray[np.int64]) -> str:
+    """Say why there is no cut-off."""
+    clustered = len(np.unique(units)) < len(units) and np.max(axis.values) > LADDER[0] * np.min(axis.values)
+    return f"all {'clusters reach' if clustered else 'runs have'} about the same {axis.name}"
+
+
 def _is_step(step: object) -> bool:
     return isinstance(step, (int, float, np.integer, np.floating)) and 1 < float(step) < np.inf
 
@@ -214,15 +222,34 @@ def trimmed(trim: str, values: Array, observed: Array) -> Mask:
     return np.asarray(observed <= np.sort(observed)[::-1][count])
 
 
-def why_not(law: Law, inputs: Mapping[str, Array], left: Mask) -> str:
-    """Say why a law cannot be fitted to some of the rows; an empty text where it can."""
+def why_not(law: Law, inputs: Mapping[str, Array], left: Mask, units: NDArray[np.int64]) -> str:
+    """Say why a law cannot be fitted to some of the rows; an empty text where it can.
+
+    Parameters
+    ----------
+    law : Law
+        What is to be fitted.
+    inputs : mapping of str to ndarray (n,)
+        Of all rows.
+    left : ndarray of bool (n,)
+        Those to fit to.
+    units : ndarray of int (n,)
+        Independent units, as of `find_units`. Rows of one cluster are never taken for independent ones, so one cluster
+        says nothing of how far others would differ from it.
+    """
     count, p = int(left.sum()), len(law.parameters)
     if count <= p + SPARE_ROWS:
         rows = f"{format_plural(count, 'row')} {'is' if count == 1 else 'are'} left"
         return f"{rows} for the {format_plural(p, 'parameter')}, and at least {p + SPARE_ROWS + 1} are needed"
+    if np.all(units[left] == units[left][0]):
+        return "one cluster is left, and its rows are not independent of each other"
     for name, x in inputs.items():
         if np.ptp(x[left]) <= 1e-9 * np.max(np.abs(x[left])):
             return f"all rows that are left have the same {name} ({format_number(float(x[left][0]))})"
+    points = int(design_points({name: x[left] for name, x in inputs.items()}).max()) + 1
+    if points <= p + SPARE_ROWS:
+        rows = f"the rows that are left have only {format_plural(points, 'different input')}"
+        return f"{rows} for the {format_plural(p, 'parameter')}, and at least {p + SPARE_ROWS + 1} are needed"
     return ""
 
 

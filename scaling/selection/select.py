@@ -26,6 +26,7 @@ from scaling.fitting.rollout import (
     refit,
     screened,
     trimmed,
+    why_no_cuts,
     why_not,
 )
 from scaling.formatting import format_number, format_percent, format_plural
@@ -83,6 +84,9 @@ class Candidate:
         Why it was refused.
     coverage : float
         Of the nominal intervals in the back-test of the chosen one; NaN for the others, which have none.
+    failed : tuple of int
+        Cut-offs at which a forecast was no number above 0. They are not in `errors`; where the reference did better,
+        the candidate is refused.
     """
 
     law: Law
@@ -98,6 +102,7 @@ class Candidate:
     weight: float = 0.0
     reason: str = ""
     coverage: float = float("nan")
+    failed: tuple[int, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """Return the candidate as a row of the table."""
@@ -255,12 +260,10 @@ def select(
         trimmed(trim, axis.values, y)
     cuts = find_cuts(axis.values, units)
     if not cuts:
-        raise InputDataError(
-            f"no runs can be held out: all have about the same {axis.name}", hint="Add smaller or larger runs."
-        )
+        raise InputDataError(f"no runs can be held out: {why_no_cuts(axis, units)}", hint="Add smaller or larger runs.")
     known: list[Candidate] = []
     for i, law in enumerate(laws):
-        known += _candidates(law, x, y, axis, cuts, goals, trims)
+        known += _candidates(law, x, y, axis, units, cuts, goals, trims)
         if progress is not None:
             progress(i + 1, len(laws))
     judged = first = _judge(known, x, y, axis)
@@ -285,8 +288,7 @@ def select(
               c.errors.rms, str(c.objective), c.trim)
         for c in judged[1:] if c.weight > 0 and c.theta is not None and c.errors is not None
     )  # fmt: skip
-    known_cover = np.isfinite(tested.low)
-    coverage = float(tested.inside[known_cover].mean()) if known_cover.any() else float("nan")
+    coverage = float(tested.inside[tested.judged].mean()) if tested.judged.any() else float("nan")
     judged[0] = replace(chosen, coverage=coverage)
     weights = {law.name: 0.0 for law in laws}
     for c in judged:
@@ -344,11 +346,12 @@ def _same_inputs(laws: Sequence[Law]) -> bool:
 
 
 def _candidates(
-    law: Law, x: dict[str, Array], y: Array, axis: Axis, cuts: Sequence[Cut], goals: Sequence[Objective],
-    trims: Sequence[str],
+    law: Law, x: dict[str, Array], y: Array, axis: Axis, units: NDArray[np.int64], cuts: Sequence[Cut],
+    goals: Sequence[Objective], trims: Sequence[str],
 ) -> list[Candidate]:  # fmt: skip
     """Fit every objective and trimming of a law at every cut-off, and to all rows."""
     found: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
+    failed: dict[tuple[int, int], list[int]] = {}
     whole: dict[tuple[int, int], Array | None] = {}
     why: dict[tuple[int, int], str] = {}
     everything = Cut(float(axis.values.max()), 1.0, np.ones(len(y), bool), np.zeros(len(y), bool))
@@ -360,7 +363,7 @@ def _candidates(
             left = left[trimmed(trim, axis.values[left], y[left])]
             mask = np.zeros(len(y), bool)
             mask[left] = True
-            reason = why_not(law, x, mask)
+            reason = why_not(law, x, mask, units)
             if not reason and trim != "none" and len(left) < _ROWS_A_PARAMETER * len(law.parameters):
                 reason = (
                     f"it leaves {format_plural(len(left), 'row')} for {format_plural(len(law.parameters), 'parameter')}"
@@ -385,6 +388,8 @@ def _candidates(
                     error = np.log(forecast) - np.log(y[cut.held])
                     if np.all(np.isfinite(error)):
                         found.setdefault((t, o), {})[k - 1] = (float(np.mean(error**2)), float(np.mean(error)))
+                    else:
+                        failed.setdefault((t, o), []).append(k - 1)
                 elif reason and not why.get((t, o)):
                     why[t, o] = reason
     out = []
@@ -396,8 +401,11 @@ def _candidates(
                 numbers = np.array(list(entries.values()))
                 near_to = np.array([cuts[k].edge for k in entries]) / axis.values.max()
                 errors = Errors(tuple(entries), numbers[:, 0], numbers[:, 1], near_to)
-            reason = "" if errors else why.get((t, o)) or "no held-out run could be forecast"
-            out.append(Candidate(law, goal, trim, (len(law.parameters), t, o), errors, theta, reason=reason))
+            fails = tuple(failed.get((t, o), ()))
+            none = why.get((t, o)) if theta is None or not fails else "at no cut-off are all its forecasts above 0"
+            reason = "" if errors else none or "no held-out run could be forecast"
+            size = (len(law.parameters), t, o)
+            out.append(Candidate(law, goal, trim, size, errors, theta, reason=reason, failed=fails))
     return out
 
 
@@ -417,6 +425,12 @@ def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis
             scored.append(c)
             continue
         assert reference.errors is not None
+        if lost := len(set(c.failed) & set(reference.errors.cuts)):
+            # Left out there, it would be scored without the forecasts that failed worst.
+            where = f"{format_plural(lost, 'cut-off')} where those of {reference.law.name} are"
+            reason = f"its forecasts are not all above 0 at {where}"
+            scored.append(replace(c, errors=None, reason=reason))
+            continue
         score, _, shared = compare(c.errors, reference.errors, noise)
         if shared < NEED:
             scored.append(replace(c, errors=None, reason=f"it could be tried at {len(c.errors.cuts)} cut-offs only"))
@@ -450,12 +464,9 @@ def _fit(
 ) -> Fit:
     """Fit the chosen candidate to all the rows that its trimming leaves."""
     keep = trimmed(c.trim, axis.values, y)
-    labels = None if groups is None else np.asarray(groups)[keep]
-    if labels is not None and len(np.unique(labels.astype(str))) < 2:
-        labels = None
     fit = fit_law(
-        c.law, {name: v[keep] for name, v in x.items()}, y[keep], objective=c.objective, groups=labels,
-        bootstrap=bootstrap, seed=seed,
+        c.law, {name: v[keep] for name, v in x.items()}, y[keep], objective=c.objective,
+        groups=None if groups is None else np.asarray(groups)[keep], bootstrap=bootstrap, seed=seed,
     )  # fmt: skip
     return fit if c.trim == "none" else replace(fit, settings=fit.settings | {"trim": c.trim})
 

@@ -146,9 +146,125 @@ def test_cuts_that_leave_too_little_are_kept_with_the_reason():
 def test_rows_that_share_an_input_are_refused():
     law = find_law("chinchilla")
     inputs = {"N": np.full(20, 1e8), "D": np.geomspace(1e9, 1e11, 20)}
-    assert why_not(law, inputs, np.ones(20, bool)) == "all rows that are left have the same N (1e8)"
-    assert why_not(law, inputs, np.arange(20) < 1).startswith("1 row is left for the 5 parameters, and at least 9")
-    assert why_not(law, inputs, np.arange(20) < 8).startswith("8 rows are left for the 5 parameters, and at least 9")
+    each = np.arange(20)
+    assert why_not(law, inputs, np.ones(20, bool), each) == "all rows that are left have the same N (1e8)"
+    assert why_not(law, inputs, each < 1, each).startswith("1 row is left for the 5 parameters, and at least 9")
+    assert why_not(law, inputs, each < 8, each).startswith("8 rows are left for the 5 parameters, and at least 9")
+    few = {"N": np.tile([1e8, 1e9], 10), "D": np.tile(np.geomspace(1e9, 1e11, 4), 5)}
+    assert why_not(law, few, np.ones(20, bool), each) == (
+        "the rows that are left have only 4 different inputs for the 5 parameters, and at least 9 are needed"
+    )
+    assert why_not(law, inputs, each < 10, each // 10).startswith("one cluster is left")
+
+
+def checkpoints(seed=0):
+    """Six runs of 30 checkpoints: those of one run agree to 0.1 %, and runs differ by 2 %."""
+    random = np.random.default_rng(seed)
+    x = np.concatenate([np.geomspace(10 ** (k / 2), 2.9 * 10 ** (k / 2), 30) for k in range(6)])
+    which = np.repeat(np.arange(6), 30)
+    own = 0.02 * random.standard_normal(6)
+    return x, (2 + 3 / x**0.5) * np.exp(own[which] + 0.001 * random.standard_normal(180)), which
+
+
+def test_one_cluster_is_no_fit_of_independent_rows():
+    x, y, which = checkpoints()
+    found = scaling.backtest_law(
+        "power_floor", {"x": x}, y, groups=which, objective="squared", bootstrap=30, steps=(10, 100, 300)
+    )
+    [(edge, reason)] = found.skipped
+    assert edge == pytest.approx(2.9)
+    assert reason == "one cluster is left, and its rows are not independent of each other"
+    assert sorted(len(set(which[x <= cut * 1.001])) for cut in np.unique(found.cut)) == [2, 4]
+    # Taken for 30 independent rows, the first run would be forecast from all the same.
+    alone = scaling.backtest_law("power_floor", {"x": x}, y, objective="squared", bootstrap=0, steps=(300,))
+    assert not alone.skipped
+    same = scaling.backtest_law(
+        "power_floor", {"x": np.tile(x[:30], 2)}, np.tile(y[:30], 2), groups=np.repeat([0, 1], 30), bootstrap=0
+    )
+    assert same.reason == "all clusters reach about the same x"
+
+
+def falling():
+    """Runs that level off where a straight line goes on to fall through 0."""
+    x = np.linspace(1, 100, 60)
+    y = np.maximum(10 - 0.2 * x, 0) + np.exp(-x / 100) + 0.5
+    return x, y * np.exp(0.01 * np.random.default_rng(0).standard_normal(60))
+
+
+@pytest.fixture(scope="module")
+def failed():
+    x, y = falling()
+    return scaling.backtest_law("a - b*x", {"x": x}, y, objective="squared", bootstrap=30, steps=(1.5, 2, 4))
+
+
+def test_forecasts_without_an_error_stay_and_count_as_missed(failed):
+    x, _ = falling()
+    # Every run beyond a cut-off is there: 20, 30 and 45 of them.
+    for cut in np.unique(failed.cut):
+        assert np.sum(failed.cut == cut) == np.sum(x > cut * 1.001)
+    assert len(failed) == 95
+    lost = ~failed.defined
+    np.testing.assert_array_equal(lost, failed.predicted <= 0)
+    assert lost.sum() == 73
+    np.testing.assert_array_equal(np.isnan(failed.error), lost)
+    assert not failed.inside[lost].any()
+    rows = failed.rows()
+    assert [row["inside"] for row, gone in zip(rows, lost, strict=True) if gone] == [False] * 73
+    some = (failed.factor >= 1) & (failed.factor < 2)
+    entry = failed.summary()[0]
+    assert (entry.n, entry.undefined) == (63, int((some & lost).sum())) == (63, 44)
+    assert entry.rms == pytest.approx(np.sqrt(np.mean(failed.error[some & ~lost] ** 2)), rel=1e-12)
+    assert entry.bias == pytest.approx(np.mean(failed.error[some & ~lost]), rel=1e-12)
+    known = some & (np.isfinite(failed.low) | lost)
+    assert entry.coverage == pytest.approx(failed.inside[known].mean(), rel=1e-12)
+    assert entry.coverage < 0.1
+    near = failed.at(1.5)
+    assert near.undefined == np.sum(lost & (failed.factor < 3))
+    text = failed.sentence(1.5)
+    assert f"{near.n} forecasts of " in text
+    assert f"on average, without {near.undefined} that were not a number above 0; " in text
+    assert f"held the outcome, with the {near.undefined} counted as not." in text
+    assert "44 not a number above 0" in repr(failed)
+    assert failed.says_something
+    assert np.isfinite(failed.missed_share())
+
+
+def test_rows_and_notes_tell_of_failed_forecasts(failed):
+    from reports.backtest_rows import backtest_notes, backtest_rows
+
+    assert [row["undefined"] for row in backtest_rows(failed)] == [44, 29]
+    assert (
+        "73 of the 95 forecasts were not a number above 0. They have no error, and count as not covered."
+        in backtest_notes(failed)
+    )
+
+
+def test_failed_forecasts_go_through_json(failed):
+    text = json.dumps(failed.to_dict(), allow_nan=False)
+    again = Backtest.from_dict(json.loads(text))
+    assert again == failed
+    np.testing.assert_array_equal(again.defined, failed.defined)
+    assert again.summary()[0].to_dict()["undefined"] == 44
+
+
+def test_a_back_test_of_failures_alone_says_so():
+    x, y = falling()
+    found = scaling.backtest_law("a - b*x", {"x": x}, y, objective="squared", bootstrap=0, steps=(2.2, 2.3))
+    some = ~found.defined
+    only = Backtest.from_dict(
+        found.to_dict() | {name: np.asarray(getattr(found, name))[some].tolist() for name in (
+            "cut", "compute", "factor", "observed", "predicted", "change", "scatter", "row", "unit",
+        )} | {name: [None] * int(some.sum()) for name in ("error", "low", "high")}
+    )  # fmt: skip
+    assert only.sentence(1.5) == (
+        f"Back-test at x1.5: {some.sum()} forecasts of {len(set(only.unit.tolist()))} held-out runs from 2 cut-offs, "
+        "and none of them was a number above 0."
+    )
+    assert not only.says_something
+    assert only.missed_share() == USUAL_SHARE
+    entry = only.summary((1.0,))[0]
+    assert (entry.n, entry.undefined, entry.coverage) == (some.sum(), some.sum(), 0.0)
+    assert np.isnan(entry.rms)
 
 
 def test_clusters_are_held_out_whole(data):

@@ -121,9 +121,10 @@ def test_held_out_runs_do_not_touch_the_refits_that_they_score():
     law = find_law("chinchilla")
     axis = find_axis(law, x)
     cuts = find_cuts(axis.values, np.arange(len(loss)))
-    secret = axis.values > cuts[0].edge * 1.001
-    [one] = _candidates(law, x, loss, axis, cuts, [Objective.parse("squared")], ["none"])
-    [two] = _candidates(law, x, np.where(secret, 0.5 * loss, loss), axis, cuts, [Objective.parse("squared")], ["none"])
+    secret, units = axis.values > cuts[0].edge * 1.001, np.arange(len(loss))
+    halved = np.where(secret, 0.5 * loss, loss)
+    [one] = _candidates(law, x, loss, axis, units, cuts, [Objective.parse("squared")], ["none"])
+    [two] = _candidates(law, x, halved, axis, units, cuts, [Objective.parse("squared")], ["none"])
     assert one.errors is not None
     assert two.errors is not None
     # Halved outcomes move every error of the mildest cut-off by ln 2, because its forecasts stay.
@@ -220,7 +221,7 @@ def test_each_trimming_finds_its_own_optimum():
     loss = noisy(skaling(x), 0.004, seed=5)
     axis, goals = find_axis(law, x), [Objective.parse("huber"), Objective.parse("squared")]
     cuts = find_cuts(axis.values, np.arange(len(loss)))[:1]
-    for c in _candidates(law, x, loss, axis, cuts, goals, TRIMS):
+    for c in _candidates(law, x, loss, axis, np.arange(len(loss)), cuts, goals, TRIMS):
         keep = trimmed(c.trim, axis.values, loss)
         some = {k: v[keep] for k, v in x.items()}
         rows = Rows(some, loss[keep], np.ones(keep.sum()), None)
@@ -273,7 +274,7 @@ def test_weights_fall_with_the_error_and_refused_ones_have_none():
 def test_bad_input_is_refused_with_the_reason():
     x = grid()
     loss = chinchilla(x)
-    with pytest.raises(InputDataError, match="no runs can be held out: all have about the same"):
+    with pytest.raises(InputDataError, match=r"no runs can be held out: all runs have about the same 6\*N\*D"):
         scaling.select(["chinchilla"], {"N": x["N"], "D": 1e19 / x["N"]}, loss, **FAST)
     few = {k: v[:7] for k, v in x.items()}
     with pytest.raises(InputDataError, match="no law can be held against held-out runs"):
@@ -286,6 +287,64 @@ def test_bad_input_is_refused_with_the_reason():
         scaling.select(["chinchilla"], x, loss, trims=("none", "worst"), bootstrap=0)
     with pytest.raises(UsageError, match="no objective or no trimming"):
         scaling.select(["chinchilla"], x, loss, objectives=())
+
+
+def clusters(decades=(0, 1, 2), rows=(20, 20, 60), seed=0):
+    """Checkpoints of a few runs that differ from each other by far more than their own checkpoints do."""
+    random = np.random.default_rng(seed)
+    x = np.concatenate([np.geomspace(10.0**d, 8 * 10.0**d, n) for d, n in zip(decades, rows, strict=True)])
+    which = np.repeat(np.arange(len(rows)), rows)
+    level = 0.015 * random.standard_normal(len(rows))
+    return x, (2 + 3 / x**0.5) * np.exp(level[which] + 0.001 * random.standard_normal(len(x))), which
+
+
+def test_a_trimming_that_leaves_one_cluster_is_refused_with_the_reason():
+    x, y, which = clusters()
+    with pytest.raises(InputDataError, match="power_floor: one cluster is left, and its rows are not independent"):
+        scaling.select(
+            ["power_floor"], {"x": x}, y, groups=which, trims="smallest 50 %", objectives="squared", bootstrap=0
+        )
+    made = scaling.select(
+        ["power_floor"], {"x": x}, y, groups=which, trims=("none", "smallest 50 %"), objectives="squared", bootstrap=50
+    )
+    table = made.table.set_index("trim")
+    assert table.loc["smallest 50 %", "verdict"] == "refused"
+    assert table.loc["smallest 50 %", "reason"].startswith("one cluster is left")
+    assert made.candidates[0].trim == "none"
+    assert made.best.diagnostics.groups == 3
+    assert "cluster bootstrap" in made.best.interval_method
+    # Of the two cut-offs, the one that leaves a single cluster is no more scored than it is back-tested.
+    assert made.candidates[0].errors is not None
+    assert len(made.candidates[0].errors.cuts) == 1
+    assert made.best.backtest is not None
+    assert [reason[:19] for _, reason in made.best.backtest.skipped] == ["one cluster is left"]
+
+
+def test_clusters_that_reach_equally_far_are_no_runs_of_the_same_size():
+    x = np.tile(np.geomspace(1, 1000, 20), 4)
+    with pytest.raises(InputDataError, match="no runs can be held out: all clusters reach about the same x"):
+        scaling.select(["power_floor"], {"x": x}, 2 + 3 / x**0.5, groups=np.repeat(np.arange(4), 20), **FAST)
+
+
+def test_a_law_that_falls_through_zero_is_not_scored_without_its_worst_forecasts():
+    x = np.linspace(1, 100, 80)
+    y = noisy(10 / (1 + x / 60) ** 1.2, 0.003)
+    made = scaling.select(["a - b*x", "a/(1 + x/b)**c"], {"x": x}, y, **FAST)
+    table = made.table.set_index("law")
+    assert made.best.law.formula == "a/(1 + x/b)**c"
+    assert table.loc["formula_1", "verdict"] == "refused"
+    line = next(c for c in made.candidates if c.law.name == "formula_1")
+    assert line.failed
+    assert 0 not in line.failed  # from the mildest cut-off even the line stays above 0
+    shared = len(set(line.failed) & set(made.candidates[0].errors.cuts))
+    assert shared == 3
+    assert table.loc["formula_1", "reason"] == (
+        f"its forecasts are not all above 0 at {shared} cut-offs where those of formula_2 are"
+    )
+    assert made.weights == {"formula_1": 0.0, "formula_2": 1.0}
+    bent = noisy(np.maximum(10 - 0.2 * x, 0) + np.exp(-x / 100) + 0.5, 0.01)
+    with pytest.raises(InputDataError, match="at no cut-off are all its forecasts above 0"):
+        scaling.select(["a - b*x"], {"x": x}, bent, **FAST)
 
 
 @pytest.mark.slow
