@@ -717,7 +717,8 @@ def forecast(
     emit(rows, format_, forecast_shown(saved.fit, targets, predictions))
     about = "a new run" if kind == "run" else "the law's curve"
     unit = saved.fit.law.unit or "an unknown unit"
-    say(f"{saved.fit.law.output} in {unit}; interval for {about}: {predictions[0].method}.")
+    for method in dict.fromkeys(p.method for p in predictions):  # targets differ in it where the law has no value
+        say(f"{saved.fit.law.output} in {unit}; interval for {about}: {method}.")
     for text in dict.fromkeys(text for p in predictions for text in (parts_text(p), p.backtest) if text):
         say(text)
     say_verdict(saved)

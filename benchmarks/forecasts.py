@@ -31,7 +31,7 @@ FIXED = ("chinchilla", "skaling")
 SIDES = {
     "parameters and noise": ("parameters", "noise"),
     "and form": ("parameters", "noise", "form"),
-    "all parts": ("parameters", "noise", "form", "back-test"),
+    "all parts": ("parameters", "noise", "form", "back-test", "usual error"),
 }
 
 

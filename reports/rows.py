@@ -66,7 +66,11 @@ def saved_fit_text(saved: Any, level: float) -> str:
 
 
 def forecast_rows(fit: Fit, targets: Sequence[Mapping[str, float]], predictions: Sequence[Prediction]) -> Rows:
-    """Return forecasts as rows; ``verdict`` is that of the forecast, ``fit_verdict`` that of the fit behind it."""
+    """Return forecasts as rows.
+
+    ``verdict`` is that of the forecast, ``fit_verdict`` that of the fit behind it; ``parts`` and ``lost_share`` as of
+    `scaling.Prediction`.
+    """
     return [
         {
             "inputs": dict(inputs),
@@ -79,6 +83,7 @@ def forecast_rows(fit: Fit, targets: Sequence[Mapping[str, float]], predictions:
             "verdict": p.verdict,
             "fit_verdict": fit.verdict,
             "method": p.method,
+            "lost_share": p.lost_share,
             "parts": dict(p.parts),
             "backtest": p.backtest,
             "unit": fit.law.unit or "unknown",

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
-NAMES = {"parameters": "parameters", "noise": "scatter of runs", "form": "form of the law", "back-test": "back-test"}
-_COLORS = {"parameters": LAW, "noise": NOISE, "form": FORM, "back-test": PAST}
+NAMES = {
+    "parameters": "parameters", "noise": "scatter of runs", "form": "form of the law", "back-test": "back-test",
+    "usual error": "usual error of other sweeps",
+}  # fmt: skip
+_COLORS = {"parameters": LAW, "noise": NOISE, "form": FORM, "back-test": PAST, "usual error": PAST}
 _NARROWER = {
     "parameters": "More runs, or runs that differ more from each other, would narrow the interval most.",
     "noise": "No number of further runs narrows it much, because every single run scatters that far by itself.",
     "form": "Runs where these laws disagree would narrow the interval most.",
     "back-test": "Larger runs, from which the target is less far, would narrow the interval most.",
+    "usual error": "Enough smaller and larger runs to hold some out would tell what this law misses by.",
 }
 _ROW = 0.42  # inches
 _LONGEST_NAME = 34  # letters of a target beside its bar
@@ -144,14 +148,14 @@ def sources(answers: Answers) -> dict[str, str]:
     if fit.backtest is not None:
         share = format_percent(fit.backtest.missed_share())
         beside = "; of that, what the form of the law does not cover already" if fit.rivals else ""
-        if len(fit.backtest):
+        if fit.backtest.says_something:
             parts["back-test"] = (
                 f"what the law missed its own largest runs by: {share} of the change that it forecasts beyond the data "
                 f"(drawn towards the {format_percent(USUAL_SHARE)} usual for sweeps, as cut-offs are few){beside}"
             )
         else:
-            parts["back-test"] = (
-                f"what laws usually miss larger runs by, as none could be held out here: {share} of the change that "
+            parts["usual error"] = (
+                f"what laws usually miss larger runs by, as none could be forecast here: {share} of the change that "
                 f"the law forecasts beyond the data{beside}"
             )
     return parts

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.formatting import format_factor
+from scaling.formatting import format_factor, format_percent
 from scaling.inputs import check_inputs, check_level
 from scaling.verdicts import NOT_IDENTIFIED
-from scaling.width import Side, parts_of
+from scaling.width import Side, lost_share, parts_of
 
 if TYPE_CHECKING:
     from scaling.results import Fit
 
 Array = NDArray[np.float64]
+
+_LOST = 0.02  # share of replicates without a forecast above which the interval says so
 
 _NO_BACKTEST = "No back-test came with this fit, so its interval takes the form of the law as true."
 
@@ -42,14 +44,20 @@ class Prediction:
     method : str
         How the interval was made.
     verdict : str
-        That of the fit, or ``extrapolating x37``.
+        Of the forecast: that of the fit, or ``extrapolating x37``, whatever the fit is; see `fit_verdict`.
     parts : dict of str to (float or ndarray)
         Share that each source of error has in the squared half width: ``parameters``, ``noise``, ``form`` (the spread
-        of the rival laws) and ``back-test`` (what the errors of the back-test add to that). They add up to 1; NaN where
-        the width is not known.
+        of the rival laws) and ``back-test`` (what the errors of the back-test add to that), or in its place ``usual
+        error`` (what laws of other sweeps missed by), where a back-test was tried and no run could be forecast. They
+        add up to 1; NaN where the width is not known or has no end.
     backtest : str
         What the back-test says about forecasts as far out as this one, the farthest one of several; or why it says
         nothing.
+    lost_share : float or ndarray
+        Share of the bootstrap replicates for which the law has no value there. The interval is of the others; above 2 %
+        `method` says so. Values of 0 or less have no logarithm but are not lost: they take the low end to 0.
+    fit_verdict : str
+        ``ok``, ``weak`` or ``not identified``, of the fit behind the forecast; empty where it is not known.
     """
 
     mean: Any
@@ -62,6 +70,8 @@ class Prediction:
     verdict: str
     parts: dict[str, Any] = field(default_factory=dict, hash=False)
     backtest: str = _NO_BACKTEST
+    lost_share: Any = 0.0
+    fit_verdict: str = ""
 
 
 def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, force: bool) -> Prediction:
@@ -82,12 +92,14 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
             low, high = np.exp(low), np.exp(high)
         whole = np.maximum(down**2 + up**2, 0)
         shares = {
-            name: np.where(whole > 0, (below**2 + above**2) / whole, np.nan) for name, (below, above) in sides.items()
+            name: np.where((whole > 0) & (whole < np.inf), (below**2 + above**2) / whole, np.nan)
+            for name, (below, above) in sides.items()
         }
     factor = extrapolation_factor(fit, values)
     largest = float(np.max(factor))
     extrapolates = not largest < 1.05 and fit.verdict != NOT_IDENTIFIED
     verdict = f"extrapolating {format_factor(largest)}" if extrapolates else fit.verdict
+    lost = lost_share(fit, values)
 
     def shape(values: Array) -> Any:
         return float(values[0]) if scalar else values
@@ -99,10 +111,12 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
         level,
         kind,
         shape(factor),
-        _method(fit, sides),
+        _method(fit, sides, mean, float(np.max(lost))),
         verdict,
         {name: shape(share) for name, share in shares.items()},
         _NO_BACKTEST if fit.backtest is None else fit.backtest.sentence(_backtest_factor(fit, values)),
+        shape(lost),
+        fit.verdict,
     )
 
 
@@ -137,12 +151,31 @@ def _backtest_factor(fit: Fit, values: Mapping[str, Array]) -> float:
     return float(np.max(np.maximum(axis_factor(fit, fit.backtest, values), 1.0)))
 
 
-def _method(fit: Fit, sides: Mapping[str, Side]) -> str:
-    """Say in words what an interval is made of."""
+def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> str:
+    """Say in words what an interval is made of, and why there is none or what it leaves out."""
     if fit.diagnostics.at_bound and not len(fit.replicates):
         held = ", ".join(fit.diagnostics.at_bound)
         return f"unknown, because a bound holds {held}, whose error the covariance does not give; use the bootstrap"
-    words = {"noise": "scatter of the runs", "form": "form of the law", "back-test": "errors of the back-test"}
+    unknown = ~(mean > 0) if fit.objective.residual == "log" else np.isnan(mean)
+    where = "" if len(mean) == 1 else f" at {unknown.sum()} of the {len(mean)} targets"
+    if unknown.all():
+        return f"unknown, because {_no_value(fit)}"
+    words = {
+        "noise": "scatter of the runs",
+        "form": "form of the law",
+        "back-test": "errors of the back-test",
+        "usual error": "usual error of other sweeps (no run could be forecast here)",
+    }
     named = ["parameters", *(word for name, word in words.items() if name in sides)]
     what = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    return f"{what}; {fit.interval_method}"
+    said = f"{what}; {fit.interval_method}"
+    if lost > _LOST:
+        most = "" if len(mean) == 1 else "up to "
+        said += f", without {most}{format_percent(lost)} of them, for which the law has no value there"
+    return f"{said}; unknown{where}, because {_no_value(fit)}" if unknown.any() else said
+
+
+def _no_value(fit: Fit) -> str:
+    if fit.objective.residual == "linear":
+        return "the law has no value there"
+    return "the law is not above 0 there, and its residuals are those of logarithms"

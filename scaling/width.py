@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.bands import bounded, endless, replicate_interval
 from scaling.fitting.compile import compile_law
-from scaling.fitting.intervals import bca_interval, percentile_interval, residual_interval, t_quantile
+from scaling.fitting.intervals import bca_interval, residual_interval, t_quantile
 from scaling.fitting.rollout import change_beyond
 from scaling.inputs import check_inputs
 
@@ -44,7 +45,9 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
     -------
     dict of str to (ndarray (m,), ndarray (m,))
         ``parameters``, and where there are any ``noise``, ``form`` (the spread of the rivals) and ``back-test`` (what
-        its errors add to that spread): below and above the forecast.
+        its errors add to that spread): below and above the forecast. Of a back-test without a forecast the last is
+        called ``usual error``, because it is that of other sweeps. A side is infinite where the percentile of the
+        replicates is a forecast of 0 or less on the scale of logarithms.
     """
     centre = _scaled(fit, fit.evaluate(inputs)[0])
     parts = {"parameters": _parameters(fit, inputs, centre, level)}
@@ -60,7 +63,7 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
         missed = normal * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
         # What the back-test missed by is the form of the law too, seen from another side: of the two the larger counts.
         below, above = (np.asarray(np.sqrt(np.maximum(missed**2 - side**2, 0))) for side in form)
-        parts["back-test"] = (below, above)
+        parts["back-test" if fit.backtest.says_something else "usual error"] = (below, above)
     return parts
 
 
@@ -91,11 +94,13 @@ def _parameters(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: flo
         variance = np.einsum("mj,jk,mk->m", gradient, fit.covariance, gradient)
         half = t_quantile(level, fit.degrees) * np.sqrt(variance)
         return half, half
-    spread = _scaled(fit, fit.evaluate(inputs, fit.replicates))
+    spread = _scaled(fit, fit.evaluate(inputs, fit.replicates), wall=True)
+    at = fit.percentile_level(level)
     if fit.interval_kind == "bca":
-        low, high = bca_interval(spread, _scaled(fit, fit.evaluate(inputs, fit.jackknife)), centre, level)
+        jackknife = _scaled(fit, fit.evaluate(inputs, fit.jackknife))
+        low, high = map(endless, bca_interval(bounded(spread), jackknife, centre, at))
     else:
-        low, high = percentile_interval(spread, level)
+        low, high = replicate_interval(spread, at)
     return np.maximum(centre - low, 0), np.maximum(high - centre, 0)
 
 
@@ -132,12 +137,15 @@ def _change(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array], centre: A
     return np.where(np.isfinite(centre), change, np.nan)
 
 
-def _scaled(fit: Fit, values: Array) -> Array:
-    """Go to the scale on which residuals are taken."""
+def _scaled(fit: Fit, values: Array, wall: bool = False) -> Array:
+    """Go to the scale on which residuals are taken; `wall` says that values below 0 are as low as 0, and not unknown.
+
+    A replicate that falls through 0 says how low the forecast may be. Left out, it would make the interval too short.
+    """
     if fit.objective.residual == "linear":
         return values
     with np.errstate(all="ignore"):
-        return np.asarray(np.log(values))
+        return np.asarray(np.log(np.maximum(values, 0.0) if wall else values))
 
 
 def _gradient(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:

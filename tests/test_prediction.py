@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from scipy.stats import norm
 
 import scaling
+from reports.backtest_rows import parts_text
+from reports.rows import forecast_rows
 from scaling.laws.book import find_law
 from scaling.results import Fit
 from scaling.rivals import Rival
@@ -171,3 +174,90 @@ def test_a_fit_without_the_new_fields_still_loads(plain):
     again = Fit.from_dict(table)
     assert again.backtest is None
     assert again.rivals == ()
+
+
+def test_a_weak_fit_stays_weak_beyond_its_data():
+    x = np.geomspace(1, 100, 30)
+    y = 2 + 3 / x**0.5 + 0.01 * np.random.default_rng(2).standard_normal(30)
+    fit = scaling.fit("power_floor", {"x": x}, y, groups=np.arange(30) // 5, bootstrap=50)
+    assert fit.verdict == "weak"
+    far, inside = fit.predict({"x": 1e4}), fit.predict({"x": 50.0})
+    assert (far.verdict, far.fit_verdict) == ("extrapolating x100", "weak")
+    assert (inside.verdict, inside.fit_verdict) == ("weak", "weak")
+    [row] = forecast_rows(fit, [{"x": 1e4}], [far])
+    assert (row["verdict"], row["fit_verdict"]) == (far.verdict, far.fit_verdict)
+
+
+def test_without_a_hold_out_the_usual_error_is_not_called_that_of_the_back_test():
+    x = np.geomspace(1, 10, 8)
+    y = 2 + 3 / x**0.5 + 0.001 * np.random.default_rng(0).standard_normal(8)
+    fit = scaling.fit("power_floor", {"x": x}, y, objective="squared", bootstrap=0)
+    found = scaling.backtest_law(fit, {"x": x}, y, bootstrap=0, steps=(4,))
+    assert len(found) == 0
+    p = replace(fit, backtest=found).predict({"x": 100.0})
+    assert set(p.parts) == {"parameters", "noise", "usual error"}
+    assert p.method.startswith(
+        "parameters, scatter of the runs and usual error of other sweeps (no run could be forecast here); t interval"
+    )
+    assert "errors of the back-test" not in p.method
+    assert re.fullmatch(r"Of the squared width: usual error of other sweeps \d+ %, .*", parts_text(p))
+
+
+@pytest.fixture(scope="module")
+def line():
+    x = np.linspace(1, 100, 30)
+    y = (10 - 0.08 * x) * np.exp(0.03 * np.random.default_rng(0).standard_normal(30))
+    return scaling.fit("a - b*x", {"x": x}, y, objective="squared", bootstrap=400)
+
+
+def test_replicates_that_fall_through_zero_take_the_interval_down_to_it(line):
+    near, far = line.predict({"x": 124.0}, kind="curve"), line.predict({"x": 124.8}, kind="curve")
+    replicates = line.evaluate({"x": 124.8}, line.replicates)[:, 0]
+    assert np.mean(replicates <= 0) > 0.2
+    assert (far.low, far.lost_share) == (0.0, 0.0)
+    logs = np.log(np.maximum(replicates, 1e-300))
+    assert far.high == pytest.approx(np.exp(np.quantile(logs, 0.975)), rel=1e-9)  # of all of them, and not of the rest
+    assert all(np.isnan(share) for share in far.parts.values())  # the width has no end on the scale of logarithms
+    values = line.evaluate({"x": 124.0}, line.replicates)[:, 0]
+    assert 0 < np.mean(values <= 0) < 0.025
+    assert near.low == pytest.approx(np.exp(np.quantile(np.log(np.maximum(values, 1e-300)), 0.025)), rel=1e-9)
+    run = line.predict({"x": 124.8})
+    assert run.low == 0
+    assert run.high > far.high
+
+
+def test_where_the_law_itself_is_not_above_zero_the_reason_is_given(line):
+    p = line.predict({"x": 126.0})
+    assert p.mean < 0
+    assert np.isnan([p.low, p.high]).all()
+    assert p.method == "unknown, because the law is not above 0 there, and its residuals are those of logarithms"
+    both = line.predict({"x": [50.0, 126.0]})
+    assert both.method.endswith("; unknown at 1 of the 2 targets, because the law is not above 0 there, and its "
+                                "residuals are those of logarithms")  # fmt: skip
+    assert np.isfinite(both.low[0])
+
+
+def test_replicates_without_a_value_are_counted_and_said(line):
+    lame = line.replicates.copy()
+    lame[:40, 0] = np.nan
+    p = replace(line, replicates=lame).predict({"x": 50.0}, kind="curve")
+    values = line.evaluate({"x": 50.0}, line.replicates)[40:, 0]
+    assert p.lost_share == 0.1
+    assert p.method.endswith("seed 0, without 10 % of them, for which the law has no value there")
+    assert p.low == pytest.approx(np.quantile(values, 0.025), rel=1e-6)
+    few = line.replicates.copy()
+    few[:8, 0] = np.nan
+    one = replace(line, replicates=few).predict({"x": 50.0})
+    assert one.lost_share == 0.02
+    assert "without" not in one.method
+    [row] = forecast_rows(line, [{"x": 50.0}], [p])
+    assert row["lost_share"] == 0.1
+
+
+def test_bca_intervals_reach_zero_too():
+    x = np.linspace(1, 100, 30)
+    y = (10 - 0.08 * x) * np.exp(0.03 * np.random.default_rng(0).standard_normal(30))
+    fit = scaling.fit("a - b*x", {"x": x}, y, objective="squared", bootstrap=200, interval="bca")
+    p = fit.predict({"x": 124.8}, kind="curve")
+    assert p.low == 0
+    assert np.isfinite(p.high)

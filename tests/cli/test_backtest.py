@@ -27,6 +27,7 @@ def test_back_test_of_a_fit(ok, tested):
     rows = answer.rows
     assert [row["factor_from"] for row in rows] == sorted(row["factor_from"] for row in rows)
     assert {"n", "runs", "cuts", "bias", "rms", "coverage", "level", "axis", "objective"} <= set(rows[0])
+    assert [row["undefined"] for row in rows] == [0] * len(rows)
     assert rows[0]["axis"] == "6*N*D"
     assert all(0 < row["rms"] < 0.05 for row in rows)
     assert "Kept with the fit tested" in answer.err
@@ -56,6 +57,7 @@ def test_a_forecast_quotes_its_back_test_and_its_parts(ok, tested):
     row = answer.row
     assert set(row["parts"]) == {"parameters", "noise", "back-test"}
     assert sum(row["parts"].values()) == pytest.approx(1)
+    assert row["lost_share"] == 0
     assert row["backtest"].startswith("Back-test at x2.5: ")
     assert "Of the squared width: " in answer.err
     assert row["backtest"] in answer.err
