@@ -67,9 +67,22 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
     return parts
 
 
+def lost_share(fit: Fit, inputs: Mapping[str, Array]) -> Array:
+    """Share of the replicates that the law has no value for at targets (m,): left out of intervals; shape (m,)."""
+    if not len(fit.replicates):
+        return np.zeros(len(next(iter(inputs.values()))))
+    return np.asarray(np.mean(np.isnan(fit.evaluate(inputs, fit.replicates)), axis=0))
+
+
 def noise_from_repeats(fit: Fit) -> bool:
-    """Whether the noise of a new run is that of repeated runs: enough were, and the law meets their means."""
+    """Whether the noise of a new run is that of repeated runs: enough were, and the law meets their means.
+
+    Never around a quantile, or for another lopsided objective: the scatter of runs around their mean says nothing of
+    how far they lie from such a curve on either side.
+    """
     known = fit.diagnostics
+    if fit.objective.lopsided:
+        return False
     return known.replicate_degrees >= _FEW_DEGREES and (fit.backtest is not None or not known.lack_of_fit_p < 0.05)
 
 
