@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.rows import allocation_shown, with_interval
@@ -18,7 +18,7 @@ from scaling.formatting import (
 )
 
 if TYPE_CHECKING:
-    from scaling.allocation.allocate import Allocation
+    from scaling.allocation.allocate import Allocation, Untied
     from scaling.allocation.cost import CostModel
     from scaling.allocation.decision import Decision
     from scaling.allocation.hardware import Hardware
@@ -122,11 +122,10 @@ def answer_notes(
         lines += rival_lines(answer)
         lines += _growth(answer, whole_curve)
     else:
-        lines.append(
-            f"Intervals: {answer.method}; the scatter of single runs is not in them, "
-            "and they take the form of the law as true."
-        )
+        lines.append(_decision_method(answer))
         lines += answer.notes
+        lines += [f"Weak: {reason}" for reason in answer.reasons]
+    lines += dict.fromkeys(answer.backtest[i] for i in _some(len(answer.backtest)))
     if hardware is not None:
         lines.append(f"Hours and money: {hardware.label}.")
     if "below" in answer.beyond:
@@ -153,16 +152,28 @@ def form_note(plan: Allocation) -> str:
     if "stretched to" in plan.method:
         n_and_d += ", but for reaching to the optima of the rivals named"
     if plan.loss_method and not plan.method.startswith(plan.loss_method):
-        return f"{n_and_d}; that of the loss is the forecast's for the curve there: {plan.loss_method}."
-    return f"{n_and_d}, and so does that of the loss."
+        said = f"{n_and_d}; that of the loss is the forecast's for the curve there: {plan.loss_method}."
+    else:
+        said = f"{n_and_d}, and so does that of the loss."
+    return " ".join([said, *(f"Weak: {reason}" for reason in plan.reasons)])
+
+
+def _decision_method(answer: Decision) -> str:
+    """Say how the intervals of a decision were made, that of the loss apart where it is that of a forecast."""
+    names = [name for name in answer.found if not name.startswith("loss")]
+    form = "and they take the form of the law as true"
+    if answer.loss_method in ("", answer.method):
+        return f"Intervals: {answer.method}; the scatter of single runs is not in them, {form}."
+    of_loss = f"that of the loss is the forecast's for the curve there: {answer.loss_method}."
+    if not names:
+        return f"The scatter of single runs is not in the interval; {of_loss}"
+    return f"Intervals: {answer.method}; the scatter of single runs is not in them, {form}; {of_loss}"
 
 
 def rival_lines(plan: Allocation) -> list[str]:
-    """Say where the rivals of weight 1 % or more put the optimum, at the first and the last of many budgets."""
-    last = len(plan.compute_flop) - 1
-    shown = range(last + 1) if last < _FEW_BUDGETS else (0, last)
-    lines = []
-    for i in shown if plan.rivals else ():
+    """Say where the rivals put the optimum, and the law without its tie, at the first and the last of many budgets."""
+    lines = [_untied_line(plan, plan.untied, i) for i in _some(len(plan.compute_flop)) if plan.untied is not None]
+    for i in _some(len(plan.compute_flop)) if plan.rivals else ():
         at = [
             f"{r.law} (weight {format_number(r.weight, 2)}) "
             + (
@@ -175,6 +186,23 @@ def rival_lines(plan: Allocation) -> list[str]:
         ]
         lines.append(f"Rivals' own optima at {format_number(float(plan.compute_flop[i]))} FLOP: {'; '.join(at)}.")
     return lines
+
+
+def _untied_line(plan: Allocation, untied: Untied, i: int) -> str:
+    row, level = untied.row(i), f"{100 * plan.level:g} %"
+    n, d = (format_count(row[name]) for name in ("n_params", "n_tokens"))
+    span = _span("n_params", row["n_params_low"], row["n_params_high"])
+    a, spread = row["exponent_params"], format_interval(row["exponent_params_low"], row["exponent_params_high"])
+    return (
+        f"With the exponents estimated ({untied.law}, {untied.verdict}, on the same rows), at "
+        f"{format_number(float(plan.compute_flop[i]))} FLOP: {n} ({level}: {span}) on {d} tokens, and the best N grows "
+        f"as C^{format_number(a, 3)} ({level}: {spread})."
+    )
+
+
+def _some(count: int) -> Sequence[int]:
+    """Return which of several answers notes are given for: all of a few, the first and the last of many."""
+    return range(count) if count <= _FEW_BUDGETS else (0, count - 1)
 
 
 def _growth(plan: Allocation, whole_curve: bool) -> list[str]:
@@ -206,6 +234,11 @@ def _exponents(plan: Allocation, i: int) -> str:
     low, high = (float(end[i]) for end in plan.exponent_params_interval)
     span = "" if math.isnan(low) else f" ({100 * plan.level:g} %: {format_interval(low, high)})"
     n, d = float(plan.exponent_params[i]), float(plan.exponent_tokens[i])
+    if plan.exponents_fixed:
+        return (
+            f"The best N grows as C^{format_number(n, 3)}, the best D as C^{format_number(d, 3)}: the law fixes these "
+            "exponents, they were not estimated."
+        )
     return f"The best N grows as C^{format_number(n, 3)}{span}, the best D as C^{format_number(d, 3)}."
 
 
@@ -276,8 +309,7 @@ def _span(name: str, low: float, high: float) -> str:
 
 def _other_count(row: Mapping[str, Any], cost: CostModel) -> Row:
     """Count the parameters the other way, where it is known which way the law counts them."""
-    convert = getattr(cost, "other_count", None)
-    other = convert(row["n_params"]) if convert is not None else None
+    other = cost.other_count(row["n_params"])
     return {} if other is None else {f"n_params_{other[0].replace('-', '_')}": float(other[1])}
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.allocation.cost import SIX_N_D, CostModel
-from scaling.allocation.decision import interval_method, reach
+from scaling.allocation.decision import curve_interval, interval_method, quoted_backtest, reach
 from scaling.allocation.surface import Surface, best_split, growth
+from scaling.allocation.ties import fixed_growth, middle_of, tie_reasons
+from scaling.allocation.walls import no_split, refuse_fractions
 from scaling.bands import replicate_interval, simultaneous_band
-from scaling.errors import UsageError, VerdictError
+from scaling.errors import UsageError
 from scaling.formatting import format_number
 from scaling.inputs import check_level
 from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
@@ -29,6 +31,7 @@ __all__ = ["FLOP_PER_PARAMETER_TOKEN", "Allocation", "allocate", "curve"]
 Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
 _WORTH_NAMING = 0.01  # weight of a rival
+_WORTH_ASKING = 0.001  # of one that estimates exponents which the law fixes
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,45 @@ class RivalOptimum:
 
 
 @dataclass(frozen=True)
+class Untied:
+    """The optimum by a law that estimates the exponents which the law of an allocation fixes.
+
+    Parameters
+    ----------
+    law : str
+        Its name; it was fitted to the same rows.
+    verdict : str
+        That of its fit.
+    n_params, n_tokens, loss : ndarray (m,)
+        Its optimum at each budget, and its loss there.
+    n_params_interval, n_tokens_interval : tuple of ndarray (m,)
+        Percentiles of the optima of its replicates; NaN without replicates.
+    exponent_params : ndarray (m,)
+        d ln N*/d ln C, as the rows give it.
+    exponent_params_interval : tuple of ndarray (m,)
+        Its interval.
+    """
+
+    law: str
+    verdict: str
+    n_params: Array
+    n_tokens: Array
+    loss: Array
+    n_params_interval: Ends
+    n_tokens_interval: Ends
+    exponent_params: Array
+    exponent_params_interval: Ends
+
+    def row(self, i: int) -> dict[str, Any]:
+        """Return the numbers of one budget."""
+        out: dict[str, Any] = {"law": self.law, "verdict": self.verdict, "loss": float(self.loss[i])}
+        for name in ("n_params", "n_tokens", "exponent_params"):
+            low, high = getattr(self, f"{name}_interval")
+            out |= {name: float(getattr(self, name)[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
+        return out
+
+
+@dataclass(frozen=True)
 class Allocation:
     """The compute-optimal model for each budget.
 
@@ -64,7 +106,8 @@ class Allocation:
         The optimum, and the loss there in the unit of the law.
     n_params_interval, n_tokens_interval : tuple of ndarray (m,)
         Low and high ends: percentiles of the optima of the bootstrap replicates; NaN without a bootstrap. They take the
-        form of the law as true, but for rivals of weight 1 - `level` or more, to whose optima they reach.
+        form of the law as true, but for rivals to whose optima they reach: those of weight 1 - `level` or more, and
+        where the law fixes the exponents those of 0.1 % or more that do not.
     loss_interval : tuple of ndarray (m,)
         That of the law's curve at the optimum, as `Fit.predict` forecasts it, where the fit carries a back-test or
         rivals; otherwise percentiles of the replicates' lowest losses.
@@ -77,7 +120,8 @@ class Allocation:
     method : str
         How the intervals of N and D were made.
     verdict : str
-        That of the fit, or ``extrapolating x37``; ``extrapolating x37 downward`` for budgets below the data.
+        That of the fit, at least ``weak`` where there are `reasons`; or ``extrapolating x37``, and ``extrapolating x37
+        downward`` for budgets below the data.
     tokens_per_param : ndarray (m,)
         D/N at the optimum.
     tokens_per_param_interval : tuple of ndarray (m,)
@@ -85,7 +129,7 @@ class Allocation:
     exponent_params, exponent_tokens : ndarray (m,)
         a = d ln N*/d ln C and b = d ln D*/d ln C at the budget. With C = 6 N D they sum to 1.
     exponent_params_interval, exponent_tokens_interval : tuple of ndarray (m,)
-        Their intervals.
+        Their intervals; NaN where the law fixes them.
     n_params_band, n_tokens_band, loss_band : tuple of ndarray (m,)
         One joint band, for all three at all budgets at once, of the parameters only: it takes the form of the law as
         true; see `scaling.bands.simultaneous_band`.
@@ -98,7 +142,18 @@ class Allocation:
     loss_method : str
         How the interval of the loss was made.
     rivals : tuple of RivalOptimum
-        The optima of the rivals of weight 1 % or more, by falling weight.
+        The optima of the rivals of weight 1 % or more, by falling weight; where the law fixes the exponents, also of
+        those of 0.1 % or more that estimate them.
+    exponents_fixed : bool
+        Whether the law fixes the exponents under C = 6 N D, as one with the same exponent for N and D does: they were
+        then not estimated.
+    backtest : tuple of str (m,)
+        What the back-test says about forecasts as far out as each optimum, or why it says nothing.
+    reasons : tuple of str
+        Why the split is weak, whatever the fit is.
+    untied : Untied, optional
+        Where the law fixes the exponents: the optimum by the law that estimates them, to which the intervals of N and D
+        reach.
 
     Notes
     -----
@@ -133,6 +188,10 @@ class Allocation:
     counts: str
     loss_method: str = ""
     rivals: tuple[RivalOptimum, ...] = ()
+    exponents_fixed: bool = False
+    backtest: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    untied: Untied | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a budget, as the command line prints it."""
@@ -151,7 +210,16 @@ class Allocation:
             {name: float(values[i]) for name, values in columns.items()} for i in range(len(self.compute_flop))
         ]
         return [
-            row | {"beyond": self.beyond[i], "loss_method": self.loss_method, "rivals": self._rivals_at(i)}
+            row
+            | {
+                "exponents_fixed_by_law": self.exponents_fixed,
+                "beyond": self.beyond[i],
+                "loss_method": self.loss_method,
+                "backtest": self.backtest[i],
+                "reasons": list(self.reasons),
+                "rivals": self._rivals_at(i),
+                "untied": None if self.untied is None else self.untied.row(i),
+            }
             for i, row in enumerate(rows)
         ]
 
@@ -164,7 +232,12 @@ class Allocation:
 
 
 def allocate(
-    fit: Fit, compute_flop: ArrayLike, level: float = 0.95, force: bool = False, cost: CostModel = SIX_N_D
+    fit: Fit,
+    compute_flop: ArrayLike,
+    level: float = 0.95,
+    force: bool = False,
+    cost: CostModel = SIX_N_D,
+    untied: Fit | None = None,
 ) -> Allocation:
     """Find the compute-optimal parameters and tokens.
 
@@ -180,6 +253,9 @@ def allocate(
         Answer even where the verdict is ``not identified``.
     cost : CostModel, default 6*N*D
         What a budget pays for.
+    untied : Fit, optional
+        The same rows fitted by a law that estimates exponents which the law of `fit` fixes; see
+        `scaling.allocation.ties.fit_untied`.
 
     Returns
     -------
@@ -191,7 +267,8 @@ def allocate(
     UsageError
         Where the law is not one of N and D, or a budget is not positive.
     VerdictError
-        Where the law is not identified, or has no optimum between the smallest and the largest model.
+        Where the law is not identified, or has no optimum between the smallest and the largest model; where a budget is
+        so large that the loss is the floor to rounding, or buys less than one parameter or one token.
 
     References
     ----------
@@ -207,27 +284,29 @@ def allocate(
     check_level(level)
     fit.require_identified(force)
     log_n, log_d, loss = best_split(surface, cost, budgets)
-    if np.any(np.isnan(log_n[0])):
-        budget = budgets[np.isnan(log_n[0])][0]
-        raise VerdictError(
-            f"the law '{fit.law.name}' has no compute-optimal split at {format_number(budget)} FLOP: "
-            "its loss falls all the way to one side",
-            hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
-        )
+    for i in np.flatnonzero(np.isnan(log_n[0])):
+        raise no_split(fit, surface, cost, float(budgets[i]), level)
     slope_n, slope_d = growth(surface, cost, budgets, log_n)
     n, d = np.exp(log_n), np.exp(log_d)
-    factor, beyond, verdict = reach(fit, n[0], d[0])
+    refuse_fractions(budgets, n[0], d[0])
+    reasons = tie_reasons(fit)
+    factor, beyond, verdict = reach(fit, n[0], d[0], reasons)
 
     def ends(values: Array) -> Ends:
-        return replicate_interval(values[1:], level)
+        return replicate_interval(values[1:], fit.percentile_level(level))
 
-    named = sorted((rival for rival in fit.rivals if rival.weight >= _WORTH_NAMING), key=lambda rival: -rival.weight)
+    freer = [rival for rival in fit.rivals if reasons and _estimates_growth(rival, middle_of(fit))]
+    named = sorted(
+        (r for r in fit.rivals if r.weight >= (_WORTH_ASKING if r in freer else _WORTH_NAMING)), key=lambda r: -r.weight
+    )
     rivals = tuple(_rival_optimum(rival, cost, budgets) for rival in named)
-    reached = [
-        optimum
-        for rival, optimum in zip(named, rivals, strict=True)
-        if rival.counts_at(level) and len(fit.replicates) and np.any(np.isfinite(optimum.n_params))
-    ]
+    reached: list[RivalOptimum | Untied] = []
+    words = {True: list[str](), False: list[str]()}
+    for rival, optimum in zip(named, rivals, strict=True):
+        free = rival in freer
+        if (free or rival.counts_at(level)) and len(fit.replicates) and np.any(np.isfinite(optimum.n_params)):
+            reached.append(optimum)
+            words[free].append(f"{rival.law.name} ({format_number(rival.weight, 2)})")
 
     def stretched(values: Array, rival_values: list[Array]) -> Ends:
         """Let an interval reach to the rivals that it may not leave out."""
@@ -237,17 +316,22 @@ def allocate(
             low, high = (np.where(known, f(end, other), end) for f, end in ((np.minimum, low), (np.maximum, high)))
         return low, high
 
+    beside = None if untied is None else _untied(untied, budgets, level, cost)
     method = interval_method(fit)
-    if reached:
-        names = ", ".join(f"{r.law} ({format_number(r.weight, 2)})" for r in reached)
-        method += f"; stretched to the optima of the rivals of weight {format_number(1 - level, 2)} or more: {names}"
+    if beside is not None and len(fit.replicates):
+        reached.append(beside)
+        method += f"; stretched to the optimum of {beside.law}, fitted to the same rows"
+    kinds = {True: "that estimate the exponents", False: f"of weight {format_number(1 - level, 2)} or more"}
+    for free, names in words.items():
+        if names:
+            method += f"; stretched to the optima of the rivals {kinds[free]}: {', '.join(names)}"
     loss_interval, loss_method = ends(loss), interval_method(fit)
     if fit.backtest is not None or fit.rivals:
-        forecast = fit.predict({"N": n[0], "D": d[0]}, level=level, kind="curve", force=force)
-        loss_interval, loss_method = (forecast.low, forecast.high), forecast.method
+        loss_interval, loss_method = curve_interval(fit, n[0], d[0], level)
 
     low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit))
     of_n, of_d, of_loss = zip(np.split(low, 3), np.split(high, 3), strict=True)
+    unknown = np.full(len(budgets), np.nan)
     return Allocation(
         compute_flop=budgets,
         n_params=n[0],
@@ -258,15 +342,15 @@ def allocate(
         loss_interval=loss_interval,
         level=level,
         extrapolation_factor=factor,
-        edge_share=np.mean(np.isnan(log_n[1:]), axis=0) if len(fit.replicates) else np.full(len(budgets), np.nan),
+        edge_share=np.mean(np.isnan(log_n[1:]), axis=0) if len(fit.replicates) else unknown,
         method=method,
         verdict=verdict,
         tokens_per_param=(d / n)[0],
         tokens_per_param_interval=stretched(d / n, [r.n_tokens / r.n_params for r in reached]),
         exponent_params=slope_n[0],
-        exponent_params_interval=ends(slope_n),
+        exponent_params_interval=(unknown, unknown) if reasons else ends(slope_n),
         exponent_tokens=slope_d[0],
-        exponent_tokens_interval=ends(slope_d),
+        exponent_tokens_interval=(unknown, unknown) if reasons else ends(slope_d),
         n_params_band=(np.exp(of_n[0]), np.exp(of_n[1])),
         n_tokens_band=(np.exp(of_d[0]), np.exp(of_d[1])),
         loss_band=of_loss,
@@ -276,6 +360,10 @@ def allocate(
         counts=cost.counts,
         loss_method=loss_method,
         rivals=rivals,
+        exponents_fixed=bool(reasons),
+        backtest=quoted_backtest(fit, n[0], d[0]),
+        reasons=reasons,
+        untied=beside,
     )
 
 
@@ -287,6 +375,7 @@ def curve(
     level: float = 0.95,
     force: bool = False,
     cost: CostModel = SIX_N_D,
+    untied: Fit | None = None,
 ) -> Allocation:
     """Find the compute-optimal models for all budgets between two.
 
@@ -298,7 +387,7 @@ def curve(
         The ends, in the unit of `cost`.
     points : int, default 25
         Budgets, at equal ratios.
-    level, force, cost
+    level, force, cost, untied
         As of `allocate`.
 
     Returns
@@ -320,7 +409,20 @@ def curve(
         )
     if points < 2:
         raise UsageError(f"a curve has 2 points or more, not {points}")
-    return allocate(fit, np.geomspace(low, high, points), level, force, cost)
+    return allocate(fit, np.geomspace(low, high, points), level, force, cost, untied)
+
+
+def _untied(fit: Fit, budgets: Array, level: float, cost: CostModel) -> Untied:
+    best = allocate(fit, budgets, level, True, cost)
+    return Untied(
+        fit.law.name, fit.verdict, best.n_params, best.n_tokens, best.loss, best.n_params_interval,
+        best.n_tokens_interval, best.exponent_params, best.exponent_params_interval,
+    )  # fmt: skip
+
+
+def _estimates_growth(rival: Rival, budget: float) -> bool:
+    """Whether a rival is a law of N and D whose exponents the data decide."""
+    return set(rival.law.inputs) == {"N", "D"} and fixed_growth(rival.law, rival.estimates, budget) is None
 
 
 def _rival_optimum(rival: Rival, cost: CostModel, budgets: Array) -> RivalOptimum:

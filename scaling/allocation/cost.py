@@ -38,6 +38,8 @@ _PROBE_N, _PROBE_D = np.geomspace(1e4, 1e14, 21), np.geomspace(1e6, 1e16, 21)  #
 class CostModel(ABC):
     """A cost that grows with the parameters and with the tokens."""
 
+    params_are: str | None = None  # what the law's N counts: total or non-embedding
+
     @property
     @abstractmethod
     def label(self) -> str:
@@ -46,7 +48,16 @@ class CostModel(ABC):
     @property
     def counts(self) -> str:
         """Which parameters the law's N counts, in words."""
-        return "as the fitted rows count them"
+        return "as the fitted rows count them" if self.params_are is None else f"{self.params_are} parameters"
+
+    def other_count(self, n_params: ArrayLike) -> tuple[str, Array] | None:
+        """Return the name and the values of the count that the law's N is not; None where it is not known what N is."""
+        if self.params_are is None:
+            return None
+        n = np.asarray(n_params, float)
+        if self.params_are == TOTAL:
+            return NON_EMBEDDING, _convert(nonembedding_from_total, n)
+        return TOTAL, _convert(total_from_nonembedding, n)
 
     @abstractmethod
     def flop(self, n_params: ArrayLike, n_tokens: ArrayLike) -> Array:
@@ -117,9 +128,8 @@ class TransformerCost(CostModel):
     served_tokens: float = 0.0
 
     def __post_init__(self) -> None:
-        for count in (self.params_are, self.flop_of):
-            if count is not None and count not in CONVENTIONS:
-                raise UsageError(f"there is no count of parameters '{count}'", did_you_mean(count, CONVENTIONS))
+        _check_count(self.params_are)
+        _check_count(self.flop_of)
         if self.flop_of is not None and self.params_are is None:
             raise UsageError(
                 f"FLOP on {self.flop_of} parameters need to know which parameters the law's N counts",
@@ -143,20 +153,6 @@ class TransformerCost(CostModel):
         if self.flop_of not in (None, self.params_are):
             text += f", its N being {self.flop_of} parameters"
         return text
-
-    @property
-    def counts(self) -> str:
-        """Which parameters the law's N counts, in words."""
-        return super().counts if self.params_are is None else f"{self.params_are} parameters"
-
-    def other_count(self, n_params: ArrayLike) -> tuple[str, Array] | None:
-        """Return the name and the values of the count that the law's N is not; None where it is not known what N is."""
-        if self.params_are is None:
-            return None
-        n = np.asarray(n_params, float)
-        if self.params_are == TOTAL:
-            return NON_EMBEDDING, _convert(nonembedding_from_total, n)
-        return TOTAL, _convert(total_from_nonembedding, n)
 
     def counted(self, n_params: ArrayLike) -> Array:
         """Return the number of parameters that FLOP are counted on, for the law's N."""
@@ -197,16 +193,20 @@ class FormulaCost(CostModel):
     ----------
     formula : str
         In N and D, as `scaling.laws.formula` reads it.
+    params_are : {'total', 'non-embedding'}, optional
+        What the law's N counts; the formula takes N as it is.
 
     Raises
     ------
     UsageError
-        Where it names something else, or does not grow with both.
+        Where it names something else, or does not grow with both, or the count is not known.
     """
 
     formula: str
+    params_are: str | None = None
 
     def __post_init__(self) -> None:
+        _check_count(self.params_are)
         _compile_cost(self.formula)
 
     @property
@@ -219,6 +219,11 @@ class FormulaCost(CostModel):
         with np.errstate(all="ignore"):
             value = _compile_cost(self.formula)(np.asarray(n_params, float), np.asarray(n_tokens, float))
         return np.asarray(value, float)
+
+
+def _check_count(count: str | None) -> None:
+    if count is not None and count not in CONVENTIONS:
+        raise UsageError(f"there is no count of parameters '{count}'", did_you_mean(count, CONVENTIONS))
 
 
 def _convert(function: Callable[[Array], Array], n_params: Array) -> Array:
@@ -272,7 +277,7 @@ def find_cost(
     Parameters
     ----------
     formula : str, optional
-        A cost of the user's own, which then says everything.
+        A cost of the user's own, which then says everything but what N counts.
     attention : bool, default False
         Whether attention counts; it needs `seq_len`.
     seq_len, aspect, params_are, flop_of, served_tokens
@@ -290,10 +295,11 @@ def find_cost(
     if formula is not None:
         if attention or seq_len is not None or aspect is not None or flop_of is not None or served_tokens:
             raise UsageError(
-                "a cost formula says everything itself, and takes no attention, count or served tokens beside it",
+                "a cost formula says everything itself, and takes no attention, FLOP on another count or served "
+                "tokens beside it",
                 hint="Write them into the formula, such as 6*N*D + 2*N*1e12.",
             )
-        return FormulaCost(formula)
+        return FormulaCost(formula, params_are)
     if attention and seq_len is None:
         raise UsageError("attention costs by the length of the context", hint="Give it, such as --seq-len 4096.")
     if not attention and (seq_len is not None or aspect is not None):

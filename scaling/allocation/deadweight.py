@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.allocation.cost import SIX_N_D, CostModel
 from scaling.allocation.decision import Decision, Estimate, decide, positive, together
 from scaling.allocation.surface import Surface, best_split, least_cost
+from scaling.allocation.ties import tie_reasons
+from scaling.allocation.walls import no_split, refuse_fractions
 from scaling.errors import VerdictError
 from scaling.formatting import format_count, format_number, format_percent
 from scaling.inputs import check_level
@@ -51,6 +53,8 @@ def overhead(
     Decision
         ``loss`` of the choice, ``optimal_flop`` for that loss, ``deadweight_flop`` and its ``deadweight_share`` of the
         choice's own compute, ``optimal_n_params``, ``optimal_n_tokens``, and ``loss_at_optimum`` of the same compute.
+        Both losses have the interval of the forecast of the curve; the differences between the choice and the optimum
+        have percentiles of the replicates, without the errors of form and back-test.
 
     Raises
     ------
@@ -63,11 +67,14 @@ def overhead(
     spent = cost.flop(n, d)
     reached = surface.loss(np.log(n), np.log(d))
     log_n, log_d, log_cost = least_cost(surface, cost, reached)
-    _, _, best_loss = best_split(surface, cost, spent)
-    if np.any(np.isnan(log_cost[0]) | np.isnan(best_loss[0])):
+    best_n, best_d, best_loss = best_split(surface, cost, spent)
+    for i in np.flatnonzero(np.isnan(best_loss[0])):
+        raise no_split(fit, surface, cost, float(spent[i]), level, " to compare with")
+    refuse_fractions(spent, np.exp(best_n[0]), np.exp(best_d[0]))
+    for i in np.flatnonzero(np.isnan(log_cost[0])):
         raise VerdictError(
-            f"the law '{fit.law.name}' has no compute-optimal split to compare with: "
-            "its loss falls all the way to one side",
+            f"the law '{fit.law.name}' has no cheapest model to compare with for a loss of "
+            f"{format_number(float(reached[0, i]))}: the cost falls all the way to one side",
             hint="Fit a law with separate terms, such as chinchilla.",
         )
     # The optimum is not above the choice, but for rounding.
@@ -82,7 +89,11 @@ def overhead(
         "loss_at_optimum": np.minimum(best_loss, reached),
     }
     given = {"n_params": n, "n_tokens": d, "compute_flop": spent}
-    answer = decide("overhead of a choice", fit, cost, level, given, found, (n, d), np.isinf(log_cost))
+    losses = {"loss": (n, d), "loss_at_optimum": (np.exp(best_n[0]), np.exp(best_d[0]))}
+    answer = decide(
+        "overhead of a choice", fit, cost, level, given, found, (n, d), np.isinf(log_cost), losses=losses,
+        reasons=tie_reasons(fit),
+    )  # fmt: skip
     # No choice wastes less than nothing, so that near the optimum every replicate lies above the estimate.
     shown = {
         name: Estimate(e.point, np.minimum(e.low, e.point), e.high) if name.startswith("deadweight") else e
@@ -162,7 +173,7 @@ def catch_up(
             notes.append(f"In {format_percent(share)} of the replicates {smaller} never catches up.")
     given = {"n_params": n, "n_tokens": d, "size_factor": factor}
     at = (n * factor, tokens[0])
-    return decide("catching up", fit, cost, level, given, found, at, never, tuple(notes))
+    return decide("catching up", fit, cost, level, given, found, at, never, tuple(notes), losses={"loss": (n, d)})
 
 
 def _begin(

@@ -13,10 +13,13 @@ from scaling.allocation.cost import CostModel
 from scaling.bands import replicate_interval
 from scaling.errors import UsageError
 from scaling.formatting import format_factor
+from scaling.prediction import Prediction
 from scaling.results import Fit
-from scaling.verdicts import EXTRAPOLATING, NOT_IDENTIFIED
+from scaling.verdicts import EXTRAPOLATING, NOT_IDENTIFIED, OK, WEAK
+from scaling.width import axis_factor
 
 Array = NDArray[np.float64]
+Ends = tuple[Array, Array]
 ABOVE, BELOW, BESIDE, WITHIN = "above", "below", "beside", "within"
 _INSIDE = 1.05  # a factor that nobody would call an extrapolation
 
@@ -30,7 +33,7 @@ class Estimate:
     point : ndarray (m,)
         At the estimates of the fit; infinite where the answer is "never".
     low, high : ndarray (m,)
-        Percentiles over the replicates; NaN without any.
+        Percentiles over the replicates; NaN without any. Of a loss, as `Decision.loss_method` says.
     """
 
     point: Array
@@ -39,7 +42,10 @@ class Estimate:
 
     @classmethod
     def of(cls, values: Array, level: float) -> Estimate:
-        """Make one of values at the estimates (first row) and at the replicates (the others)."""
+        """Make one of values at the estimates (first row) and at the replicates (the others).
+
+        `level` is that at which percentiles are taken: `scaling.Fit.percentile_level`.
+        """
         return cls(values[0], *replicate_interval(values[1:], level))
 
 
@@ -60,7 +66,7 @@ class Decision:
     level : float
         Nominal coverage of the intervals.
     method : str
-        How they were made.
+        How they were made, but for that of the loss, and what they leave out.
     extrapolation_factor : ndarray (m,)
         How far beyond the data the answer lies; 1 is inside, NaN where there is no finite answer.
     beyond : tuple of str
@@ -68,9 +74,15 @@ class Decision:
     never_share : ndarray (m,)
         Share of the replicates that say "never"; NaN without replicates.
     verdict : str
-        That of the fit, or ``extrapolating x37``.
+        That of the fit, at least ``weak`` where there are `reasons`; or ``extrapolating x37``.
     notes : tuple of str
         Sentences for the reader.
+    loss_method : str
+        How the interval of the loss was made; empty where no loss was asked for.
+    backtest : tuple of str (m,)
+        What the back-test says about forecasts as far out as each answer, or why it says nothing.
+    reasons : tuple of str
+        Why the answer is weak, whatever the fit is.
     """
 
     question: str
@@ -85,6 +97,9 @@ class Decision:
     never_share: Array
     verdict: str
     notes: tuple[str, ...] = ()
+    loss_method: str = ""
+    backtest: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         return self.found[name]
@@ -100,6 +115,8 @@ class Decision:
             row["extrapolation_factor"] = float(self.extrapolation_factor[i])
             row["beyond"] = self.beyond[i]
             row["replicates_never"] = float(self.never_share[i])
+            row |= {"loss_method": self.loss_method} if self.loss_method else {}
+            row |= {"backtest": self.backtest[i], "reasons": list(self.reasons)}
             out.append(row)
         return out
 
@@ -114,6 +131,9 @@ def decide(
     at: tuple[Array, Array],
     never: NDArray[np.bool_],
     notes: tuple[str, ...] = (),
+    *,
+    losses: Mapping[str, tuple[Array, Array]] | None = None,
+    reasons: tuple[str, ...] = (),
 ) -> Decision:
     """Bring what was worked out at the estimates and the replicates into a `Decision`.
 
@@ -137,30 +157,69 @@ def decide(
         Where there is no finite answer.
     notes : tuple of str
         Sentences for the reader.
+    losses : mapping of str to tuple of ndarray (m,), optional
+        N and D of those found that are losses of models: their intervals are those of the forecast there.
+    reasons : tuple of str
+        Why the answer is weak.
 
     Returns
     -------
     Decision
     """
-    factor, beyond, verdict = reach(fit, *at)
+    factor, beyond, verdict = reach(fit, *at, reasons)
+    at_level = fit.percentile_level(level)
+    estimates = {name: Estimate.of(values, at_level) for name, values in found.items()}
+    method, loss_method = interval_method(fit), interval_method(fit) if losses else ""
+    if fit.backtest is not None or fit.rivals:
+        method += "; without the errors of form and back-test"
+        for name, model in (losses or {}).items():
+            ends, loss_method = curve_interval(fit, *model, level)
+            estimates[name] = Estimate(estimates[name].point, *ends)
+    sizes = [
+        np.where(np.isfinite(at[0] * at[1]), x, y) for x, y in zip(at, (losses or {}).get("loss", at), strict=True)
+    ]
     return Decision(
         question=question,
         given=dict(given),
-        found={name: Estimate.of(values, level) for name, values in found.items()},
+        found=estimates,
         cost=cost.label,
         counts=cost.counts,
         level=level,
-        method=interval_method(fit),
+        method=method,
         extrapolation_factor=factor,
         beyond=beyond,
         never_share=np.mean(never[1:], axis=0) if len(fit.replicates) else np.full(len(factor), np.nan),
         verdict=verdict,
         notes=notes,
+        loss_method=loss_method,
+        backtest=quoted_backtest(fit, *sizes),
+        reasons=reasons,
     )
 
 
-def reach(fit: Fit, n_params: Array, n_tokens: Array) -> tuple[Array, tuple[str, ...], str]:
-    """Tell how far models lie beyond the data, on which side, and the verdict that follows."""
+def curve_interval(fit: Fit, n_params: Array, n_tokens: Array, level: float) -> tuple[Ends, str]:
+    """Return the interval of the law's curve at models (m,), as `Fit.predict` forecasts it, and how it was made."""
+    forecast = fit.predict({"N": n_params, "D": n_tokens}, level=level, kind="curve", force=True)
+    return (forecast.low, forecast.high), forecast.method
+
+
+def quoted_backtest(fit: Fit, n_params: Array, n_tokens: Array) -> tuple[str, ...]:
+    """Say of each model (m,) what the back-test says about forecasts as far out, or why it says nothing."""
+    if fit.backtest is None:
+        return (Prediction.backtest,) * len(n_params)
+    finite = np.isfinite(n_params) & np.isfinite(n_tokens)
+    sizes = {"N": np.where(finite, n_params, 1.0), "D": np.where(finite, n_tokens, 1.0)}
+    factor = np.where(finite, np.maximum(axis_factor(fit, fit.backtest, sizes), 1.0), np.nan)
+    return tuple(
+        "No back-test is possible: the answer is no model of finite size." if np.isnan(x) else fit.backtest.sentence(x)
+        for x in factor.tolist()
+    )
+
+
+def reach(
+    fit: Fit, n_params: Array, n_tokens: Array, reasons: tuple[str, ...] = ()
+) -> tuple[Array, tuple[str, ...], str]:
+    """Tell how far models lie beyond the data, on which side, and the verdict that follows; weak with `reasons`."""
     finite = np.isfinite(n_params) & np.isfinite(n_tokens)
     n, d = np.where(finite, n_params, 1.0), np.where(finite, n_tokens, 1.0)
     factor = np.where(finite, fit.extrapolation_factor({"N": n, "D": d}), np.nan)
@@ -171,7 +230,7 @@ def reach(fit: Fit, n_params: Array, n_tokens: Array) -> tuple[Array, tuple[str,
         beyond = tuple(np.where(finite & ~(factor >= _INSIDE), WITHIN, np.where(finite, outside, ABOVE)).tolist())
         worst = float(np.nanmax(factor)) if np.any(finite) else float("nan")
     if fit.verdict == NOT_IDENTIFIED or not worst >= _INSIDE:
-        return factor, beyond, fit.verdict
+        return factor, beyond, WEAK if reasons and fit.verdict == OK else fit.verdict
     downward = " downward" if beyond[int(np.nanargmax(factor))] == BELOW else ""
     return factor, beyond, f"{EXTRAPOLATING} {format_factor(worst)}{downward}"
 

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.allocation.cost import SIX_N_D, CostModel
 from scaling.allocation.decision import Decision, decide, positive, together
 from scaling.allocation.surface import Surface, least_cost
-from scaling.bands import replicate_interval
+from scaling.allocation.ties import tie_reasons
+from scaling.allocation.walls import wall_text
 from scaling.errors import UsageError, VerdictError
-from scaling.formatting import format_count, format_interval, format_number, format_percent
+from scaling.formatting import format_count, format_number, format_percent
 from scaling.inputs import check_level
 from scaling.results import Fit
 
@@ -60,7 +61,7 @@ def compute_for_loss(
     for wanted in target[target <= floor[0, 0]]:
         raise VerdictError(
             f"no compute reaches a loss of {format_number(wanted)}: the law '{fit.law.name}' has its floor at "
-            f"{_wall_text(fit, floor[:, 0], level, ('N', 'D'))}. {_shared(floor[:, 0] >= wanted, fit)}",
+            f"{wall_text(fit, floor[:, 0], level, ('N', 'D'))}. {_shared(floor[:, 0] >= wanted, fit)}",
             hint="Ask for a loss above the floor.",
         )
     log_n, log_d, log_cost = least_cost(surface, cost, target)
@@ -89,6 +90,7 @@ def compute_for_loss(
         (n[0], d[0]),
         never,
         _never_notes(never, target, fit, "no compute reaches a loss of {}"),
+        reasons=tie_reasons(fit),
     )
 
 
@@ -185,7 +187,7 @@ def _given(
         title = f"given {word} and a budget"
         given = {known: sizes, "compute_flop": budgets, sought: other, "tokens_per_param": d / n}
         never = np.zeros(outcome.shape, bool)
-        return decide(title, fit, cost, level, given, {"loss": outcome}, (n, d), never)
+        return decide(title, fit, cost, level, given, {"loss": outcome}, (n, d), never, losses={"loss": (n, d)})
     if loss is None:
         raise UsageError(f"a given number of {word} needs a budget or a target loss", hint)
     sizes, target = together(sizes, positive(loss, "a target loss"), f"{word} and losses")
@@ -199,7 +201,7 @@ def _given(
         subject = "a model of" if fixed == "N" else "training on"
         raise VerdictError(
             f"no amount of {more} gets {subject} {format_count(sizes[i])} {word} to a loss of "
-            f"{format_number(target[i])}: its wall is {_wall_text(fit, wall[:, i], level, fixed, sizes[i])}. "
+            f"{format_number(target[i])}: its wall is {wall_text(fit, wall[:, i], level, fixed, sizes[i])}. "
             + _shared(wall[:, i] >= target[i], fit),
             hint=f"Ask for a loss above the wall, or give more {word}.",
         )
@@ -241,38 +243,6 @@ def _difference(log_d: Array, log_n: Array) -> Array:
     """Subtract logarithms of which both may be infinite: then the ratio is unknown."""
     with np.errstate(invalid="ignore"):
         return np.asarray(log_d - log_n)
-
-
-def _wall_text(fit: Fit, wall: Array, level: float, fixed: tuple[str, ...] | str, size: float = 1.0) -> str:
-    """Write a wall with its interval, and with its formula where the law is a sum."""
-    text = format_number(wall[0])
-    if isinstance(fixed, str):
-        name = _static_terms(fit, {"N", "D"} - {fixed}, {fixed: size}, wall[0])
-    else:
-        name = _static_terms(fit, set(fixed), {}, wall[0])
-    text = f"{name} = {text}" if name else text
-    if len(wall) > 1:
-        low, high = replicate_interval(wall[1:, None], level)
-        text += f" ({100 * level:g} % interval {format_interval(float(low[0]), float(high[0]))})"
-    return text
-
-
-def _static_terms(fit: Fit, growing: set[str], at: dict[str, float], value: float) -> str:
-    """Return the terms of a law that do not hold some inputs, if they are what is left when those grow without end."""
-    import sympy
-
-    from scaling.laws.formula import parse_formula, symbol
-
-    left = [
-        t for t in sympy.Add.make_args(parse_formula(fit.law.formula)) if not growing & {str(s) for s in t.free_symbols}
-    ]
-    numbers = {symbol(name): number for name, number in (fit.estimates | at).items()}
-    try:
-        if not abs(float(sympy.Add(*left).xreplace(numbers)) - value) <= 1e-9 * abs(value):
-            return ""
-    except TypeError:  # a term without a value
-        return ""
-    return " + ".join(sorted((str(t) for t in left), key=len))
 
 
 def _shared(walled: NDArray[np.bool_], fit: Fit) -> str:

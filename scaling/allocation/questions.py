@@ -50,6 +50,11 @@ class Question:
     ends: tuple[float, float] | None = None
     points: int = 25
 
+    @property
+    def splits(self) -> bool:
+        """Whether the best split of budgets is asked for, and nothing else."""
+        return bool(self.flops or self.ends) and not (self.params or self.tokens or self.size_factors)
+
     def __post_init__(self) -> None:
         plans = self.plan_params or self.plan_tokens
         options = {"--flops": self.flops, "--loss": self.losses, "--curve": self.ends, "--plan-params": plans}
@@ -83,7 +88,12 @@ class Question:
 
 
 def ask(
-    fit: Fit, question: Question, level: float = 0.95, force: bool = False, cost: CostModel = SIX_N_D
+    fit: Fit,
+    question: Question,
+    level: float = 0.95,
+    force: bool = False,
+    cost: CostModel = SIX_N_D,
+    untied: Fit | None = None,
 ) -> Allocation | Decision:
     """Answer a question about the allocation of compute.
 
@@ -93,8 +103,8 @@ def ask(
         Of a law with the inputs N and D.
     question : Question
         What is wanted.
-    level, force, cost
-        As of `scaling.allocation.allocate.allocate`.
+    level, force, cost, untied
+        As of `scaling.allocation.allocate.allocate`; `untied` is for splits alone.
 
     Returns
     -------
@@ -119,8 +129,8 @@ def ask(
     if q.losses:
         return compute_for_loss(fit, q.losses, level, force, cost)
     if q.ends is not None:
-        return curve(fit, *q.ends, q.points, level, force, cost)
-    return allocate(fit, q.flops, level, force, cost)
+        return curve(fit, *q.ends, q.points, level, force, cost, untied)
+    return allocate(fit, q.flops, level, force, cost, untied)
 
 
 def _catch_up(fit: Fit, question: Question, level: float, force: bool, cost: CostModel) -> Decision:

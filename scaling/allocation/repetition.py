@@ -116,7 +116,7 @@ class RepetitionLaw:
             return nothing, nothing
         from scaling.fitting.intervals import percentile_interval
 
-        return percentile_interval(values[1:], level)
+        return percentile_interval(values[1:], level if self.fit is None else self.fit.percentile_level(level))
 
 
 def effective_count(count: ArrayLike, unique: ArrayLike, decay: ArrayLike) -> Array:

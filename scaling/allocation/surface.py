@@ -5,6 +5,7 @@ Row 0 of every answer belongs to the estimates, the others to the replicates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ _COARSE = 161
 _WIDE = np.linspace(0.0, np.log(1e40), 201)  # ln N, in the search for the cheapest model of a loss
 _LEVEL = 1e-9  # of the value: what it must rise by, far from the optimum
 _ENDLESS = 5000.0  # the logarithm of as good as infinitely many parameters or tokens
-_STEP = 4e-3  # of second differences: rounding and curvature both disturb them by less than 1e-6
+_STEP = 1e-2  # of differences, of which two steps are extrapolated to none: they are off by 1e-9 or so
 
 
 @dataclass(frozen=True)
@@ -171,22 +172,37 @@ def least_cost(surface: Surface, cost: CostModel, target: Array) -> tuple[Array,
 def growth(surface: Surface, cost: CostModel, budgets: Array, log_n: Array) -> tuple[Array, Array]:
     """Return how the optimum grows with the budget, a = d ln N*/d ln C and b = d ln D*/d ln C, each (B, m).
 
-    The optimum has dL/dx = 0 along its line, x = ln N; so a = -L_xc/L_xx with c = ln C, both from differences.
+    The optimum has dL/dx = 0 along its line, x = ln N; so a = -L_xc/L_xx with c = ln C, both from differences. Golden
+    section leaves its place open by 1e-7 or so, so a Newton step first makes it sharp.
     """
-    h, c = _STEP, np.log(budgets)
+    c = np.log(budgets)
 
-    def tokens(dx: Array | float, dc: float) -> Array:
-        return _log_tokens(cost, log_n + dx, np.exp(c + dc))
+    def tokens(x: Array, dc: float) -> Array:
+        return _log_tokens(cost, x, np.exp(c + dc))
 
-    def loss(dx: float, dc: float) -> Array:
-        return surface.loss(log_n + dx, tokens(dx, dc))
+    def loss(x: Array, dc: float) -> Array:
+        return surface.loss(x, tokens(x, dc))
+
+    def bend(x: Array, h: float) -> Array:
+        return np.asarray((loss(x + h, 0) - 2 * loss(x, 0) + loss(x - h, 0)) / h**2)
+
+    def tilt(x: Array, h: float) -> Array:
+        return np.asarray((loss(x + h, 0) - loss(x - h, 0)) / (2 * h))
+
+    def twist(x: Array, h: float) -> Array:
+        return np.asarray((loss(x + h, h) - loss(x + h, -h) - loss(x - h, h) + loss(x - h, -h)) / (4 * h**2))
 
     with np.errstate(all="ignore"):
-        bend = loss(h, 0) - 2 * loss(0, 0) + loss(-h, 0)
-        twist = (loss(h, h) - loss(h, -h) - loss(-h, h) + loss(-h, -h)) / 4
-        a = -twist / bend
-        b = (tokens(a * h, h) - tokens(-a * h, -h)) / (2 * h)
+        step = _extrapolated(lambda h: tilt(log_n, h)) / _extrapolated(lambda h: bend(log_n, h))
+        x = log_n - np.where(np.abs(step) < _STEP, step, 0.0)
+        a = -_extrapolated(lambda h: twist(x, h)) / _extrapolated(lambda h: bend(x, h))
+        b = _extrapolated(lambda h: (tokens(x + a * h, h) - tokens(x - a * h, -h)) / (2 * h))
     return a, b
+
+
+def _extrapolated(difference: Callable[[float], Array]) -> Array:
+    """Take a central difference at two steps and extrapolate to none (Richardson)."""
+    return np.asarray((4 * difference(_STEP) - difference(2 * _STEP)) / 3)
 
 
 def _log_tokens(cost: CostModel, log_n: Array, budget: Array | float) -> Array:

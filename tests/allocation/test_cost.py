@@ -67,6 +67,13 @@ def test_the_other_count_of_parameters():
     assert back.flop(total, 1e10) == pytest.approx(6e19, rel=1e-12)
     assert back.other_count(total)[1] == pytest.approx(1e9, rel=1e-12)
     assert TransformerCost().other_count(1e9) is None
+    own = FormulaCost("7*N*D", "total")
+    assert own.counts == "total parameters"
+    assert own.other_count(total)[0] == "non-embedding"
+    assert own.other_count(total)[1] == pytest.approx(1e9, rel=1e-12)
+    assert own.flop(2.0, 3.0) == 42  # the formula takes N as it is
+    assert FormulaCost("7*N*D").other_count(1e9) is None
+    assert FormulaCost("7*N*D").counts == "as the fitted rows count them"
     # With attention and a total count the shape is that of the parameters without embeddings.
     shaped = TransformerCost(seq_len=100, params_are="total").flop(total, 1.0) - 6 * total
     assert shaped == pytest.approx(TransformerCost(seq_len=100).flop(1e9, 1.0) - 6e9, rel=1e-7)
@@ -174,6 +181,8 @@ def test_a_cost_that_cannot_be_read_points_at_the_character():
         ({"served_tokens": np.inf}, "served tokens must be a number from 0 on"),
         ({"formula": "6*N*D", "served_tokens": 1e9}, "says everything itself"),
         ({"formula": "6*N*D", "attention": True}, "says everything itself"),
+        ({"formula": "6*N*D", "params_are": "total", "flop_of": "total"}, "says everything itself"),
+        ({"formula": "6*N*D", "params_are": "all"}, "no count of parameters 'all'"),
     ],
 )
 def test_options_that_do_not_go_together(options, said):
@@ -184,4 +193,5 @@ def test_options_that_do_not_go_together(options, said):
 def test_options_make_the_model():
     assert find_cost() == SIX_N_D
     assert find_cost("6*N*D") == FormulaCost("6*N*D")
+    assert find_cost("6*N*D", params_are="total") == FormulaCost("6*N*D", "total")
     assert find_cost(attention=True, seq_len=4096.0).aspect == 128
