@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from scaling.errors import InputDataError
 from scaling.formatting import (
+    UNKNOWN,
     format_count,
     format_estimate,
     format_factor,
@@ -60,8 +62,11 @@ class Way:
     rmse, rmse_se : float
         Root mean square error of the forecast at the target over the simulated truths, and its standard error.
     width, width_se : float
-        Mean width of the interval of the law's curve at the target, from the covariance of each refit, and its
-        standard error.
+        Mean width of the interval of the law's curve at the target, from the covariance of each refit and so of the
+        parameters only, and its standard error.
+    held, held_se : float
+        Share of the rehearsals whose interval held the truth (of their cells, where the target has several), and its
+        binomial standard error, with one that held and one that did not put in.
     failed : int
         Refits without a forecast.
     """
@@ -73,6 +78,8 @@ class Way:
     rmse_se: float
     width: float
     width_se: float
+    held: float
+    held_se: float
     failed: int
 
 
@@ -234,7 +241,14 @@ class Plan:
             f"rehearsed on {self.simulations} simulated truths, seed {self.seed}, which leave the law beyond the data "
             f"by {format_percent(self.form_share)} of its change:",
             *_columns(
-                ("spent on", "runs", "FLOP", "error of the forecast", f"width of the {100 * self.level:g} % interval"),
+                (
+                    "spent on",
+                    "runs",
+                    "FLOP",
+                    "error of the forecast",
+                    f"width of the {100 * self.level:g} % interval of the parameters only",
+                    "held the truth",
+                ),
                 [
                     (
                         way.name,
@@ -242,6 +256,9 @@ class Plan:
                         format_number(way.spent_flop, 3),
                         format_estimate(way.rmse, way.rmse_se),
                         format_number(way.width, 3),
+                        UNKNOWN
+                        if math.isnan(way.held)
+                        else f"{format_percent(way.held)} ± {format_percent(way.held_se, 1)}",
                     )
                     for way in self.ways
                 ],

@@ -154,7 +154,7 @@ def plan_runs(
     )  # fmt: skip
     factor = float(np.max(fit.extrapolation_factor(at)))
     loss = values.mean(axis=1)
-    low, high = percentile_interval(loss[1:], level)
+    low, high = percentile_interval(loss[1:], fit.percentile_level(level))
     return Plan(
         runs=_group(cells, chosen, shares(chosen, knowledge), budget),
         ways=tuple(_way(way) for way in ways.values()),
@@ -175,7 +175,7 @@ def plan_runs(
         verdict=fit.verdict,
         form_share=form.share,
         findings=tuple(_compare_ways(ways, other) for other in ("random", "isoFLOP ladder")),
-        notes=tuple(_notes(fit, ways, factor, float(1 - known.mean()), of_form)),
+        notes=(*_notes(fit, ways, factor, float(1 - known.mean()), of_form), *_short_intervals(ways, level)),
     )
 
 
@@ -316,7 +316,10 @@ def _group(cells: Candidates, chosen: list[int], teaches: list[float], budget: f
 
 
 def _way(way: Rehearsed) -> Way:
-    return Way(way.name, way.n_runs, way.spent_flop, way.rmse, way.rmse_se, way.mean_width, way.width_se, way.failed)
+    return Way(
+        way.name, way.n_runs, way.spent_flop, way.rmse, way.rmse_se, way.mean_width, way.width_se,
+        way.held, way.held_se, way.failed,
+    )  # fmt: skip
 
 
 def _compare_ways(ways: Mapping[str, Rehearsed], other: str) -> str:
@@ -332,6 +335,18 @@ def _compare_ways(ways: Mapping[str, Rehearsed], other: str) -> str:
     if gain < -_SURE * error:
         return f"The plan is worse than {name} ({plan} against {rival}): take that instead."
     return f"The plan is no better than {name}, as far as these simulations can tell ({plan} against {rival})."
+
+
+def _short_intervals(ways: Mapping[str, Rehearsed], level: float) -> list[str]:
+    """Say which intervals held the truth less often than they promise, beyond what chance would do."""
+    short = [way for way in ways.values() if way.held < level - _SURE * way.held_se]
+    if not short:
+        return []
+    shares = ", ".join(f"{way.name} {format_percent(way.held)}" for way in short)
+    return [
+        f"The {100 * level:g} % intervals of the rehearsals held the truth less often than that ({shares}): they are "
+        "of the parameters only and know no error of form. Judge the forecasts by their error, not by that width."
+    ]
 
 
 def _notes(fit: Fit, ways: Mapping[str, Rehearsed], factor: float, lost: float, of_form: float) -> list[str]:

@@ -62,13 +62,14 @@ class Target:
         log_n, log_d, _ = _optimum(fit, fit.theta[None], self.compute_flop)
         return {"N": np.exp(log_n[0]), "D": np.exp(log_d[0])}
 
-    def width(self, fit: Fit, level: float) -> float:
-        """Return the mean width of the intervals of a fit's curve at the cells; NaN where the fit has none."""
+    def interval(self, fit: Fit, level: float) -> tuple[Array, Array]:
+        """Return the intervals of a fit's curve at the cells, low and high (q,): NaN where the fit has none."""
         cells = self.cells(fit)
         if not np.all(np.isfinite(cells["N"])):
-            return float("nan")
+            nothing = np.full(len(cells["N"]), np.nan)
+            return nothing, nothing
         prediction = fit.predict(cells, level=level, kind="curve", force=True)
-        return float(np.mean(np.asarray(prediction.high) - np.asarray(prediction.low)))
+        return np.asarray(prediction.low), np.asarray(prediction.high)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ class Rehearsed:
     error : ndarray (s,)
         Of the forecast, against the truth: the root mean square over the cells of a target. NaN where a refit failed.
     width : ndarray (s,)
-        Width of the interval of the refit; NaN where it has none.
+        Width of the interval of the refit, which is of the parameters only; NaN where it has none.
+    inside : ndarray (s,)
+        Whether that interval held the truth, as a share of the cells of a target; NaN where there is none.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Rehearsed:
     spent_flop: float
     error: Array
     width: Array
+    inside: Array
 
     @property
     def rmse(self) -> float:
@@ -148,6 +152,18 @@ class Rehearsed:
     def width_se(self) -> float:
         """Its standard error over the simulations."""
         return _standard_error(self.width)
+
+    @property
+    def held(self) -> float:
+        """Share of the rehearsals whose interval held the truth; NaN where no refit has one."""
+        return float(np.nanmean(self.inside)) if np.any(np.isfinite(self.inside)) else float("nan")
+
+    @property
+    def held_se(self) -> float:
+        """Its binomial standard error, with one that held and one that did not put in, so that it is never 0."""
+        known = self.inside[np.isfinite(self.inside)]
+        share = (float(known.sum()) + 1) / (len(known) + 2)
+        return float(np.sqrt(share * (1 - share) / len(known))) if len(known) else float("nan")
 
     @property
     def failed(self) -> int:
@@ -236,16 +252,18 @@ def rehearse(
     children = [child.spawn(len(designs)) for child in root.spawn(simulations)]
     nothing = rows.refit(fit, [fit.estimates], {}, np.empty(0))
     inflate = np.sqrt(len(fit.residuals) / (len(fit.residuals) - len(fit.theta)))
+    ends = target.interval(nothing, level)
     today = Rehearsed(
         "nothing",
         0.0,
         0.0,
         _miss(target.forecast(fit, fit.theta[None]), truth),
-        np.full(simulations, target.width(nothing, level)),
+        np.full(simulations, np.mean(ends[1] - ends[0])),
+        np.array([_held(ends, one) for one in truth]),
     )
     out = {"nothing": today}
     for k, (name, design) in enumerate(designs.items()):
-        error, width = np.full(simulations, np.nan), np.full(simulations, np.nan)
+        error, width, inside = (np.full(simulations, np.nan) for _ in range(3))
         counts, spent = np.zeros(simulations), np.zeros(simulations)
         for s in range(simulations):
             random = np.random.default_rng(children[s][k])
@@ -257,12 +275,13 @@ def rehearse(
                 new = _outcomes(fit, chosen[s], cells, noise + wrong[s](cells.inputs))
                 again = rows.refit(fit, start, cells.inputs, new)
                 error[s] = _miss(target.forecast(again, again.theta[None])[0], truth[s])
-                width[s] = target.width(again, level)
+                ends = target.interval(again, level)
+                width[s], inside[s] = np.mean(ends[1] - ends[0]), _held(ends, truth[s])
             except ScalingError:  # counted: an outcome that the law cannot take is a failure of the design
                 pass
             if progress:
                 progress(k * simulations + s + 1, len(designs) * simulations)
-        out[name] = Rehearsed(name, float(counts.mean()), float(spent.mean()), error, width)
+        out[name] = Rehearsed(name, float(counts.mean()), float(spent.mean()), error, width, inside)
     return out
 
 
@@ -284,6 +303,12 @@ def _no_error(cells: Mapping[str, Array]) -> Array:
 def _miss(forecast: Array, truth: Array) -> Array:
     """Root mean square over the cells of a target, (..., q)."""
     return np.asarray(np.sqrt(np.mean((forecast - truth) ** 2, axis=-1)))
+
+
+def _held(ends: tuple[Array, Array], truth: Array) -> float:
+    """Share of the cells (q,) whose interval holds the truth; NaN where one has no interval."""
+    low, high = ends
+    return float(np.mean((low <= truth) & (truth <= high))) if np.all(np.isfinite(low + high)) else float("nan")
 
 
 def _optimum(fit: Fit, theta: Array, compute_flop: float) -> tuple[Array, Array, Array]:

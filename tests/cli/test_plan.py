@@ -35,6 +35,7 @@ def test_people_read_a_report(store: Path, ok: Any) -> None:
     several = ok("plan", "web", *ASKED, *("--params", "8B", "--tokens", "1T") * 2).row
     assert several["target"] == {"N": [8e9, 8e9], "D": [1e12, 1e12]}
     assert "spent on" in text
+    assert "width of the 90 % interval of the parameters only  held the truth" in text
     assert "random choice" in text
 
 

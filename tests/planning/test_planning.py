@@ -309,6 +309,9 @@ class TestPlan:
         values = fit.evaluate({"N": 1e9, "D": 5e10}, fit.replicates)[:, 0]
         expected = float(np.sqrt(np.mean((values - fit.evaluate({"N": 1e9, "D": 5e10})[0, 0]) ** 2)))
         assert found["nothing"].rmse == pytest.approx(expected, rel=1e-9)
+        low, high = target.interval(Rows(RUNS, LOSS).refit(fit, [fit.estimates], {}, np.empty(0)), 0.9)
+        assert found["nothing"].held == np.mean((low[0] <= values) & (values <= high[0]))
+        assert 0.8 < found["nothing"].held < 0.95
 
     def test_the_seed_alone_decides(self, fit: scaling.Fit) -> None:
         plans = [scaling.plan_runs(fit, RUNS, LOSS, BUDGET, **QUICK, seed=seed) for seed in (1, 1, 2)]
@@ -361,7 +364,7 @@ class TestWords:
     def ways(self, plan: float, random: float) -> dict[str, Rehearsed]:
         noise = np.random.default_rng(0).standard_normal(50)
         return {
-            name: Rehearsed(name, 1, 1.0, size * noise, np.ones(50))
+            name: Rehearsed(name, 1, 1.0, size * noise, np.ones(50), np.ones(50))
             for name, size in (("plan", plan), ("random", random))
         }
 
@@ -375,11 +378,34 @@ class TestWords:
         assert "is worse than random choice" in _compare_ways(self.ways(2.0, 1.0), "random")
 
     def test_error_and_its_error(self) -> None:
-        way = Rehearsed("plan", 1, 1.0, np.array([3.0, -4.0, np.nan]), np.array([1.0, 3.0, np.nan]))
+        way = Rehearsed(
+            "plan", 1, 1.0, np.array([3.0, -4.0, np.nan]), np.array([1.0, 3.0, np.nan]), np.array([1.0, 0.0, np.nan])
+        )
         assert way.rmse == pytest.approx(np.sqrt(12.5))
         # The squares are 9 and 16: their mean is known to 3.5, and the root of it to 3.5 / (2 * root).
         assert way.rmse_se == pytest.approx(3.5 / (2 * np.sqrt(12.5)))
         assert (way.mean_width, way.failed) == (2, 1)
+        assert way.held == 0.5
+        assert way.held_se == pytest.approx(np.sqrt(0.25 / 2))
+        sure = replace(way, inside=np.ones(98))
+        assert (sure.held, sure.held_se) == (1, pytest.approx(np.sqrt(0.99 * 0.01 / 98)))
+        assert np.isnan(replace(way, inside=np.full(3, np.nan)).held)
+
+    def test_intervals_that_hold_the_truth_too_seldom_are_said_to(self, plan: Plan) -> None:
+        from scaling.planning.plan_runs import _short_intervals
+
+        def way(name: str, held: int) -> Rehearsed:
+            return Rehearsed(name, 1, 1.0, np.ones(50), np.ones(50), (np.arange(50) < held).astype(float))
+
+        assert _short_intervals({"plan": way("plan", 45), "random": way("random", 41)}, 0.9) == []
+        [said] = _short_intervals({"plan": way("plan", 45), "random": way("random", 20)}, 0.9)
+        assert "held the truth less often than that (random 40 %)" in said
+        # Far beyond the data the form is what is not known, and the intervals know nothing of it.
+        assert plan.way("plan").held < 0.7
+        assert any("held the truth less often than that" in note for note in plan.notes)
+        assert "interval of the parameters only" in repr(plan)
+        assert "held the truth" in repr(plan)
+        assert {"held", "held_se"} <= set(plan.to_dict()["ways"][0])
 
     def test_a_target_inside_the_data(self, fit: scaling.Fit) -> None:
         found = scaling.plan_runs(fit, RUNS, LOSS, 1e19, target={"N": 1e8, "D": 5e9}, simulations=4)
