@@ -36,10 +36,26 @@ def chain_rows(
             "fit_verdict": first.verdict,
             "then_verdict": second.verdict,
             "method": p.method,
+            "backtest": p.backtest,
+            "then_backtest": p.then_backtest,
             "unit": second.law.unit or "unknown",
         }
         for inputs, p in zip(targets, found, strict=True)
     ]
+
+
+def chain_notes(first: str, second: str, found: Sequence[ChainedPrediction]) -> list[str]:
+    """Return what the back-tests of both fits say, each sentence once.
+
+    Parameters
+    ----------
+    first, second : str
+        The names of the fits of the loss and of the error.
+    found : sequence of ChainedPrediction
+        One or more.
+    """
+    said = [f"{name}: {text}" for p in found for name, text in ((first, p.backtest), (second, p.then_backtest))]
+    return list(dict.fromkeys(said))
 
 
 def chain_shown(

@@ -1,10 +1,12 @@
 """The chain from N and D by way of the loss to the error on tasks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import scaling
-from scaling.downstream import chain
+from scaling.downstream import chain, check_loss_input
 from scaling.errors import InputDataError, UsageError, VerdictError
 from tests.truths import crossed
 
@@ -53,8 +55,8 @@ def test_replicates_go_in_pairs(fits):
         for a, b in zip(first.replicates, second.replicates, strict=True)
     ]
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(errors, [0.1, 0.9])), rel=1e-12)
-    losses = first.evaluate(TARGET, first.replicates)[:, 0]
-    assert (found.loss_low, found.loss_high) == pytest.approx(tuple(np.quantile(losses, [0.1, 0.9])), rel=1e-12)
+    forecast = first.predict(TARGET, level=0.8, kind="curve")
+    assert (found.loss_low, found.loss_high) == (forecast.low, forecast.high)
     assert "200 pairs" in found.method
 
 
@@ -118,3 +120,81 @@ def test_a_link_that_is_not_identified_is_refused(fits):
     with pytest.raises(VerdictError, match="'gadre' is not identified"):
         chain(few, fits[1], TARGET)
     assert chain(few, fits[1], TARGET, force=True).verdict == "not identified"
+
+
+@pytest.fixture(scope="module")
+def doubted(fits):
+    """Both fits with a back-test of their own."""
+    rng = np.random.default_rng(0)
+    x = crossed(N=np.geomspace(1e7, 2e9, 6), D=np.geomspace(1e9, 1e11, 6))
+    loss = loss_of(x["N"], x["D"]) * np.exp(0.003 * rng.standard_normal(36))
+    error = error_of(loss) + 0.004 * rng.standard_normal(36)
+    first, second = fits
+    return (
+        dataclasses.replace(first, backtest=scaling.backtest_law(first, x, loss, bootstrap=20)),
+        dataclasses.replace(second, backtest=scaling.backtest_law(second, {"L": loss}, error, bootstrap=20)),
+    )
+
+
+def test_the_loss_in_between_is_that_of_its_own_forecast(doubted):
+    for kind in ("curve", "run"):
+        found, forecast = chain(*doubted, TARGET, level=0.9, kind=kind), doubted[0].predict(TARGET, 0.9, kind)
+        assert (found.loss_low, found.loss_high) == (forecast.low, forecast.high)
+
+
+def test_errors_of_form_and_back_test_go_through_the_second_law(fits, doubted):
+    """The loss alone is doubted: the ends of its interval, through a law that is sure, are those of the error."""
+    plain = chain(*fits, TARGET, level=0.9, kind="curve")
+    first = dataclasses.replace(doubted[0], replicates=np.tile(fits[0].theta, (200, 1)))
+    sure = dataclasses.replace(fits[1], replicates=np.tile(fits[1].theta, (200, 1)))
+    found = chain(first, sure, TARGET, level=0.9, kind="curve")
+    ends = [error_fit_at(fits[1], loss) for loss in (found.loss_low, found.loss_high)]
+    # 200 evenly spread draws put the ends within a hundredth of where endless ones would.
+    assert (found.low, found.high) == pytest.approx(tuple(ends), abs=0.02 * (ends[1] - ends[0]))
+    both = chain(*doubted, TARGET, level=0.9, kind="curve")
+    assert both.high - both.low > 1.2 * (plain.high - plain.low)
+    assert plain.method.endswith("the form of the law of the loss and of that of the error is taken as true")
+    assert "errors of form and back-test of the loss and of the error" in both.method
+    assert "taken as true" not in both.method
+
+
+def error_fit_at(fit, loss):
+    return fit.evaluate({"L": loss})[0, 0]
+
+
+def test_both_back_tests_are_quoted(fits, doubted):
+    found = chain(*doubted, TARGET)
+    assert found.backtest == doubted[0].predict(TARGET).backtest
+    assert found.then_backtest == doubted[1].predict({"L": found.loss}).backtest
+    assert found.backtest.startswith(("Back-test at x6", "No back-test is possible at x6"))
+    bare = chain(*fits, TARGET)
+    assert bare.backtest == bare.then_backtest == fits[0].predict(TARGET).backtest
+    assert bare.backtest.startswith("No back-test came with this fit")
+
+
+def test_of_two_fits_the_one_with_few_clusters_says_how_far_percentiles_go(fits):
+    rng = np.random.default_rng(0)
+    x = crossed(N=np.geomspace(1e7, 2e9, 6), D=np.geomspace(1e9, 1e11, 6))
+    loss = loss_of(x["N"], x["D"]) * np.exp(0.003 * rng.standard_normal(36))
+    groups = [str(i // 3) for i in range(36)]
+    first = scaling.fit("gadre", x, loss, groups=groups, objective="squared", bootstrap=200)
+    at = first.percentile_level(0.9)
+    assert at > 0.92
+    found = chain(first, fits[1], TARGET, level=0.9, kind="curve")
+    errors = [
+        fits[1].evaluate({"L": first.evaluate(TARGET, a[None])[0]}, b[None])[0, 0]
+        for a, b in zip(first.replicates, fits[1].replicates, strict=True)
+    ]
+    low, high = np.quantile(errors, [(1 - at) / 2, (1 + at) / 2])
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
+    plain = np.quantile(errors, [0.05, 0.95])
+    assert high - low > plain[1] - plain[0]
+
+
+def test_the_input_must_be_the_metric_that_the_first_law_forecasts(fits):
+    second = fits[1]
+    check_loss_input(second, {"L": "metric:loss_c4_val"}, "loss_c4_val")
+    check_loss_input(second, {"L": "val_loss"}, "loss_c4_val")
+    with pytest.raises(UsageError, match="over the metric loss_ptb, and the first fit forecasts loss_c4_val") as raised:
+        check_loss_input(second, {"L": "metric:loss_ptb"}, "loss_c4_val")
+    assert raised.value.hint == ("Fit it over that one (--input L=metric:loss_c4_val), or forecast loss_ptb first.")
