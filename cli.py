@@ -65,6 +65,21 @@ Tokens = Annotated[list[str] | None, Option("--tokens", metavar="D", help="Train
 At = Annotated[
     list[str] | None, Option("--at", metavar="NAME=VALUE,...", help="Inputs of any law; repeat for more targets.")
 ]
+Inputs = Annotated[
+    list[str] | None,
+    Option("--input", metavar="NAME=COLUMN", help="Column, SQL expression or metric:NAME of an input."),
+]
+Metric = Annotated[str | None, Option("--metric", help="Metric to fit; that of the ingest by default.")]
+Where = Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")]
+Residual = Annotated[str, Option("--residual", help="log or linear.")]
+Bootstrap = Annotated[
+    int,
+    Option(
+        "--bootstrap", min=0, help="Replicates behind the intervals; 0 for none (in fit: for those of the covariance)."
+    ),
+]
+Seed = Annotated[int, Option("--seed", min=0, help="Of the random numbers; the same seed gives the same answer.")]
+Budgets = Annotated[list[str] | None, Option("--flops", metavar="C", help="Budgets to split, in FLOP.")]
 Replace = Annotated[bool, Option("--replace", help="Let what is there of that name give way.")]
 
 
@@ -361,11 +376,9 @@ def fit(
     param: Annotated[
         list[str] | None, Option("--param", metavar="NAME=LOW:HIGH", help="Bounds of a parameter of a formula.")
     ] = None,
-    inputs: Annotated[
-        list[str] | None, Option("--input", metavar="NAME=COLUMN", help="Column or SQL expression of an input.")
-    ] = None,
-    metric: Annotated[str | None, Option("--metric", help="Metric to fit; that of the ingest by default.")] = None,
-    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")] = None,
+    inputs: Inputs = None,
+    metric: Metric = None,
+    where: Where = None,
     by: Annotated[str | None, Option("--by", metavar="COLUMN", help="One fit for each value of a column.")] = None,
     cluster: Annotated[
         str | None, Option("--cluster", metavar="COLUMN", help="Resample the values of this column whole.")
@@ -378,7 +391,7 @@ def fit(
         ),
     ] = "huber",
     delta: Annotated[float | None, Option("--delta", help="Where huber turns linear; 0.001 by default.")] = None,
-    residual: Annotated[str, Option("--residual", help="log or linear.")] = "log",
+    residual: Residual = "log",
     penalty: Annotated[
         list[str] | None,
         Option(
@@ -390,7 +403,7 @@ def fit(
     start: Annotated[
         list[str] | None, Option("--start", metavar="NAME=VALUE", help="Starting value; give all or none.")
     ] = None,
-    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates; 0 for covariance intervals.")] = 1000,
+    bootstrap: Bootstrap = 1000,
     resample: Annotated[
         str | None,
         Option(
@@ -402,7 +415,7 @@ def fit(
     interval: Annotated[
         str | None, Option("--interval", help="percentile (the default) or bca: how replicates become intervals.")
     ] = None,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the bootstrap; stored with the fit.")] = 0,
+    seed: Seed = 0,
     level: Level = 0.95,
     name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
     family: Annotated[
@@ -523,11 +536,9 @@ def backtest(
     tolerance: Annotated[
         float, Option("--tolerance", help="With --landed: how far a run's inputs may be from those forecast.")
     ] = 0.01,
-    inputs: Annotated[
-        list[str] | None, Option("--input", metavar="NAME=COLUMN", help="Column or SQL expression of an input.")
-    ] = None,
-    metric: Annotated[str | None, Option("--metric", help="Metric to fit; that of the ingest by default.")] = None,
-    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")] = None,
+    inputs: Inputs = None,
+    metric: Metric = None,
+    where: Where = None,
     cluster: Annotated[
         str | None, Option("--cluster", metavar="COLUMN", help="Hold out the values of this column whole.")
     ] = None,
@@ -535,7 +546,7 @@ def backtest(
     trim: Annotated[
         str | None, Option("--trim", metavar="TEXT", help="Of a LAW: none, smallest 25 %, highest 10 %.")
     ] = None,
-    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates behind each interval.")] = 100,
+    bootstrap: Bootstrap = 100,
     seed: Annotated[int | None, Option("--seed", min=0, help="Of the replicates; that of the fit, or 0.")] = None,
     level: Level = 0.9,
     db: Database = "scaling.duckdb",
@@ -745,7 +756,7 @@ def forecast_chain(
     with Store(db, read_only=True) as store:
         saved, second = load_fit(store, name), load_fit(store, then)
     arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
-    check_loss_input(second.fit, second.columns)
+    check_loss_input(second.fit, second.columns, saved.metric)
     found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
     head = {"fit": saved.name, "fit_id": saved.fit_id, "then": second.name, "then_id": second.fit_id}
     emit(
@@ -769,7 +780,7 @@ def forecast_chain(
 )
 def allocate(
     name: FitName,
-    flops: Annotated[list[str] | None, Option("--flops", metavar="C", help="Budgets to split, in FLOP.")] = None,
+    flops: Budgets = None,
     loss: Annotated[
         list[str] | None, Option("--loss", metavar="L", help="Losses to reach with the least compute.")
     ] = None,
@@ -898,7 +909,7 @@ def compare(
     unpaired: Annotated[
         bool, Option("--unpaired", help="Pair replicates at random even where they belong together.")
     ] = False,
-    seed: Annotated[int, Option("--seed", min=0, help="Of pairing at random.")] = 0,
+    seed: Seed = 0,
     force: Force = False,
     fail_on: FailOn = None,
     db: Database = "scaling.duckdb",
@@ -906,12 +917,13 @@ def compare(
 ) -> None:
     """Hold two fits against each other: which loss is lower, how surely, and what that is worth in compute."""
     import scaling
-    from db.pairing import belong_together
+    from db.pairing import belong_together, other_text
     from db.saved import load_fit
     from db.select import shut_out_files
     from db.store import Store
     from reports.compare_rows import comparison_shown
     from scaling.comparison.comparison import multiplier_sentence
+    from scaling.verdicts import WEAK
 
     budgets = [arguments.size(c, "--flops") for c in flops or ()]
     targets = arguments.targets(params, tokens, at)
@@ -923,6 +935,7 @@ def compare(
         shut_out_files(store)
         a, b = load_fit(store, name_a), load_fit(store, name_b)
         paired, why = belong_together(store, a, b)
+        concerns, remarks = other_text(store, a, b)
     for saved in (a, b):
         if targets:
             arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
@@ -934,9 +947,9 @@ def compare(
     where: dict[str, Any] = {"compute_flop": budgets} if budgets else {"target": targets}
     found = scaling.compare(
         a.fit, b.fit, **where, level=level, paired=paired and not unpaired, seed=seed, force=force,
-        names=(a.name, b.name), same_rows=a.data_sha256 == b.data_sha256,
+        names=(a.name, b.name), same_rows=a.data_sha256 == b.data_sha256, concerns=concerns,
     )  # fmt: skip
-    emit(found.rows(), format_, comparison_shown(found))
+    emit([row | {"notes": [*found.notes, *remarks]} for row in found.rows()], format_, comparison_shown(found))
     for line in found.sides():
         say(line)
     say(f"Difference: {a.name} minus {b.name}, of the laws' curves in {found.unit or 'an unknown unit'}.")
@@ -945,14 +958,18 @@ def compare(
             say(f"A = {a.name}, B = {b.name}: {multiplier_sentence(point, found.multiplied, level)}.")
     say(f"Intervals: {found.method}.")
     say(f"{'Paired' if found.paired else 'Not paired'}: {why if paired == found.paired else 'as asked for'}.")
-    for note in found.notes:
+    for note in (*found.notes, *remarks):
         say(note)
+    said: dict[str, list[str]] = {}  # a text that holds for both fits, or at every target, is said once
     for point in found.points:
         for side, text in ((a.name, point.backtest_a), (b.name, point.backtest_b)):
-            say(f"{side}: {text}")
-    for saved in (a, b):
-        say_verdict(saved)
-    fail_on_verdict(fail_on, *(point.verdict for point in found.points), a.fit.verdict, b.fit.verdict)
+            said.setdefault(text, []).append(side)
+    for text, sides in said.items():
+        say(f"{' and '.join(dict.fromkeys(sides))}: {text}")
+    for saved in dict.fromkeys((a.name, b.name)):
+        say_verdict(a if saved == a.name else b)
+    worst = [WEAK] if concerns else []
+    fail_on_verdict(fail_on, *(point.verdict for point in found.points), a.fit.verdict, b.fit.verdict, *worst)
 
 
 @command(
@@ -980,7 +997,7 @@ def plan(
     max_runs: Annotated[int, Option("--max-runs", min=1, help="Runs at most.")] = 16,
     run_floor: Annotated[str | None, Option("--run-floor", metavar="C", help="What a run costs at least.")] = None,
     simulations: Annotated[int, Option("--simulations", min=2, help="Truths to rehearse against.")] = 100,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the rehearsal.")] = 0,
+    seed: Seed = 0,
     level: Level = 0.9,
     fail_on: FailOn = None,
     db: Database = "scaling.duckdb",
@@ -1021,15 +1038,19 @@ def plan(
 
 
 @command(
-    DECIDE, "Example: scaling approaches --flops 1e23 --where \"experiment = 'web' AND NOT outlier\" --budget-column C"
+    DECIDE, "Example: scaling approaches --flops 1e23 --where \"corpus = 'dclm' AND NOT outlier\" --budget-column C"
 )
 def approaches(
     flops: Annotated[list[str], Option("--flops", metavar="C", help="Budget to give the optimum at, in FLOP.")],
-    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")] = None,
-    metric: Annotated[str | None, Option("--metric", help="Metric to take as the loss.")] = None,
+    where: Where = None,
+    metric: Metric = None,
     budget_column: Annotated[
         str | None,
-        Option("--budget-column", metavar="COLUMN", help="Compute or nominal budget; compute_flop if left out."),
+        Option(
+            "--budget-column",
+            metavar="COLUMN",
+            help="Compute or nominal budget: a column, C or SQL; compute_flop if left out.",
+        ),
     ] = None,
     planned_column: Annotated[
         str | None,
@@ -1047,9 +1068,9 @@ def approaches(
         str, Option("--weighting", help="Of approach 2: equal, or near, for runs near the optimum to weigh more.")
     ] = "equal",
     objective: Annotated[str, Option("--objective", help="Of approach 3, as of scaling fit.")] = "huber",
-    residual: Annotated[str, Option("--residual", help="log or linear.")] = "log",
-    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates; 0 for no intervals.")] = 1000,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the bootstraps.")] = 0,
+    residual: Residual = "log",
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
     vertices: Annotated[
         bool, Option("--vertices", help="One row for each budget of the runs, in place of those asked for.")
     ] = False,
@@ -1180,7 +1201,7 @@ def report(
     params: Params = None,
     tokens: Tokens = None,
     at: At = None,
-    flops: Annotated[list[str] | None, Option("--flops", metavar="C", help="Budgets to split, in FLOP.")] = None,
+    flops: Budgets = None,
     level: Level = 0.9,
     db: Database = "scaling.duckdb",
     format_: Format = None,
@@ -1217,7 +1238,7 @@ def demo(
     output: Annotated[Path, Option("--output", "-o", metavar="DIR", help="Folder for what it makes.")] = Path(
         "demo-out"
     ),
-    seed: Annotated[int, Option("--seed", min=0, help="Of the simulated scatter.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Simulate run logs, then ingest, fit, forecast, allocate and report: the whole way, where the truth is known."""
     from scaling.demo import FILES, STORE_NAME, make_demo

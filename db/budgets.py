@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from db.select import Excluded, Question, Selection, check_expression, select
+from db.columns import check_expression, usual_column
+from db.select import Excluded, Question, Selection, select
 from db.views import quote_name
 from scaling.errors import InputDataError
 from scaling.formatting import format_plural
@@ -101,8 +102,9 @@ def budget_rows(
     metric, where : str, optional
         As of `db.select.Question`.
     budget_column : str, optional
-        Column of ``runs_final``, or SQL expression, that holds the compute of a run or the budget that it belongs to.
-        By default ``compute_flop``, where any run has it from its source.
+        Column of ``runs_final``, or SQL expression, that holds the compute of a run or the budget that it belongs to;
+        N, D and C stand for their columns, as in laws. By default ``compute_flop``, where any run has it from its
+        source.
     planned_column : str, optional
         Column or expression with the tokens that a run's schedule was planned for.
 
@@ -193,9 +195,8 @@ def _expression(text: str | None, option: str, example: str, known: list[str]) -
     """A column of runs_final, quoted, or an SQL expression on it."""
     if text is None:
         return None
-    lower = {name.lower(): name for name in known}
-    if text.lower() in lower:
-        return f"f.{quote_name(lower[text.lower()])}"
+    if column := usual_column(text, known):
+        return f"f.{quote_name(column)}"
     check_expression(text, option, example)
     return f"({text})"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from db.columns import USUAL_COLUMNS, Column, check_expression, input_columns, column_of
+from db.columns import USUAL_COLUMNS, Column, check_expression, column_of, input_columns
 from db.views import quote_name
 from scaling.errors import InputDataError, UsageError
 

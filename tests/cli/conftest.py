@@ -155,6 +155,26 @@ def store(filled: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def tasks(store: Path, write: Callable[[str, str], Path], ok: Run) -> str:
+    """Runs of another corpus with two metrics, the loss and the error on tasks; the condition that selects them."""
+    random = np.random.default_rng(9)
+    lines = ["run_id,corpus,N,D,loss,err"]
+    for i, n in enumerate(np.geomspace(2e7, 3e9, 6)):
+        for j, d in enumerate(np.geomspace(5e8, 1e11, 4)):
+            loss = law(WEB, n, d) * np.exp(0.002 * random.standard_normal())
+            err = 0.85 - 2.2 * np.exp(-0.72 * loss) + 0.002 * random.standard_normal()
+            shown = {(0, 0): "nan", (0, 1): ""}.get((i, j), f"{err:.9g}")
+            lines.append(f"task-{i}{j},tasks,{n:.6g},{d:.6g},{loss:.9g},{shown}")
+    mapping = (
+        '[metrics]\nloss = { column = "loss", unit = "nats/token" }\n'
+        'err = { column = "err", unit = "share", kind = "other" }\n'
+    )
+    log = write("tasks.csv", "\n".join(lines))
+    ok("ingest", log, "--mapping", write("tasks.toml", mapping), "--metric", "loss", "--db", store)
+    return "corpus = 'tasks'"
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str], Path]:
     """Write a text into a file of the test's own folder."""
 

@@ -63,9 +63,10 @@ class TestChain:
         said = refused(2, "forecast", "web", "--params", "7B", "--tokens", "1T", "--then", "curve").err
         assert "has the input x, not a loss alone" in said
 
-    def test_is_the_chain_of_both_fits(self, store: Any, ok: Any) -> None:
-        inputs = ("--input", "L=loss + 0.5", "--where", "corpus = 'web'")
-        ok("fit", "downstream_error", *inputs, "--bootstrap", "20", "--no-backtest", "--name", "err")
+    def test_is_the_chain_of_both_fits(self, store: Any, ok: Any, tasks: str) -> None:
+        inputs = ("--metric", "err", "--input", "L=metric:loss", "--where", tasks, "--residual", "linear")
+        fitted = ok("fit", "downstream_error", *inputs, "--bootstrap", "20", "--no-backtest", "--name", "err").row
+        assert fitted["n_obs"] == 22
         with Store(store, read_only=True) as opened:
             first, second = (load_fit(opened, name).fit for name in ("web", "err"))
         found = chain(first, second, {"N": 7e9, "D": 1e12}, level=0.9, force=True)
@@ -76,6 +77,19 @@ class TestChain:
         )
         assert "20 pairs of replicates of both fits" in row["method"]
         assert found.method in answer.err
+        assert (row["backtest"], row["then_backtest"]) == (found.backtest, found.then_backtest)
+        assert f"web: {found.backtest}" in answer.err
+        assert f"err: {found.then_backtest}" in answer.err
+
+    def test_a_fit_over_another_metric_than_the_first_forecasts(
+        self, store: Any, ok: Any, refused: Any, tasks: str
+    ) -> None:
+        quick = ("--where", tasks, "--bootstrap", "0", "--no-backtest")
+        ok("fit", "E + A/N**alpha", "--metric", "err", *quick, "--name", "direct")
+        ok("fit", "downstream_error", "--metric", "err", "--input", "L=metric:loss", *quick, "--name", "err")
+        said = refused(2, "forecast", "direct", "--at", "N=1e9", "--then", "err", "--force").err
+        assert "was fitted over the metric loss, and the first fit forecasts err" in said
+        assert "forecast loss first" in said
 
 
 class TestQuestions:

@@ -93,6 +93,37 @@ def test_the_column_of_budgets(iso: Any) -> None:
     assert nominal["a"] == pytest.approx(own["a"], rel=1e-6)
 
 
+def test_letters_stand_for_their_columns(iso: Any) -> None:
+    plain, letter = (iso(*WORDS, "--budget-column", column) for column in ("compute_flop", "C"))
+    assert letter.rows == plain.rows
+    assert plain.rows[1]["a"] == pytest.approx(iso(*WORDS).rows[1]["a"])
+
+
+def test_the_example_works_on_a_sweep_as_it_is_published(write: Any, ok: Any) -> None:
+    """Columns called as in public isoFLOP tables, read in without a mapping file."""
+    import shlex
+
+    import typer.main
+
+    from cli import app
+
+    lines = ["source,dataset,model,experiment,D,N,C,loss,outlier"]
+    for line in isoflop_log().splitlines()[1:]:
+        run, _, n, d, _, flop, _, y = line.split(",")
+        for dataset, factor in (("dclm", 1.0), ("comma", 1.1)):
+            value = f"{factor * float(y):.9g}"
+            lines.append(f"lab,{dataset},llama,lab__{dataset},{d},{n},{flop},{value},{run == 'iso-1-1'}")
+    ok("ingest", write("isoflops.csv", "\n".join(lines)))
+    [group] = [typer.main.get_command(app)]
+    _, command, *words = shlex.split(group.commands["approaches"].epilog.removeprefix("Example: "))  # type: ignore[attr-defined]
+    answer = ok(command, *words, "--bootstrap", "20")
+    assert len(answer.rows) == 4
+    assert all(row["refused"] is None for row in answer.rows)
+    assert answer.rows[1]["grouping"] == "runs of equal nominal compute share a budget"
+    assert answer.rows[3]["n_params"] == pytest.approx(best(1e23), rel=0.4)
+    assert "pooled" not in answer.err
+
+
 def test_a_column_that_holds_no_number(iso: Any, refused: Any) -> None:
     assert "which is not a number" in refused(4, *WORDS, "--budget-column", "corpus").err
     assert "--budget-column takes one SQL expression" in refused(2, *WORDS, "--budget-column", "1; DROP TABLE runs").err
