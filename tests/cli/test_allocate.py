@@ -69,12 +69,14 @@ class TestChain:
         assert fitted["n_obs"] == 22
         with Store(store, read_only=True) as opened:
             first, second = (load_fit(opened, name).fit for name in ("web", "err"))
+        assert (second.law.inputs, second.law.unit) == ({"L": "nats/token"}, "share")
         found = chain(first, second, {"N": 7e9, "D": 1e12}, level=0.9, force=True)
         answer = ok("forecast", "web", "--params", "7B", "--tokens", "1T", "--then", "err", "--force")
         row = answer.row
         assert [row[k] for k in ("error", "low", "high", "loss", "loss_low")] == pytest.approx(
             [found.mean, found.low, found.high, found.loss, found.loss_low], rel=1e-9
         )
+        assert row["error"] == pytest.approx(0.85 - 2.2 * np.exp(-0.72 * row["loss"]), abs=0.005)
         assert "20 pairs of replicates of both fits" in row["method"]
         assert found.method in answer.err
         assert (row["backtest"], row["then_backtest"]) == (found.backtest, found.then_backtest)
