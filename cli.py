@@ -750,7 +750,7 @@ def forecast_chain(
     """Forecast the error on tasks through the loss."""
     from db.saved import load_fit
     from db.store import Store
-    from reports.chain_rows import chain_rows, chain_shown
+    from reports.chain_rows import chain_notes, chain_rows, chain_shown
     from scaling.downstream import chain, check_loss_input
 
     with Store(db, read_only=True) as store:
@@ -767,7 +767,8 @@ def forecast_chain(
     about = "a new run" if kind == "run" else "the laws' curves"
     path = f"{second.fit.law.output} by {second.name} of the loss by {saved.name}"
     say(f"{path}; interval for {about}: {found[0].method}.")
-    say("The forms of both laws are taken as true, and back-tests and rivals are not in the interval.")
+    for line in chain_notes(saved.name, second.name, found):
+        say(line)
     say_verdict(saved)
     say_verdict(second)
     fail_on_verdict(fail_on, *(p.verdict for p in found), saved.fit.verdict, second.fit.verdict)
@@ -840,7 +841,9 @@ def allocate(
     format_: Format = None,
 ) -> None:
     """Split compute between parameters and tokens, so that the loss is lowest, and see what another choice costs."""
+    from db.freed import freed_fit
     from db.saved import load_fit
+    from db.select import shut_out_files
     from db.store import Store
     from reports.allocation_rows import answer_notes, answer_rows, answer_shown, fit_line
     from scaling.allocation.cost import find_cost
@@ -879,17 +882,19 @@ def allocate(
         )
     with Store(db, read_only=True) as store:
         saved = load_fit(store, name)
-    answer = ask(saved.fit, question, level, force, model)
+        shut_out_files(store)
+        untied, why = freed_fit(store, saved) if question.splits else (None, "")
+    answer = ask(saved.fit, question, level, force, model, untied)
     emit(
         answer_rows(saved.name, saved.fit, answer, model, device),
         format_,
         answer_shown(saved.fit, answer, model, device, whole_curve=curve is not None),
     )
     say(fit_line(saved.name, saved.fit))
-    for line in answer_notes(answer, model, device, whole_curve=curve is not None):
+    for line in [*answer_notes(answer, model, device, whole_curve=curve is not None), *([why] if why else [])]:
         say(line)
     say_verdict(saved)
-    fail_on_verdict(fail_on, answer.verdict, saved.fit.verdict)
+    fail_on_verdict(fail_on, answer.verdict, *(["weak"] if answer.reasons else []), saved.fit.verdict)
 
 
 @command(

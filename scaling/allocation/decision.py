@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 Ends = tuple[Array, Array]
 ABOVE, BELOW, BESIDE, WITHIN = "above", "below", "beside", "within"
 _INSIDE = 1.05  # a factor that nobody would call an extrapolation
+_NO_MODEL = "No back-test is possible: the answer is no model of finite size."
+_BELOW = "No back-test is possible below the data: the largest runs are held out, and never the smallest."
 
 
 @dataclass(frozen=True)
@@ -208,11 +210,12 @@ def quoted_backtest(fit: Fit, n_params: Array, n_tokens: Array) -> tuple[str, ..
     if fit.backtest is None:
         return (Prediction.backtest,) * len(n_params)
     finite = np.isfinite(n_params) & np.isfinite(n_tokens)
-    sizes = {"N": np.where(finite, n_params, 1.0), "D": np.where(finite, n_tokens, 1.0)}
-    factor = np.where(finite, np.maximum(axis_factor(fit, fit.backtest, sizes), 1.0), np.nan)
+    n, d = np.where(finite, n_params, 1.0), np.where(finite, n_tokens, 1.0)
+    factor = np.maximum(axis_factor(fit, fit.backtest, {"N": n, "D": d}), 1.0)
+    below = 6 * n * d * _INSIDE < fit.support["6*N*D"][0]
     return tuple(
-        "No back-test is possible: the answer is no model of finite size." if np.isnan(x) else fit.backtest.sentence(x)
-        for x in factor.tolist()
+        _NO_MODEL if not there else _BELOW if small else fit.backtest.sentence(x)
+        for there, small, x in zip(finite, below, factor.tolist(), strict=True)
     )
 
 

@@ -72,6 +72,9 @@ def test_every_answer_quotes_the_back_test_at_its_own_factor(fit, bare):
     assert plan.backtest == tuple(fit.backtest.sentence(max(c / edge, 1.0)) for c in plan.compute_flop)
     assert plan.backtest[0].startswith("Back-test at x2.5: ")
     assert plan.backtest[2].startswith("No back-test is possible at x8333: ")
+    small = scaling.allocate(fit, [1e14, 3e22])
+    assert small.backtest[0].startswith("No back-test is possible below the data")
+    assert small.backtest[1] == plan.backtest[0]
     for name, ask in QUESTIONS.items():
         answer = ask(fit)
         place = answer["n_tokens_needed"].point[0] * 0.9 * N if name == "catch up" else N * D

@@ -27,13 +27,14 @@ def fit(query: Any) -> scaling.Fit:
 def same(row: dict[str, Any], expected: dict[str, Any]) -> None:
     """Compare a row with that of the engine; the optimum itself is found to about 1e-8.
 
-    The fit of the store carries a back-test, which widens the loss of an allocation.
+    The fit of the store carries a back-test, which widens the intervals of losses and is quoted.
     """
-    widened = ("loss_low", "loss_high", "loss_method") if "loss_method" in expected else ()
+    ends = [f"{name}_{end}" for name in ("loss", "loss_at_optimum") for end in ("low", "high")]
+    widened = (*ends, "loss_method", "backtest") if "loss_method" in expected else ("backtest",)
     for key, value in expected.items():
         if key in widened:
             continue
-        assert row[key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-6, abs=1e-12)), key
+        assert row[key] == (pytest.approx(value, rel=1e-6, abs=1e-12) if isinstance(value, float) else value), key
 
 
 class TestAgreement:
@@ -49,11 +50,56 @@ class TestAgreement:
         assert row["objective"].startswith("huber(0.001)")
         assert "Intervals of N and D take the form of the law as true" in answer.err
         assert "Fit web: chinchilla, huber(0.001)" in answer.err
+        assert row["backtest"] == forecast["backtest"]
+        assert row["backtest"] in answer.err
+
+    def test_so_is_that_of_a_model_however_it_is_asked_for(self, store: Any, ok: Any) -> None:
+        forecast = ok("forecast", "web", "--params", "7B", "--tokens", "2T", "--curve").row
+        for words in (
+            ("--given-params", "7B", "--flops", "8.4e22"),
+            ("--given-tokens", "2T", "--flops", "8.4e22"),
+            ("--plan-params", "7B", "--plan-tokens", "2T"),
+            ("--plan-params", "7B", "--plan-tokens", "2T", "--catch-up", "0.9"),
+        ):
+            answer = ok("allocate", "web", *words)
+            assert [answer.row[k] for k in ("loss_low", "loss_high")] == pytest.approx(
+                [forecast["low"], forecast["high"]], rel=1e-9
+            )
+            assert f"that of the loss is the forecast's for the curve there: {forecast['method']}" in answer.err
+            assert answer.row["backtest"] in answer.err
+            if "--catch-up" not in words:
+                assert answer.row["backtest"] == forecast["backtest"]
 
     @pytest.mark.parametrize("extra", [("--points", "5"), ("--mfu", "0.3"), ("--price", "2")])
     def test_options_without_what_they_belong_to(self, store: Any, refused: Any, extra: tuple[str, str]) -> None:
         said = refused(2, "allocate", "web", "--flops", "1e22", *extra).err
         assert ("--curve" if extra[0] == "--points" else "need a device") in said
+
+
+class TestATiedLaw:
+    def test_stands_beside_the_law_that_estimates_its_exponents(
+        self, store: Any, ok: Any, run: Any, query: Any
+    ) -> None:
+        words = ("--where", "corpus = 'web'", "--bootstrap", "60", "--seed", "3", "--no-backtest")
+        ok("fit", "gadre", *words, "--name", "tied")
+        answer = ok("allocate", "tied", "--flops", "1e19")
+        row, free = answer.row, ok("allocate", "web", "--flops", "1e19").row
+        assert row["exponents_fixed_by_law"] is True
+        assert row["exponent_params_low"] is None
+        assert row["untied"]["law"] == "chinchilla"
+        assert row["untied"]["n_params"] == pytest.approx(free["n_params"], rel=1e-9)
+        assert row["untied"]["n_params_high"] == pytest.approx(free["n_params_high"], rel=1e-9)
+        assert row["n_params_low"] <= free["n_params"] * (1 + 1e-9)
+        assert row["n_params_high"] >= free["n_params"] * (1 - 1e-9)
+        assert "The best N grows as C^0.500, the best D as C^0.500: the law fixes these exponents" in answer.err
+        assert "With the exponents estimated (chinchilla, " in answer.err
+        assert "Weak: The law 'gadre' fixes how the best split grows" in answer.err
+        assert run("allocate", "tied", "--flops", "1e24", "--fail-on", "weak").code == 1
+        assert free["exponents_fixed_by_law"] is False
+        ok("rm", "run", "web-11")
+        gone = ok("allocate", "tied", "--flops", "1e19")
+        assert gone.row["untied"] is None
+        assert "The optimum by chinchilla is not set beside it: The rows of the fit 'tied' have changed" in gone.err
 
 
 class TestChain:
@@ -165,6 +211,10 @@ class TestCosts:
         same(answer.row, expected)
         assert answer.row["cost"] == "2*N**1.1*D"
         assert "C = 2*N**1.1*D;" in answer.err
+        counted = ok("allocate", "web", "--flops", "1e22", "--cost", "2*N**1.1*D", "--params-are", "total")
+        assert counted.row["params_are"] == "total parameters"
+        assert counted.row["n_params"] == answer.row["n_params"] > counted.row["n_params_non_embedding"]
+        assert "N counts total parameters" in counted.err
 
     def test_served_tokens(self, store: Any, ok: Any, fit: scaling.Fit) -> None:
         row = ok("allocate", "web", "--loss", "2.2", "--serve-tokens", "2T").row
@@ -238,6 +288,8 @@ class TestRefused:
             (["--plan-tokens", "7B"], 2, "There are 0 --plan-params and 1 --plan-tokens"),
             (["--loss", "2.2", "--catch-up", "0.5"], 2, "A model to catch up with"),
             (["--flops", "0"], 2, "--flops takes a number above 0, not '0'"),
+            (["--flops", "1e300"], 1, "the loss of the law 'chinchilla' is its floor to rounding, E = "),
+            (["--flops", "1e-5"], 1, "1e-5 FLOP buy no model"),
             (["--loss", "-2"], 2, "--loss takes a number above 0"),
             (["--curve", "1e20"], 2, "is not a range"),
             (["--curve", "1e22:1e20"], 2, "The range '1e22:1e20' of --curve is empty"),
