@@ -47,6 +47,7 @@ Array = NDArray[np.float64]
 OBJECTIVES = ("huber", "squared")
 TRIMS = ("none", "smallest 25 %", "smallest 50 %", "highest 10 %")
 _OFFERED = 3  # starts of the screen that each objective and trimming has beside the first one's optimum
+_WORTH_CHECKING = 0.01  # weight of a rival from which on it must be identified
 _ROWS_A_PARAMETER = 5  # that a trimming must leave: a trimmed handful extrapolates wildly
 _COLUMNS = (
     "rank", "law", "objective", "trim", "n_params", "score", "bias", "coverage", "ratio", "se", "cuts", "verdict",
@@ -268,17 +269,20 @@ def select(
             progress(i + 1, len(laws))
     judged = first = _judge(known, x, y, axis)
     best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
-    while best.verdict == NOT_IDENTIFIED:
+    while (found := _undetermined(judged, best, x, y, axis, groups)) is not None:
         # A law that all the data do not determine forecasts nothing, however well it did on a few runs.
-        reason = "all rows do not determine it: " + " ".join(best.diagnostics.reasons)
-        name, trim = judged[0].law.name, judged[0].trim
-        gone = {trim} if trim != trims[0] else set(trims)  # what all the rows do not tell, some of them do not either
-        known = [replace(c, errors=None, reason=reason) if c.law.name == name and c.trim in gone else c for c in known]
+        loose, reason = found
+        gone = {loose.trim} if loose.trim != trims[0] else set(trims)  # what all rows do not tell, some do not either
+        known = [
+            replace(c, errors=None, reason=reason) if c.law.name == loose.law.name and c.trim in gone else c
+            for c in known
+        ]
         if not any(c.errors is not None for c in known):
             judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
             break
-        judged = _judge(known, x, y, axis)
-        best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
+        chosen, judged = judged[0], _judge(known, x, y, axis)
+        if not _same(judged[0], chosen):
+            best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     chosen = judged[0]
     tested = backtest_law(
         chosen.law, x, y, groups=groups, by=by, objective=chosen.objective, trim=chosen.trim, level=level, seed=seed
@@ -460,15 +464,38 @@ def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis
 
 
 def _fit(
-    c: Candidate, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None, bootstrap: int, seed: int
-) -> Fit:
-    """Fit the chosen candidate to all the rows that its trimming leaves."""
+    c: Candidate, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None, bootstrap: int, seed: int,
+    start: bool = False,
+) -> Fit:  # fmt: skip
+    """Fit a candidate to all the rows that its trimming leaves; with `start` from the optimum that is known."""
     keep = trimmed(c.trim, axis.values, y)
+    known = dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)) if start and c.theta is not None else None
     fit = fit_law(
         c.law, {name: v[keep] for name, v in x.items()}, y[keep], objective=c.objective,
-        groups=None if groups is None else np.asarray(groups)[keep], bootstrap=bootstrap, seed=seed,
+        groups=None if groups is None else np.asarray(groups)[keep], bootstrap=bootstrap, seed=seed, start=known,
     )  # fmt: skip
     return fit if c.trim == "none" else replace(fit, settings=fit.settings | {"trim": c.trim})
+
+
+def _undetermined(
+    judged: Sequence[Candidate], best: Fit, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None
+) -> tuple[Candidate, str] | None:
+    """Find a candidate with a say, the chosen one or a rival of some weight, that all rows do not determine; and why.
+
+    A rival that is not identified would stretch every interval to wherever its optimum happened to lie.
+    """
+    if best.verdict == NOT_IDENTIFIED:
+        return judged[0], "all rows do not determine it: " + " ".join(best.diagnostics.reasons)
+    for c in judged[1:]:
+        if c.weight >= _WORTH_CHECKING:
+            fit = _fit(c, x, y, axis, groups, 0, 0, start=True)
+            if fit.verdict == NOT_IDENTIFIED:
+                return c, "all rows do not determine it: " + " ".join(fit.diagnostics.reasons)
+    return None
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    return (one.law.name, one.objective, one.trim) == (other.law.name, other.objective, other.trim)
 
 
 def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis) -> float:

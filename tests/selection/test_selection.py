@@ -99,6 +99,19 @@ def test_the_best_fit_carries_its_back_test_and_its_rivals(coupled):
     assert "6*N*D" in text
 
 
+def test_a_rival_that_the_rows_do_not_determine_has_no_say():
+    """Two constants of which only the sum is seen: as good a forecast as the plain law, and not identified."""
+    x = {"x": np.geomspace(1e6, 1e10, 60)}
+    y = noisy(1.7 + 100 / x["x"] ** 0.25, 0.003)
+    made = scaling.select(["power_floor", "E + F + A/x**alpha"], x, y, **FAST)
+    assert made.best.law.name == "power_floor"
+    assert made.weights == {"power_floor": 1.0, "formula": 0.0}
+    assert made.best.rivals == ()
+    [refused] = [c for c in made.candidates if c.law.name == "formula"]
+    assert refused.verdict == "refused"
+    assert refused.reason.startswith("all rows do not determine it: Some combination of parameters leaves the fit un")
+
+
 def test_a_law_that_cannot_be_tried_is_in_the_table_with_the_reason():
     x = {k: v[:11] for k, v in grid(11, 1).items()}
     x["D"] = np.geomspace(1e9, 1e10, 11) * np.tile([1.0, 3.0], 6)[:11]
