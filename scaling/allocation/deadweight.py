@@ -16,8 +16,7 @@ from scaling.allocation.cost import SIX_N_D, CostModel
 from scaling.allocation.decision import Decision, Estimate, decide, positive, together
 from scaling.allocation.surface import Surface, best_split, least_cost
 from scaling.allocation.ties import tie_reasons
-from scaling.allocation.walls import no_split, refuse_fractions
-from scaling.errors import VerdictError
+from scaling.allocation.walls import no_cheapest, no_split, refuse_fractions
 from scaling.formatting import format_count, format_number, format_percent
 from scaling.inputs import check_level
 from scaling.results import Fit
@@ -72,11 +71,7 @@ def overhead(
         raise no_split(fit, surface, cost, float(spent[i]), level, " to compare with")
     refuse_fractions(spent, np.exp(best_n[0]), np.exp(best_d[0]))
     for i in np.flatnonzero(np.isnan(log_cost[0])):
-        raise VerdictError(
-            f"the law '{fit.law.name}' has no cheapest model to compare with for a loss of "
-            f"{format_number(float(reached[0, i]))}: the cost falls all the way to one side",
-            hint="Fit a law with separate terms, such as chinchilla.",
-        )
+        raise no_cheapest(fit, surface, cost, float(reached[0, i]))
     # The optimum is not above the choice, but for rounding.
     least = np.minimum(np.exp(log_cost), spent)
     found = {

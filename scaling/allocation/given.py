@@ -15,7 +15,7 @@ from scaling.allocation.cost import SIX_N_D, CostModel
 from scaling.allocation.decision import Decision, decide, positive, together
 from scaling.allocation.surface import Surface, least_cost
 from scaling.allocation.ties import tie_reasons
-from scaling.allocation.walls import wall_text
+from scaling.allocation.walls import no_cheapest, wall_text
 from scaling.errors import UsageError, VerdictError
 from scaling.formatting import format_count, format_number, format_percent
 from scaling.inputs import check_level
@@ -66,11 +66,7 @@ def compute_for_loss(
         )
     log_n, log_d, log_cost = least_cost(surface, cost, target)
     for wanted in target[np.isnan(log_cost[0])]:
-        raise VerdictError(
-            f"the law '{fit.law.name}' has no cheapest model for a loss of {format_number(wanted)}: "
-            "the cost falls all the way to one side",
-            hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
-        )
+        raise no_cheapest(fit, surface, cost, float(wanted))
     n, d, c = np.exp(log_n), np.exp(log_d), np.exp(log_cost)
     found = {
         "compute_flop": c,

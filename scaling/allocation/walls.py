@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.allocation.cost import CostModel
-from scaling.allocation.surface import Surface
+from scaling.allocation.surface import Surface, best_split
 from scaling.bands import replicate_interval
 from scaling.errors import VerdictError
 from scaling.formatting import format_count, format_interval, format_number
@@ -14,6 +14,7 @@ from scaling.results import Fit
 from scaling.roots import LOG_HIGH, LOG_LOW, find_root
 
 Array = NDArray[np.float64]
+_TINY = np.geomspace(1.0, 1e30, 61)  # budgets, in units of one parameter on one token
 _ROUNDING = 1e-9  # of the floor: losses that differ by less cannot be told apart along a line of equal cost
 
 
@@ -122,6 +123,40 @@ def refuse_fractions(budget: Array, n_params: Array, n_tokens: Array) -> None:
             f"{format_count(float(n_params[i]))} parameters and {format_count(float(n_tokens[i]))} tokens",
             hint="Ask for a budget that trains one parameter or more on one token or more.",
         )
+
+
+def no_cheapest(fit: Fit, surface: Surface, cost: CostModel, target: float) -> VerdictError:
+    """Return the error that says why no model is the cheapest for a loss.
+
+    Parameters
+    ----------
+    fit : Fit
+        The law.
+    surface : Surface
+        Of the fit.
+    cost : CostModel
+        What is to be least.
+    target : float
+        A loss above the floor, for which the search found nothing.
+
+    Returns
+    -------
+    VerdictError
+        To be raised: less than one parameter or one token is enough, or the cost falls all the way to one side.
+    """
+    shown = format_number(target)
+    budgets = float(cost.flop(1.0, 1.0)) * _TINY
+    log_n, log_d, loss = (x[0] for x in best_split(Surface(surface.kernel, surface.theta[:1]), cost, budgets))
+    whole = (log_n >= 0) & (log_d >= 0)
+    if whole.any() and target > loss[whole].max():
+        return VerdictError(
+            f"by the law '{fit.law.name}' less than one parameter or less than one token reaches a loss of {shown}",
+            hint="Ask for a lower loss.",
+        )
+    return VerdictError(
+        f"the law '{fit.law.name}' has no cheapest model for a loss of {shown}: the cost falls all the way to one side",
+        hint="Such a law cannot allocate compute; fit one with separate terms, such as chinchilla.",
+    )
 
 
 def _static_terms(fit: Fit, growing: set[str], at: dict[str, float], value: float) -> str:

@@ -53,3 +53,11 @@ def test_an_optimum_of_less_than_one_parameter_or_token_is_refused(fit, budget):
             scaling.allocate(fit, budget)
     else:
         assert scaling.allocate(fit, budget).n_params[0] == pytest.approx(n, rel=1e-5)
+
+
+@pytest.mark.parametrize("target", [800.0, 1e5])
+def test_a_loss_that_less_than_one_parameter_reaches_is_refused(fit, target):
+    """The best split has less than one token where it reaches a loss of 750 or more."""
+    with pytest.raises(VerdictError, match=r"less than one parameter or less than one token reaches a loss of"):
+        scaling.compute_for_loss(fit, target)
+    assert scaling.compute_for_loss(fit, 100.0)["n_params"].point[0] > 1
