@@ -177,7 +177,7 @@ class TestWhichRows:
         row = ok("fit", "chinchilla", *WEB, "--cluster", "n_params", "--bootstrap", "30", "--no-backtest").row
         inputs = {"N": web_runs["N"], "D": web_runs["D"]}
         expected = scaling.fit("chinchilla", inputs, web_runs["loss"], groups=web_runs["N"], bootstrap=30)
-        assert row["interval_method"] == "percentile of 30 cluster bootstrap replicates, seed 0"
+        assert row["interval_method"] == "percentile of 30 cluster bootstrap replicates, seed 0, widened for 6 clusters"
         assert row["parameters"]["alpha"]["se"] == expected.standard_errors["alpha"]
 
     def test_an_input_may_be_an_expression(self, store: Any, ok: Any, web_runs: Any) -> None:
