@@ -133,7 +133,7 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     import scaling
 
     saved = load_fit(store, name)
-    rows = _untrimmed(store, saved)
+    rows = untrimmed(store, saved, unchanged_rows(store, saved))
     settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
     found = scaling.backtest_law(saved.fit, rows.inputs, rows.observed, groups=rows.clusters, **settings)
     saved = replace(saved, fit=replace(saved.fit, backtest=found))
@@ -148,9 +148,27 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     return saved, found
 
 
-def _untrimmed(store: Store, saved: SavedFit) -> Selection:
-    """Rows of a fit before its trimming, where they are those that it was chosen on."""
-    rows = unchanged_rows(store, saved)
+def untrimmed(store: Store, saved: SavedFit, rows: Selection) -> Selection:
+    """Select the rows of a fit before its trimming.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    saved : SavedFit
+        The fit.
+    rows : Selection
+        Its own rows, which are returned where nothing was trimmed.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    InputDataError
+        Where they are no longer those that the fit was chosen on.
+    """
     if saved.config.get("trim", "none") == "none":
         return rows
     question = Question(**(saved.config["question"] | {"where": saved.config["untrimmed"]}))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from db.backtests import untrimmed
 from db.fits import environment
 from db.remade import RELATIVE_SPREAD, Moved, largest_difference, moved_backtest, moved_macro, moved_numbers, same_bits
 from db.saved import SavedFit, load_fit, rows_by_sql, rows_of
@@ -269,12 +270,15 @@ def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[M
     found = saved.fit.backtest
     if found is None:
         return [], []
-    if found.trim != "none" or found.n_rows != len(rows):
-        return [], ["Its back-test is of more rows than these (before the trimming); it was not run again."]
+    try:
+        whole = untrimmed(store, saved, rows)
+    except InputDataError:
+        return [], ["Rows that its trimming left out have changed since, so its back-test was not run again."]
     try:
         again = scaling.backtest_law(
-            saved.fit, rows.inputs, rows.observed, groups=rows.clusters, level=found.level, seed=found.seed
-        )
+            saved.fit, whole.inputs, whole.observed, groups=whole.clusters, level=found.level, seed=found.seed,
+            trim=found.trim,
+        )  # fmt: skip
     except ScalingError as error:
         return [Moved("back-test", format_plural(len(found), "forecast"), f"refused: {error.message}")], []
     moved = moved_backtest(found, again)

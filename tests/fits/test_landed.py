@@ -16,6 +16,8 @@ from db.saved import load_fit, rows_of
 from db.select import Question
 from db.verify import IDENTICAL, verify_fit
 from reports.backtest_rows import landed_text
+from reports.gather import gather
+from reports.words import data_words
 from scaling.errors import InputDataError, UsageError
 
 WEB = Question(where="corpus = 'web'")
@@ -239,8 +241,13 @@ def test_a_trimmed_fit_is_not_back_tested_on_other_rows(store, tmp_path, monkeyp
     monkeypatch.setitem(scaling.selection.select.select.__kwdefaults__, "trims", ("smallest 25 %",))
     monkeypatch.setattr(scaling.selection.select, "_ROWS_A_PARAMETER", 2)
     choose_runs(store, "chinchilla", WEB, name="large", bootstrap=0)
+    same = verify_fit(store, "large")
+    assert same.status == IDENTICAL
+    assert "So is its back-test, run again." in same.sentences
     later(store, tmp_path / "small.csv", ["small,web,1e7,2e8,5.9"])  # below what the trimming kept
-    assert verify_fit(store, "large").status == IDENTICAL
+    changed = verify_fit(store, "large")
+    assert changed.status == IDENTICAL
+    assert any("Rows that its trimming left out have changed since" in said for said in changed.sentences)
     with pytest.raises(InputDataError, match="was chosen on have changed") as refused:
         backtest_fit(store, "large")
     assert "scaling fit auto --family chinchilla" in str(refused.value.hint)
@@ -264,6 +271,13 @@ def test_a_trimming_becomes_a_condition_that_landed_runs_need_not_meet(store, tm
     assert again == made.best.backtest  # trimmed anew at every cut-off, not twice
     assert again.trim == "highest 10 %"
     assert load_fit(store, "low").fit == saved.fit
+    page = gather(saved, rows_of(store, saved), [], [], store="runs.duckdb", simulated=False, targets=[], budgets=[],
+                  level=0.9)  # fmt: skip
+    assert (page.where, page.trim) == ("corpus = 'web'", "highest 10 %")
+    left = again.n_rows - page.fit.n_obs
+    assert data_words(page).endswith(
+        f"rows where corpus = 'web' (trimmed: highest 10 %, {left} of {again.n_rows} rows left out)"
+    )
     save_predictions(store, saved, [TARGET], [saved.fit.predict(TARGET, force=True)])
     later(store, tmp_path / "bad.csv", ["bad,web,2e10,4e11,11.0"])
     [one], _ = score_landed(store)
