@@ -553,7 +553,8 @@ def backtest(
     format_: Format = None,
 ) -> None:
     """Hold the largest runs out and forecast them; or score old forecasts against runs that have landed."""
-    from db.backtests import backtest_fit, backtest_runs, landed_summary, score_landed
+    from db.backtests import backtest_fit, backtest_runs
+    from db.landed import landed_summary, passed_over, score_landed
     from db.select import Question, shut_out_files
     from db.store import Store
     from reports.backtest_rows import (
@@ -574,8 +575,10 @@ def backtest(
         with Store(db, create=False) as store:
             shut_out_files(store)
             scored, waiting = score_landed(store, name, tolerance)
+            over = passed_over(store, name, tolerance) if waiting else []
         emit(landed_rows(scored), format_, landed_shown(scored))
-        say(landed_text(landed_summary(scored), waiting))
+        for line in (landed_text(landed_summary(scored), waiting), *over):
+            say(line)
         return
     if name is None:
         raise UsageError("Name a law or a fit to back-test, or ask for --landed.", "Such as: scaling backtest latest")

@@ -1,71 +1,23 @@
-"""Back-tests of what the store holds: of a law, of a saved fit, and of old forecasts whose runs have landed."""
+"""Back-tests of what the store holds: of a law, and of a saved fit."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from db.audit import record
 from db.fits import find_law_of
 from db.saved import SavedFit, load_fit, unchanged_rows
 from db.select import Question, Selection, select
-from scaling.errors import InputDataError, ScalingError, UsageError
+from scaling.errors import InputDataError
 
 if TYPE_CHECKING:
     from db.store import Store
     from scaling.fitting.backtest import Backtest
-
-TOLERANCE = 0.01  # runs rarely end at the very token that was planned
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A stored forecast, and the run that came of it.
-
-    Parameters
-    ----------
-    fit_id, fit : str
-        The fit that made the forecast; its name, or its identifier where it has left the store.
-    target : str
-        Quantity that was forecast.
-    inputs : dict of str to float
-        Of the forecast.
-    run_id : str
-        The run.
-    forecast, low, high, level : float
-        What was said; NaN where nothing was.
-    factor : float
-        How far beyond the data that was.
-    observed : float
-        What came.
-    error : float
-        ln(forecast) - ln(observed), or the plain difference where there is no logarithm.
-    inside : bool or None
-        Whether the interval held it; None where there was no interval.
-    new : bool
-        Whether this call found the run.
-    """
-
-    fit_id: str
-    fit: str
-    target: str
-    inputs: dict[str, float]
-    run_id: str
-    forecast: float
-    low: float
-    high: float
-    level: float
-    factor: float
-    observed: float
-    error: float
-    inside: bool | None
-    new: bool
 
 
 def backtest_runs(
@@ -220,183 +172,5 @@ def keep_backtest(store: Store, saved: SavedFit, rows: Selection) -> None:
     ).fetchall()
 
 
-def score_landed(store: Store, name: str | None = None, tolerance: float = TOLERANCE) -> tuple[list[Landed], int]:
-    """Hold stored forecasts against runs that have come into the store since.
-
-    A run counts where the store first met its identifier after the forecast (reading it again, with more runs or from
-    another file, makes it no newer, and neither does removing it in between), it is none of the fit's own rows, it
-    meets the fit's conditions, and its inputs lie within the tolerance of those forecast. Where several do, the nearest
-    one counts. A forecast is scored once: what was found is kept, and later runs change nothing.
-
-    Parameters
-    ----------
-    store : Store
-        Open for writing.
-    name : str, optional
-        A fit, by name or identifier; all of them where missing.
-    tolerance : float, default 0.01
-        Largest relative difference of an input.
-
-    Returns
-    -------
-    landed : list of Landed
-        All scored forecasts, those of earlier calls included, oldest first.
-    waiting : int
-        Forecasts whose run has not come.
-
-    Raises
-    ------
-    UsageError
-        For a fit that made no forecasts, or a tolerance that makes no sense.
-    """
-    if not 0 <= tolerance < 1:
-        raise UsageError(f"--tolerance is a share between 0 and 1, not {tolerance}.", "0.01 stands for 1 %.")
-    fit_id = None if name is None else _fit_id(store, name)
-    _, rows = store.query(
-        "SELECT p.rowid, p.fit_id, coalesce(f.name, p.fit_id), p.target, p.inputs, p.mean, p.low, p.high, p.level, "
-        "p.extrapolation_factor, p.observed, p.run_id, p.created_at, p.selection FROM predictions AS p "
-        "LEFT JOIN fits AS f ON f.fit_id = p.fit_id WHERE p.kind = 'forecast' AND ($fit IS NULL OR p.fit_id = $fit) "
-        "ORDER BY p.created_at, p.rowid",
-        {"fit": fit_id},
-    )
-    landed: list[Landed] = []
-    waiting = 0
-    selections: dict[tuple[str, str | None], Selection | None] = {}
-    with store.transaction() as connection:
-        found_now = 0
-        for row in rows:
-            rowid, fit, shown, target, text, mean, low, high, level, factor, observed, run, made, kept = row
-            inputs, new = json.loads(text), run is None
-            if new:
-                if (fit, kept) not in selections:
-                    selections[fit, kept] = _selection(store, fit, kept)
-                match = _match(store, selections[fit, kept], fit, inputs, made, tolerance)
-                if match is None:
-                    waiting += 1
-                    continue
-                run, observed = match
-                now = datetime.now(UTC).replace(tzinfo=None)
-                connection.execute(
-                    "UPDATE predictions SET observed = ?, run_id = ?, scored_at = ? WHERE rowid = ?",
-                    [observed, run, now, rowid],
-                ).fetchall()  # fmt: skip
-                found_now += 1
-            inside = low <= observed <= high if None not in (mean, low, high) else None
-            numbers = [_nan(x) for x in (mean, low, high, level, factor)]
-            missed = _error(mean, observed)
-            landed.append(Landed(fit, shown, target, inputs, run, *numbers, observed, missed, inside, new))
-        if found_now:
-            record(connection, "landed", "fit", fit_id or "all", {"scored": found_now, "tolerance": tolerance})
-    return landed, waiting
-
-
-def landed_summary(landed: Sequence[Landed]) -> dict[str, float]:
-    """Summarise scored forecasts: how many, mean and root mean square error, and how many intervals held.
-
-    What one fit said of one target counts once (its interval once a level), however often it was saved; `saved` is the
-    number of all.
-    """
-    forecasts = {(x.fit_id, x.target, _place(x)): x for x in reversed(landed)}.values()
-    errors = np.array([x.error for x in forecasts if math.isfinite(x.error)])
-    judged = {(x.fit_id, x.target, _place(x), x.level): x for x in reversed(landed) if x.inside is not None}.values()
-    nan = float("nan")
-    return {
-        "n": len(forecasts),
-        "saved": len(landed),
-        "runs": len({x.run_id for x in landed}),
-        "bias": float(errors.mean()) if len(errors) else nan,
-        "rms": float(np.sqrt(np.mean(errors**2))) if len(errors) else nan,
-        "intervals": len(judged),
-        "inside": sum(bool(x.inside) for x in judged),
-        "coverage": float(np.mean([bool(x.inside) for x in judged])) if judged else nan,
-        "nominal": float(np.mean([x.level for x in judged])) if judged else nan,
-    }
-
-
-def _place(x: Landed) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(x.inputs.items()))
-
-
-def _fit_id(store: Store, name: str) -> str:
-    """Identifier of a fit that made forecasts; it may have left the store since."""
-    _, known = store.query("SELECT count(*) FROM predictions WHERE fit_id = ? AND kind = 'forecast'", [name])
-    return name if known[0][0] else load_fit(store, name).fit_id
-
-
-def _selection(store: Store, fit_id: str, kept: str | None) -> Selection | None:
-    """Runs of now that meet the conditions of the fit behind a forecast; None where they are not known any more."""
-    from scaling.laws.law import Law
-
-    if kept is None:  # written before the conditions were kept with a forecast
-        try:
-            saved = load_fit(store, fit_id)
-        except UsageError:
-            return None
-        table = selection_of(saved)
-    else:
-        table = json.loads(kept)
-    law = Law.from_dict(table["law"]["name"], table["law"])
-    try:
-        found = select(store, law, Question(**table["question"]), positive=table["positive"])
-        return found if table["group_value"] is None else found.take(table["group_value"])
-    except ScalingError:
-        return None
-
-
-def selection_of(saved: SavedFit) -> dict[str, Any]:
-    """Return the conditions of a fit as plain data, without what its trimming left out.
-
-    A trimming by the loss would let only good news in, so it is no condition of the runs that forecasts are held
-    against.
-    """
-    question = dict(saved.config["question"])
-    if "untrimmed" in saved.config:
-        question["where"] = saved.config["untrimmed"]
-    return {
-        "law": saved.fit.law.to_dict(),
-        "question": question,
-        "group_value": saved.group_value,
-        "positive": saved.fit.objective.residual == "log",
-    }
-
-
-def _match(
-    store: Store, rows: Selection | None, fit_id: str, inputs: Mapping[str, float], made: datetime, tolerance: float
-) -> tuple[str, float] | None:
-    """Find the run that a forecast was about."""
-    if rows is None or not len(rows):
-        return None
-    away = np.zeros(len(rows))
-    for name, value in inputs.items():
-        with np.errstate(all="ignore"):
-            away = np.maximum(away, np.abs(rows.inputs[name] - value) / max(abs(value), 1e-300))
-    for i in np.lexsort((np.array(rows.run_ids), away)):
-        if away[i] > tolerance * (1 + 1e-9):
-            return None
-        if _is_new(store, rows.run_ids[i], fit_id, made):
-            return rows.run_ids[i], float(rows.observed[i])
-    return None
-
-
-def _is_new(store: Store, run_id: str, fit_id: str, made: datetime) -> bool:
-    """Whether the store first met a run after a forecast, and it is none of the rows behind it.
-
-    When its source was read says nothing: a log is read again whenever runs are added to it.
-    """
-    _, [(met,)] = store.query("SELECT first_met_at FROM known_runs WHERE run_id = ?", [run_id])
-    _, [(own,)] = store.query("SELECT count(*) FROM fit_rows WHERE fit_id = ? AND run_id = ?", [fit_id, run_id])
-    return bool(met > made and not own)
-
-
-def _error(forecast: float | None, observed: float) -> float:
-    if forecast is None:
-        return float("nan")
-    return math.log(forecast / observed) if forecast > 0 < observed else forecast - observed
-
-
 def _null(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def _nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

@@ -198,7 +198,7 @@ def save_predictions(
     predictions : sequence of Prediction
         The forecasts, of scalars.
     """
-    from db.backtests import selection_of
+    from db.landed import selection_of
 
     now, selection = datetime.now(UTC).replace(tzinfo=None), json.dumps(selection_of(saved))
     with store.transaction() as connection:

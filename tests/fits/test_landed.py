@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from db.backtests import backtest_fit, backtest_runs, landed_summary, score_landed
+from db.backtests import backtest_fit, backtest_runs
 from db.choosing import choose_runs
 from db.fits import fit_runs, remove_fit, save_predictions, with_backtest
+from db.landed import landed_summary, passed_over, score_landed
 from db.removal import remove_run
 from db.saved import load_fit, rows_of
 from db.select import Question
@@ -59,8 +60,14 @@ def test_only_runs_like_those_fitted_and_near_the_target_count(store, forecast, 
         ["code,code,2e10,4e11,1.2", "far,web,2.1e10,4e11,1.9", "bad,web,2e10,4e11,nan", "lost2,,2e10,4e11,1.9"],
     )
     assert score_landed(store) == ([], 1)
+    condition = "but the conditions of that fit (corpus = 'web') do not select it"
+    said = passed_over(store)
+    assert len(said) == 2
+    assert said[0].startswith(f"The run code has the inputs that web forecast, {condition}")  # the nearest, by name
+    assert said[1] == "The run bad has the inputs that web forecast, but the loss is nan."
     [one], _ = score_landed(store, tolerance=0.06)
     assert one.run_id == "far"
+    assert passed_over(store) == []  # nothing waits
 
 
 def test_the_nearest_of_several_runs_counts(store, forecast, tmp_path):
