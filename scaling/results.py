@@ -140,8 +140,8 @@ class Fit:
         float
             The same, but for clusters: few of them tell their own scatter badly, which the t distribution with one
             degree of freedom less than clusters allows for, and drawn whole they spread too little by
-            sqrt((G - 1)/G). This is the expanded percentile interval of Hesterberg 2015, arXiv:1411.5279. Clusters of one row each
-            are rows.
+            sqrt((G - 1)/G). This is the expanded percentile interval of Hesterberg 2015, arXiv:1411.5279. Clusters of
+            one row each are rows.
         """
         from scipy.special import ndtr
 
