@@ -133,7 +133,7 @@ def _of_the_data(answers: Answers) -> list[Check]:
             if wide
             else f"{_UNIDENTIFIED} say nothing about the others."
             if open_ends
-            else "None is uncertain by a factor of 20 or more.",
+            else "No standard error is a factor of 20 or more, or a quarter of the range.",
         ),
         Check(
             "Clear of bounds",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from scaling.fitting.bootstrap import Replicates
 from scaling.fitting.checks import Rows, design_points
-from scaling.fitting.diagnostics import SPARE_ROWS, WIDE_LOG_ERROR, Diagnostics
+from scaling.fitting.diagnostics import FEW_REPLICATES, SPARE_ROWS, WIDE_LOG_ERROR, Diagnostics
 from scaling.fitting.held import calibrate, open_parameters
 from scaling.fitting.intervals import Covariance
 from scaling.fitting.newton import Minima
@@ -89,7 +89,7 @@ def judge(
         condition_number=spread.condition_number,
         largest_correlation=correlation,
         correlated=pair,
-        wide=tuple(name for name, e, most in zip(names, error, limit, strict=True) if e > most),
+        wide=tuple(name for name, e, most in zip(names, _larger(error, replicates), limit, strict=True) if e > most),
         residual_rms=float(np.sqrt(np.average(residuals**2, weights=w))),
         structure_p=residual_structure(
             residuals, w, rows.inputs, p, rounding, goal.lopsided_scores(residuals, w, jacobian[:, ~held]), rows.groups
@@ -107,6 +107,14 @@ def judge(
         replicate_rms=rms,
         lack_of_fit_p=lack_of_fit,
     )
+
+
+def _larger(error: Array, replicates: Replicates) -> Array:
+    """Take the standard errors (p,), or half the central 68 % of the replicates where these scatter more."""
+    if len(replicates.theta) < FEW_REPLICATES:
+        return error
+    low, high = np.quantile(replicates.theta, [0.158655, 0.841345], axis=0)
+    return np.where(np.isnan(error), error, np.fmax(error, (high - low) / 2))
 
 
 def held_by_bounds(problem: Problem, theta: Array) -> NDArray[np.bool_]:

@@ -198,6 +198,19 @@ def test_a_narrow_range_is_wide_or_at_a_bound():
     assert fit.diagnostics.at_bound or fit.diagnostics.wide
 
 
+def test_a_parameter_is_wide_where_the_replicates_say_so():
+    """The covariance is that of the tangent at the optimum, and in a curved valley it is too small."""
+    rng = np.random.default_rng(9)
+    n, d = (np.exp(rng.uniform(np.log(low), np.log(high), 12)) for low, high in ((1e8, 3e9), (2e9, 1e11)))
+    y = loss(n, d) * np.exp(0.012 * rng.standard_normal(12))
+    smooth, drawn = (scaling.fit("chinchilla", {"N": n, "D": d}, y, objective="squared", bootstrap=b) for b in (0, 100))
+    assert smooth.diagnostics.wide == ()
+    assert "B" in drawn.diagnostics.wide
+    low, high = np.quantile(np.log(drawn.replicates[:, 2]), [0.158655, 0.841345])
+    assert (high - low) / 2 > 3 > smooth.standard_errors["B"] / smooth.estimates["B"]
+    assert drawn.verdict == "not identified"
+
+
 def test_one_compute_budget_widens_the_intervals():
     n = np.geomspace(1e7, 1e10, 36)
     d = 1e20 / 6 / n
