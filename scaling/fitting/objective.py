@@ -243,7 +243,7 @@ class Objective:
     @property
     def lopsided(self) -> bool:
         """Whether rho treats both sides differently, so that residuals of a right law need not average to zero."""
-        return self.tau is not None or self.over is not None
+        return self.tau not in (None, 0.5) or self.over not in (None, 1.0)
 
     def scores_at_optimum(self, r: Array, weights: Array, jacobian: Array) -> Array:
         """Return `score` at an optimum, where rows may lie on the corner.

@@ -132,6 +132,14 @@ def test_half_of_lad(line):
     assert half.objective_value == pytest.approx(lad.objective_value / 2, rel=1e-10)
     assert half.theta == pytest.approx(lad.theta, rel=1e-6)
     np.testing.assert_allclose(half.covariance, lad.covariance, rtol=1e-4)
+    bent = y + 0.3 * (inputs["x"] - inputs["x"].mean()) ** 2
+    said = [
+        scaling.fit("a + b*x", inputs, bent, objective=o, residual="linear", bootstrap=0)
+        for o in ("lad", "pinball(0.5)")
+    ]
+    assert said[0].diagnostics.structure_p == pytest.approx(said[1].diagnostics.structure_p, rel=1e-3)
+    assert said[0].diagnostics.structure_p < 1e-4
+    assert said[0].verdict == said[1].verdict == "weak"
 
 
 def test_a_sharper_corner_comes_near_the_exact_quantile(line):
