@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 _SHOWN = 5.0  # times the largest factor held out: targets farther off are told of, not drawn
 _FAR_OFF = 6.0  # errors this many times the 90 % quantile are drawn at the edge, so that the others can be told apart
+_LONGEST_BAR = 3.0  # times the reach of the errors: how far the bars of targets may stretch the axis
 
 
 def backtest_figure(answers: Answers) -> tuple[FigureData, Figure] | None:
@@ -76,6 +77,8 @@ def backtest_figure(answers: Answers) -> tuple[FigureData, Figure] | None:
     if targets is not None:
         many = numbering(len(answers.forecasts))
         words.append(f"Diamonds: the targets, with the errors that their intervals allow for{many}.")
+        if np.any(np.abs(np.concatenate(_allowed(targets))) > limit):
+            words.append("Bars that end in a triangle go on; their ends are in the table.")
     if away := [f for f in answers.forecasts if not _near(f, found)]:
         far = " and ".join(f"{f.target.label} ({format_factor(f.backtest_factor)})" for f in away)
         words.append(f"Too far off to be drawn: {far}.")
@@ -185,7 +188,10 @@ def _draw_errors(axes: Axes, runs: Series, bins: Series, targets: Series | None,
         axes.plot([start, max(end, 1.02 * start)], [at, at], color=LAW, linewidth=2.4, zorder=4)
     if targets is not None:
         for x, low, high in zip(targets["extrapolation"], *_allowed(targets), strict=True):
-            axes.plot([x, x], [low, high], color=INK, linewidth=1.4, zorder=5)
+            axes.plot([x, x], np.clip([low, high], -limit, limit), color=INK, linewidth=1.4, zorder=5)
+            for marker, end, goes_on in (("^", limit, high > limit), ("v", -limit, low < -limit)):
+                if goes_on:
+                    axes.plot([x], [end], marker, color=INK, markersize=5, markeredgewidth=0, zorder=5)
 
 
 def _scale(
@@ -205,7 +211,8 @@ def _scale(
         axes.plot(at, np.zeros(len(at)), "D", color=INK, markersize=5.5, markeredgewidth=0, zorder=5, gid="targets")
         drawn = np.column_stack([found.factor, _errors(found.error, found)])[found.defined]
         tops = [
-            (float(x), float(top) if np.isfinite(top) else 0.0) for x, top in zip(at, _allowed(targets)[1], strict=True)
+            (float(x), float(min(top, limit)) if np.isfinite(top) else 0.0)
+            for x, top in zip(at, _allowed(targets)[1], strict=True)
         ]
         place_labels(axes, tops, names, drawn, size=9)
 
@@ -236,12 +243,16 @@ def _draw_coverage(axes: Axes, found: Backtest, bins: Series) -> None:
 
 
 def _reach(error: Array, targets: Series | None) -> float:
-    """How far the axis of errors goes: over the bars of the targets, and to the largest error that is not far off."""
+    """How far the axis of errors goes: to the largest error that is not far off, and over the bars of the targets.
+
+    Bars that would press the errors into a line are cut at the edge.
+    """
     ends = np.abs(np.concatenate(_allowed(targets))) if targets is not None else np.empty(0)
-    least = float(max(ends[np.isfinite(ends)], default=0.0))
+    wanted = float(max(ends[np.isfinite(ends)], default=0.0))
     sizes = np.abs(error[np.isfinite(error)])
     far = _FAR_OFF * float(np.quantile(sizes, 0.9))
-    return max(min(float(sizes.max()), far), least) or 1.0
+    reach = min(float(sizes.max()), far)
+    return max(reach, min(wanted, _LONGEST_BAR * reach)) or wanted or 1.0
 
 
 def _allowed(targets: Series) -> tuple[Array, Array]:

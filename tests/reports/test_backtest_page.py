@@ -120,6 +120,22 @@ def test_words_name_the_part_that_dominates(answers, parts, words):
     assert width_words(replace(forecast, run=replace(forecast.run, parts=parts))) == words
 
 
+def test_a_bar_that_is_much_longer_than_the_errors_is_cut(tested):
+    drawn, picture = backtest_figure(answer(tested))
+    errors = np.abs(list(drawn["held-out runs"].columns.values())[5])
+    assert "go on; their ends are in the table" not in drawn.caption
+    answers = answer(tested)
+    first = answers.forecasts[0]
+    wide = replace(first, run=replace(first.run, low=first.run.mean / 3, high=first.run.mean * 3))
+    drawn, picture = backtest_figure(replace(answers, forecasts=(wide,)))
+    _, top = picture.axes[0].get_ylim()
+    assert top <= 1.15 * 3 * errors.max() * (1 + 1e-9)
+    bars = [line for line in picture.axes[0].lines if line.get_gid() is None and len(line.get_ydata()) == 2]
+    assert max(float(np.max(line.get_ydata())) for line in bars) <= top
+    assert "Bars that end in a triangle go on; their ends are in the table." in drawn.caption
+    assert float(list(drawn["targets"].columns.values())[3][0]) == pytest.approx(200)
+
+
 def test_the_half_width_of_a_law_on_its_own_scale_has_a_unit(make):
     x = np.geomspace(1, 1e4, 60)
     y = -3 + 0.5 * np.log(x) + np.random.default_rng(0).normal(0, 0.05, 60)
