@@ -518,9 +518,12 @@ def fit_auto(
             store, family, question, name=name, replace_fit=replace, seed=seed, bootstrap=bootstrap, progress=advance
         )
     about = {"fit": saved.name, "fit_id": saved.fit_id}
-    emit([about | row for row in selection_rows(made)], format_, selection_shown(made))
-    say(f"Held out by {made.axis}; ties go to the law with fewer parameters, then to the defaults.")
+    shown = selection_shown(made)
+    emit([about | row for row in selection_rows(made)], format_, shown)
+    say(f"Held out by {made.axis}; of those tied the law with fewer parameters is chosen, then the defaults.")
     if choose_format(format_) == "table":
+        if len(shown) < len(made.candidates):
+            say(f"Shown: {len(shown)} of {len(made.candidates)} candidates, each law's best among them.")
         say(saved_fit_text(saved, level))
     fail_on_verdict(fail_on, saved.fit.verdict)
 
@@ -705,7 +708,7 @@ def forecast(
     from db.fits import save_predictions
     from db.saved import load_fit
     from db.store import Store
-    from reports.backtest_rows import parts_text
+    from reports.backtest_rows import forecast_notes
     from reports.rows import forecast_rows, forecast_shown
 
     targets = arguments.targets(params, tokens, at)
@@ -733,7 +736,7 @@ def forecast(
     unit = saved.fit.law.unit or "an unknown unit"
     for method in dict.fromkeys(p.method for p in predictions):  # targets differ in it where the law has no value
         say(f"{saved.fit.law.output} in {unit}; interval for {about}: {method}.")
-    for text in dict.fromkeys(text for p in predictions for text in (parts_text(p), p.backtest) if text):
+    for text in forecast_notes(saved.fit, targets, predictions):
         say(text)
     say_verdict(saved)
     fail_on_verdict(fail_on, *(p.verdict for p in predictions), saved.fit.verdict)

@@ -14,7 +14,7 @@ from db.columns import column_of
 from db.fits import find_law_of, fit_runs
 from db.saved import SavedFit
 from db.select import Question, Selection, select
-from scaling.errors import InputDataError, UsageError
+from scaling.errors import InputDataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -65,13 +65,19 @@ def choose_runs(
         Where the rows cannot be fitted.
     """
     import scaling
-    from scaling.laws.book import family_names, find_family
+    from scaling.laws.book import family_names, find_family, law_names
     from scaling.selection.select import check_comparable
 
     question = question or Question()
     if question.by:
         raise UsageError("One law is chosen for all the rows, not one a group.", "Choose a group with --where.")
     texts = [law.name for law in find_family(family)] if family in family_names() else _split(family)
+    if family.isidentifier() and family not in (*family_names(), *law_names()):
+        known = [name for name in family_names() if len(find_family(name)) > 1]
+        raise UsageError(
+            f"There is no family and no law '{family}' to choose from.",
+            f"{did_you_mean(family, known)} Or name laws, split by commas.",
+        )
     laws = {text: find_law_of(store, text, question, None) for text in texts}
     check_comparable(list(laws.values()))
     rows = select(store, next(iter(laws.values())), question, positive=True)

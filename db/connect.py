@@ -110,6 +110,11 @@ def open_error(  # noqa: PLR0911 - one return a cause
     if "No space left" in text:
         return disk_full_error(path)
     if "Permission denied" in text or not os.access(path, os.R_OK if read_only else os.R_OK | os.W_OK):
+        if not file.exists():
+            return StoreError(
+                f"No store can be made in the folder {file.parent}: permission denied.",
+                "Change the folder's permissions, or name another file with --db.",
+            )
         verb = "read" if read_only else "written"
         return StoreError(f"The store {path} cannot be {verb}: permission denied.", "Change its permissions.")
     if "not a valid DuckDB database" in text:

@@ -19,9 +19,11 @@ from scaling.formatting import (
 if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
     from scaling.prediction import Prediction
+    from scaling.results import Fit
     from scaling.selection.select import Selection
 
 Rows = list[dict[str, Any]]
+WORTH_NAMING = 0.01  # of the weight of a rival
 
 
 def backtest_rows(found: Backtest) -> Rows:
@@ -173,6 +175,30 @@ def landed_text(summary: Mapping[str, float], waiting: int) -> str:
         f"{format_plural(int(summary['n']), 'forecast')} of {runs} scored{counted}: mean error "
         f"{_signed(summary['bias'], True)}, root mean square {_size(summary['rms'], True)}.{held} {waits}"
     )
+
+
+def forecast_notes(fit: Fit, targets: Sequence[Mapping[str, float]], predictions: Sequence[Prediction]) -> list[str]:
+    """Say of each forecast what its width is made of, what its rivals say and what the back-test says that far out."""
+    from reports.words import describe
+
+    out = []
+    for target, prediction in zip(targets, predictions, strict=True):
+        about = "" if len(targets) == 1 else f"{describe(fit.law, target)}: "
+        said = (parts_text(prediction), rivals_text(fit, target), prediction.backtest)
+        out += [f"{about}{text}" for text in said if text]
+    return list(dict.fromkeys(out))
+
+
+def rivals_text(fit: Fit, target: Mapping[str, float]) -> str:
+    """Name the rivals with a say, and what they forecast."""
+    named = sorted((rival for rival in fit.rivals if rival.weight >= WORTH_NAMING), key=lambda rival: -rival.weight)
+    if not named:
+        return ""
+    listed = ", ".join(
+        f"{rival.law.name} {format_number(float(rival.evaluate(target)[0]))} (weight {format_number(rival.weight, 2)})"
+        for rival in named
+    )
+    return f"Rival laws, by the back-test: {listed}."
 
 
 def parts_text(prediction: Prediction) -> str:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reports.answers import Answers
+from reports.backtest_rows import WORTH_NAMING
 from reports.tables import NOTHING, Table, make_table
 from reports.words import describe, level_text, mean_text, output_name, unit_of
 from scaling.formatting import format_interval, format_percent, format_plural
 from scaling.prediction import Prediction
 from scaling.results import Fit
 from scaling.rivals import Rival
-
-WORTH_NAMING = 0.01  # of the weight
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.answers import Answers
-from reports.rivals import WORTH_NAMING, ask_rivals, without_rivals
+from reports.backtest_rows import WORTH_NAMING
+from reports.rivals import ask_rivals, without_rivals
 from reports.words import INSIDE, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,

@@ -38,6 +38,7 @@ from scaling.errors import UsageError, did_you_mean
 Array = NDArray[np.float64]
 
 OBJECTIVES = ("squared", "huber", "lad", "pinball", "asymmetric")
+_ARGUMENTS_SHOWN = ("squared", "huber", "lad", "pinball(TAU)", "asymmetric(TIMES)")
 RESIDUALS = ("log", "linear")
 DEFAULT_DELTA = 1e-3
 
@@ -154,7 +155,7 @@ class Objective:
             raise UsageError(f"cannot read the objective {text!r}", hint="Write one such as huber(0.001).")
         name, inside = match[1], match[2]
         if name not in OBJECTIVES:
-            raise UsageError(f"there is no objective '{name}'", hint=did_you_mean(name, OBJECTIVES))
+            raise UsageError(f"there is no objective '{name}'", hint=did_you_mean(name, _ARGUMENTS_SHOWN))
         given = [part.strip() for part in inside.split(",")] if inside and inside.strip() else []
         known = _ARGUMENTS[name]
         if len(given) > len(known):

@@ -61,6 +61,9 @@ def test_a_forecast_quotes_its_back_test_and_its_parts(ok, tested):
     assert row["backtest"].startswith("Back-test at x2.5: ")
     assert "Of the squared width: " in answer.err
     assert row["backtest"] in answer.err
+    two = ok("forecast", "tested", "--params", "5e9", "--tokens", "1.5e11", "--params", "1e9", "--tokens", "2e10").err
+    assert f"5B parameters on 150B tokens: {row['backtest']}" in two
+    assert "1B parameters on 20B tokens: Of the squared width: " in two
     far = ok("forecast", "tested", "--params", "1e13", "--tokens", "1e15").row
     assert far["backtest"].startswith("No back-test is possible at x")
 
@@ -125,6 +128,9 @@ def test_calls_that_make_no_sense_are_refused(refused, store):
     assert "takes no --objective" in refused(2, "fit", "auto", "--objective", "lad").err
     assert "--family goes with LAW auto" in refused(2, "fit", "chinchilla", "--family", "compute_optimal").err
     assert "kaplan_n (of N)" in refused(2, "fit", "auto", "--family", "kaplan").err
+    unknown = refused(2, "fit", "auto", "--family", "compute_optimol").err
+    assert "There is no family and no law 'compute_optimol'" in unknown
+    assert "Did you mean 'compute_optimal'?" in unknown
     assert "not one a group" in refused(2, "fit", "auto", "--by", "corpus").err
     assert "--tolerance is a share" in refused(2, "backtest", "--landed", "--tolerance", "3").err
     assert "no fit 'nothing'" in refused(2, "backtest", "--landed", "nothing").err

@@ -196,6 +196,8 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(duckdb, "connect", refuse)
     with pytest.raises(StoreError, match="cannot be read: permission denied"):
         Store(path, read_only=True)
+    with pytest.raises(StoreError, match="No store can be made in the folder .*: permission denied"):
+        Store(tmp_path / "new.duckdb")
 
 
 def test_a_truncated_store_is_named_or_whole_at_every_length(tmp_path: Path, wide: Path) -> None:

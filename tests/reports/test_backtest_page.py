@@ -13,12 +13,14 @@ import scaling
 from reports import ReportInput, Target, answer, render_report
 from reports.backtest import error_text, of_factors, of_skipped, of_targets, opening, remedy
 from reports.backtest_figure import backtest_figure
+from reports.backtest_rows import rivals_text
 from reports.fan import forecast_fan
 from reports.prose import headline, methods
 from reports.rivals import of_rivals, rivals_words
 from reports.tables import of_allocation, of_growth
 from reports.trust import checks, trust_words
 from reports.width import contained, of_parts, width_figure, width_words
+from scaling.formatting import format_number
 from scaling.rivals import Rival
 
 ERROR = "error (% of loss)"
@@ -378,6 +380,10 @@ def test_rivals_forecast_with_their_own_estimates_and_weights_add_up(contested):
     assert not alone.low <= mean <= alone.high
     assert "outside what parameters and scatter alone allow" in words
     assert said_by(contested)["Rival laws agree"] == ("no", "0 of 1")
+    kaplan = format_number(float(contested.fit.rivals[0].evaluate(target)[0]))
+    said = f"Rival laws, by the back-test: kaplan {kaplan} (weight 0.30)."
+    assert rivals_text(contested.fit, dict(contested.targets[0].inputs)) == said
+    assert rivals_text(replace(contested.fit, rivals=()), dict(contested.targets[0].inputs)) == ""
 
 
 def test_rivals_worth_naming_are_drawn_in_the_fan(contested, tested):
