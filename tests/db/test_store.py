@@ -196,7 +196,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(duckdb, "connect", refuse)
     with pytest.raises(StoreError, match="cannot be read: permission denied"):
         Store(path, read_only=True)
-    with pytest.raises(StoreError, match="No store can be made in the folder .*: permission denied"):
+    with pytest.raises(StoreError, match=r"No store can be made in the folder .*: permission denied"):
         Store(tmp_path / "new.duckdb")
 
 
