@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.allocation.surface import Surface, least_cost
+from scaling.allocation.ties import tie_reasons
 from scaling.approaches.budgets import Budgets, PowerCost, Refusal, group_budgets, measured_cost
 from scaling.approaches.envelope import Envelope, fit_envelope
 from scaling.approaches.isoflop import fit_isoflops
@@ -376,13 +377,16 @@ def _of_law(
     nothing = np.full(k, np.nan)
     ends: list[tuple[float, float]] = [(float("nan"), float("nan"))] * 2
     sizes = [np.stack([np.exp(v[0, :k]), nothing, nothing]) for v in (log_n, log_d)]
+    tied = tie_reasons(fit)  # exponents that the law fixes have no interval, for they are not estimated
     if len(fit.replicates):
+        at = fit.percentile_level(level)
         for i, (slope, values) in enumerate(((a, log_n), (b, log_d))):
-            low, high = percentile_interval(slope[1:], level)
-            ends[i] = (float(low), float(high))
-            sizes[i][1:] = np.exp(percentile_interval(values[1:, :k], level))
-    verdict = WEAK if warning and fit.verdict == OK else fit.verdict
-    reasons = (*fit.diagnostics.reasons, *warning)
+            if not tied:
+                low, high = percentile_interval(slope[1:], at)
+                ends[i] = (float(low), float(high))
+            sizes[i][1:] = np.exp(percentile_interval(values[1:, :k], at))
+    reasons = (*fit.diagnostics.reasons, *warning, *tied)
+    verdict = WEAK if reasons and fit.verdict == OK else fit.verdict
     method = f"{fit.objective}; {fit.interval_method}" if len(fit.replicates) else f"{fit.objective}; no bootstrap"
     return Answer(
         LAW, float(a[0]), float(b[0]), ends[0], ends[1], sizes[0], sizes[1], np.full((2, k), np.nan), nothing, method,

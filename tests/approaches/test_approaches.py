@@ -107,6 +107,16 @@ class TestAgreement:
 
 
 @pytest.mark.slow
+def test_a_law_that_fixes_the_exponents_estimates_none():
+    n, d, c = isoflops()
+    found = compare_approaches(n, d, noisy(n, d), c, at=[1e22], law="gadre", bootstrap=40)
+    [law] = [one for one in found.answers if one.approach == "3 law"]
+    assert (law.a, law.b) == pytest.approx((0.5, 0.5), abs=1e-6)
+    assert np.isnan([*law.a_interval, *law.b_interval]).all()
+    assert law.verdict == "weak"
+    assert any("whatever the data: the split rests on that form" in reason for reason in law.reasons)
+
+
 def test_corrected_intervals_hold_the_truth_and_raw_ones_do_not():
     """100 simulations; 90 % intervals of N* at ten times the largest budget, on a grid of a factor of 8 either way."""
     c = np.repeat(np.geomspace(1e18, 1e21, 6), 9)
