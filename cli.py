@@ -1192,6 +1192,9 @@ def epochs(
         say("Coefficients of C4, arXiv:2305.16264, which come without intervals. For another corpus fit your own runs.")
         return
     say(fit_line(saved.name, saved.fit))
+    if budgets:
+        for line in dict.fromkeys((f"Intervals of the loss: {plan.loss_method}.", *plan.backtests)):
+            say(line)
     say_verdict(saved)
     fail_on_verdict(fail_on, saved.fit.verdict, *([plan.verdict] if budgets else []))
 

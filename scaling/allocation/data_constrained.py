@@ -52,7 +52,11 @@ class RepeatedAllocation:
     extrapolation_factor : ndarray (m,)
         How far the optimum lies beyond the data; NaN for published coefficients.
     method, verdict : str
-        How the intervals were made; that of the fit, ``extrapolating x37``, or ``published``.
+        How the intervals of N and of the epochs were made; that of the fit, ``extrapolating x37``, or ``published``.
+    loss_method : str
+        How that of the loss was made: with a back-test or rivals it is that of the forecast of the law's curve.
+    backtests : tuple of str (m,)
+        What the back-test says about forecasts as far out as each optimum; empty for published coefficients.
     """
 
     compute_flop: Array
@@ -69,6 +73,8 @@ class RepeatedAllocation:
     extrapolation_factor: Array
     method: str
     verdict: str
+    loss_method: str = ""
+    backtests: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a budget."""
@@ -88,7 +94,11 @@ class RepeatedAllocation:
             "fresh_loss": self.fresh_loss,
             "extrapolation_factor": self.extrapolation_factor,
         }
-        return [{k: float(v[i]) for k, v in columns.items()} for i in range(len(self.compute_flop))]
+        said = self.backtests or ("",) * len(self.compute_flop)
+        return [
+            {k: float(v[i]) for k, v in columns.items()} | {"loss_method": self.loss_method, "backtest": said[i]}
+            for i in range(len(self.compute_flop))
+        ]
 
 
 def allocate_repeated(
@@ -133,15 +143,26 @@ def allocate_repeated(
     n = np.exp(log_n)
     tokens = budgets / FLOP_PER_PARAMETER_TOKEN / n
     factor, verdict = np.full(len(budgets), np.nan), "published"
+    loss_interval, loss_method, backtests = law.interval(loss, level), law.method, ("",) * len(budgets)
     if law.fit is not None:
-        factor = law.fit.extrapolation_factor({"N": n[0], "D": tokens[0], "U": np.full(len(budgets), unique)})
+        targets = {"N": n[0], "D": tokens[0], "U": np.full(len(budgets), unique)}
+        factor = law.fit.extrapolation_factor(targets)
+        forecasts = [
+            law.fit.predict({k: v[i : i + 1] for k, v in targets.items()}, level, "curve", force)
+            for i in range(len(budgets))
+        ]
+        backtests = tuple(one.backtest for one in forecasts)
+        if law.fit.backtest is not None or law.fit.rivals:
+            low, high = (np.concatenate([getattr(one, end) for one in forecasts]) for end in ("low", "high"))
+            loss_interval = low, high
+            loss_method = forecasts[0].method
         largest = float(factor.max())
         extrapolates = largest >= 1.05 and law.fit.verdict != NOT_IDENTIFIED
         verdict = f"extrapolating {format_factor(largest)}" if extrapolates else law.fit.verdict
     return RepeatedAllocation(
         budgets, unique, n[0], tokens[0], tokens[0] / unique, loss[0], fresh[0],
-        law.interval(n, level), law.interval(tokens / unique, level), law.interval(loss, level), level, factor,
-        law.method, verdict,
+        law.interval(n, level), law.interval(tokens / unique, level), loss_interval, level, factor,
+        law.method, verdict, loss_method, backtests,
     )  # fmt: skip
 
 

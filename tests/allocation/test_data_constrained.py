@@ -1,5 +1,7 @@
 """What repeated tokens are worth, and how compute is split over a corpus that runs out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,24 @@ class TestEffectiveCount:
 
     def test_without_decay_all_tokens_are_fresh(self):
         assert effective_count(64.0, 1.0, 1e9) == pytest.approx(64, rel=1e-6)
+
+
+class TestForecastOfTheOptimum:
+    def test_the_loss_is_that_of_the_forecast_and_quotes_the_back_test(self, fit):
+        inputs = design("data_constrained")
+        noise = np.random.default_rng(3).standard_normal(len(inputs["N"]))
+        loss = fit.evaluate(inputs)[0] * np.exp(0.003 * noise)
+        tested = replace(fit, backtest=scaling.backtest_law(fit, inputs, loss, bootstrap=20))
+        plan = allocate_repeated(tested, [1e21, 1e23], 5e9, level=0.9)
+        for i in range(2):
+            at = {"N": plan.n_params[i], "D": plan.n_tokens[i], "U": 5e9}
+            said = tested.predict(at, level=0.9, kind="curve")
+            assert (plan.loss_interval[0][i], plan.loss_interval[1][i]) == pytest.approx((said.low, said.high))
+            assert plan.rows()[i]["backtest"] == said.backtest != ""
+        alone = allocate_repeated(fit, [1e23], 5e9, level=0.9)
+        assert (
+            plan.loss_interval[1][1] - plan.loss_interval[0][1] > alone.loss_interval[1][0] - alone.loss_interval[0][0]
+        )
 
 
 class TestRepetitionLaw:

@@ -60,6 +60,8 @@ def test_a_saved_fit_has_intervals(repeats: str, ok: Any, run: Any) -> None:
         assert row["n_params_low"] < row["n_params"] < row["n_params_high"]
         assert row["epochs_low"] < row["epochs"] < row["epochs_high"]
         assert row["fresh_loss"] < row["loss"]
+        assert row["backtest"].startswith("No back-test came with this fit")
+        assert row["loss_method"].startswith("percentile of 40 iid bootstrap replicates")
     [until] = rows[0]["epochs_until"]
     assert until["share"] == 0.3
     assert until["low"] < until["epochs"] < until["high"]
