@@ -33,6 +33,7 @@ def test_are_the_other_objectives_and_then_the_other_laws(objective: str, residu
         assert other.fit.law.name == other.label
 
 
+@pytest.mark.slow
 def test_are_fits_like_any_other() -> None:
     fit = scaling.fit("chinchilla", INPUTS, LOSS, bootstrap=0, seed=6)
     found = {a.label: a.fit for a in alternatives(fit, INPUTS, LOSS, bootstrap=20)}
@@ -41,6 +42,7 @@ def test_are_fits_like_any_other() -> None:
     assert found["kaplan"] == scaling.fit("kaplan", INPUTS, LOSS, bootstrap=20, seed=6)
 
 
+@pytest.mark.slow
 def test_keep_the_delta_of_the_objective_and_the_clusters() -> None:
     groups = np.repeat(np.arange(10), 4)
     fit = scaling.fit("chinchilla", INPUTS, LOSS, delta=0.01, groups=groups, bootstrap=0)
@@ -53,6 +55,7 @@ def test_keep_the_delta_of_the_objective_and_the_clusters() -> None:
     assert lad.diagnostics.groups == skaling.diagnostics.groups == 10
 
 
+@pytest.mark.slow
 def test_that_cannot_be_fitted_say_why() -> None:
     few = {"N": N[:5], "D": D[:5]}
     fit = scaling.fit("chinchilla", few, LOSS[:5], bootstrap=0)

@@ -74,6 +74,7 @@ def test_without_scatter_the_chain_is_exact():
     assert (found.mean, found.low, found.high) == pytest.approx((truth,) * 3, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_error_of_a_new_run_about_as_often_as_it_says():
     hits, runs = 0, 60
     for seed in range(runs):

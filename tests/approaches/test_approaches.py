@@ -106,7 +106,6 @@ class TestAgreement:
         assert found.answer("2 corr").n_params[0, 0] == pytest.approx(best(1e22), rel=0.01)
 
 
-@pytest.mark.slow
 def test_a_law_that_fixes_the_exponents_estimates_none():
     n, d, c = isoflops()
     found = compare_approaches(n, d, noisy(n, d), c, at=[1e22], law="gadre", bootstrap=40)
@@ -117,6 +116,7 @@ def test_a_law_that_fixes_the_exponents_estimates_none():
     assert any("whatever the data: the split rests on that form" in reason for reason in law.reasons)
 
 
+@pytest.mark.slow
 def test_corrected_intervals_hold_the_truth_and_raw_ones_do_not():
     """100 simulations; 90 % intervals of N* at ten times the largest budget, on a grid of a factor of 8 either way."""
     c = np.repeat(np.geomspace(1e18, 1e21, 6), 9)

@@ -337,6 +337,7 @@ class TestBootstrap:
 @pytest.mark.parametrize(
     ("sizes", "budgets", "scatter", "ratio"), [(15, 5, 0.005, 4), (9, 6, 0.003, 4), (7, 4, 0.005, 8)]
 )
+@pytest.mark.slow
 def test_intervals_of_the_exponent_cover(sizes, budgets, scatter, ratio):
     """The bounds are binomial bands of 200 simulations at a false-alarm rate of 1e-4."""
     n, d, c = design(budgets, sizes, ratio)

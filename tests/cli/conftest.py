@@ -8,8 +8,10 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -78,11 +80,22 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
 
+@cache
+def built() -> Any:
+    """The commands, made of their functions once: Typer's own runner makes all of them anew for each call."""
+    from typer.main import get_command
+
+    from cli import app
+
+    return get_command(app)
+
+
 def run_command(*words: str | Path, stdin: str | None = None) -> Answer:
     """Run a command in this process; an error that is no message is raised."""
     from cli import app
 
-    result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+    with patch("typer.testing._get_command", return_value=built()):
+        result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Answer(result.exit_code, result.stdout, result.stderr)

@@ -25,6 +25,7 @@ def test_a_fit_that_stands(store: Path, ok: Any) -> None:
     assert store.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_all_of_them(store: Path, ok: Any) -> None:
     assert [(r["name"], r["status"]) for r in ok("verify", "--all").rows] == [
         ("web", "identical"),

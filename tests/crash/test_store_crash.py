@@ -64,6 +64,7 @@ def _check_whole(store: Store) -> set[str]:
     return {Path(row[0]).name for row in sources}
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_no_torn_source(tmp_path: Path) -> None:
     for number in range(N_SOURCES):
         _write_log(tmp_path / f"log-{number:02}.csv", f"s{number}")

@@ -340,6 +340,7 @@ def test_a_plan_can_be_written_into_several_stores(wide: Path) -> None:
         max_size=40,
     )
 )
+@pytest.mark.slow
 def test_the_loss_is_that_of_the_last_step_whatever_the_log(
     tmp_path: Path, values: list[tuple[int, int, float]]
 ) -> None:

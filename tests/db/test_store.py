@@ -200,6 +200,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Store(tmp_path / "new.duckdb")
 
 
+@pytest.mark.slow
 def test_a_truncated_store_is_named_or_whole_at_every_length(tmp_path: Path, wide: Path) -> None:
     path = tmp_path / "s.duckdb"
     with Store(path) as store:

@@ -224,6 +224,7 @@ def test_a_law_is_back_tested_without_a_fit(store, ask):
     assert ask("SELECT count(*) FROM fits") == [(0,)]
 
 
+@pytest.mark.slow
 def test_what_is_chosen_can_be_fitted_again_from_the_store(store, ask, monkeypatch):
     import scaling.selection.select
 

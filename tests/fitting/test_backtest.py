@@ -374,6 +374,7 @@ def test_weights_count_in_every_refit(data):
     np.testing.assert_allclose(found.predicted[found.cut == cut], by_hand.evaluate(target)[0], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_trimmed_fit_needs_the_rows_before_its_trimming():
     inputs, loss = runs()
     made = scaling.select(

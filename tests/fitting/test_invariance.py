@@ -179,6 +179,7 @@ def test_a_row_of_weight_zero_is_no_row():
         assert given.predict({"x": 1e4}) == without.predict({"x": 1e4})
 
 
+@pytest.mark.slow
 def test_runs_that_share_one_ratio_of_tokens_to_parameters_do_not_identify_a_law_of_both():
     rng = np.random.default_rng(0)
     n = np.geomspace(2e7, 2e9, 30)

@@ -155,6 +155,7 @@ def test_a_sharper_corner_comes_near_the_exact_quantile(line):
     assert gaps[2] < 1e-3 * exact.objective_value
 
 
+@pytest.mark.slow
 def test_the_boundary_of_a_sigmoid():
     """The .98-quantile of a known mixture: a sigmoid half a hundredth below the highest curve."""
     z = np.repeat(np.linspace(21, 25, 201), 50)
@@ -201,6 +202,7 @@ def test_over_estimates_pull_the_law_down(line):
         "asymmetric(4, 1)",
     ],
 )
+@pytest.mark.slow
 def test_the_covariance_covers(objective):
     """400 simulations: 95 % intervals of the slope cover in 90 to 99 %, about the binomial band at 1e-4."""
     rng = np.random.default_rng(11)
@@ -267,7 +269,7 @@ def test_no_digit_is_lost_in_the_text(size, tau):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("pinbal(0.9)", "there is no objective 'pinbal'\nDid you mean 'pinball'"),
+        ("pinbal(0.9)", "there is no objective 'pinbal'\nDid you mean 'pinball(TAU)'"),
         ("pinball", "needs tau"),
         ("pinball()", "needs tau"),
         ("pinball(1)", "tau must lie between 0 and 1, not 1"),

@@ -60,6 +60,7 @@ def test_a_bare_formula_with_bounds_finds_the_optimum_of_the_book(name, draw, cl
     assert bare.objective_value == pytest.approx(book.objective_value, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kaplan", "skaling", "shifted_power"])
 def test_a_bare_formula_that_misses_the_optimum_says_so(name, draw, clean):
     for seed in range(4):

@@ -84,6 +84,7 @@ def test_the_console_script_runs_outside_the_repository(installed):
     assert str(installed) in where.stdout
 
 
+@pytest.mark.slow
 def test_the_main_job_runs_from_the_wheel(installed, tmp_path):
     done = outside(installed, installed / "bin" / "scaling", "demo", "--output", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr

@@ -486,6 +486,7 @@ class TestRefusals:
             scaling.plan_runs(fit, few, loss, BUDGET, **QUICK)
 
 
+@pytest.mark.slow
 def test_the_noise_is_that_of_the_runs() -> None:
     found = {}
     for objective in ("squared", "huber"):

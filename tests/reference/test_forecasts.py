@@ -16,6 +16,7 @@ def missed(fit, target, loss):
     return float(np.sqrt(np.mean((np.log(fit.evaluate(target)[0]) - np.log(loss)) ** 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["fineweb-edu-100b", "slimpajama-chunk1"])
 def test_the_run_twenty_times_beyond(reference, corpus):
     """Every law fitted to one corpus alone over-predicts the 1e21 FLOP run by 3 to 5 %; the chosen one by far less."""
@@ -35,6 +36,7 @@ def test_the_run_twenty_times_beyond(reference, corpus):
     assert not without.low[0] < outcome[0] < without.high[0]
 
 
+@pytest.mark.slow
 def test_the_largest_runs_of_the_chinchilla_set(reference):
     runs = pd.read_csv(reference("chinchilla_epoch", "runs.csv"))
     runs = runs[~runs.epoch_excluded]

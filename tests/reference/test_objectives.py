@@ -43,6 +43,7 @@ def test_the_table_shows_the_known_rows(scaling_command):
             assert row["parameters"][name]["estimate"] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_people_see_them_too(scaling_command):
     out = scaling_command("fit", "chinchilla", "--where", "NOT epoch_excluded", "--objective", "all", "--name", "e",
                           "--replace", "--bootstrap", "0", "--format", "table")  # fmt: skip

@@ -251,6 +251,7 @@ def test_without_intervals_nothing_is_said_to_be_covered(tested):
     assert "Intervals held there" not in {one.question for one in checks(bare)}
 
 
+@pytest.mark.slow
 def test_forecasts_that_failed_are_counted_and_not_drawn(tested):
     found = tested.fit.backtest
     error, predicted, low = found.error.copy(), found.predicted.copy(), found.low.copy()

@@ -110,6 +110,7 @@ print(hashlib.sha256(first.encode()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(tmp_path):
     # The second process meets another hash seed and a user's own matplotlib settings.
     (tmp_path / "matplotlibrc").write_text(

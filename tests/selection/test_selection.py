@@ -44,6 +44,7 @@ def test_coupled_data_choose_the_coupled_law(coupled):
     assert coupled.weights["skaling"] > 0.9
 
 
+@pytest.mark.slow
 def test_separable_data_choose_the_separable_law_though_a_wider_one_fits_better():
     x = grid(9, 8)
     chosen = []
@@ -165,6 +166,7 @@ def test_formulas_of_one_name_are_told_apart():
     assert set(made.weights) == {"formula_1", "formula_2"}
 
 
+@pytest.mark.slow
 def test_one_bad_run_does_not_drown_the_difference_between_laws():
     random = np.random.default_rng(7)
     n = np.repeat(np.geomspace(5e7, 2e9, 8), 8)
