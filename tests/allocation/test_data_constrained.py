@@ -51,6 +51,7 @@ class TestEffectiveCount:
 
 
 class TestForecastOfTheOptimum:
+    @pytest.mark.slow
     def test_the_loss_is_that_of_the_forecast_and_quotes_the_back_test(self, fit):
         inputs = design("data_constrained")
         noise = np.random.default_rng(3).standard_normal(len(inputs["N"]))

@@ -51,6 +51,7 @@ def test_all_runs_at_one_size_identify_nothing(constant):
     assert f"All rows have the same {constant}, so its effect cannot be seen." in fit.diagnostics.reasons
 
 
+@pytest.mark.slow
 def test_one_ratio_of_tokens_to_parameters_is_never_ok():
     n = np.geomspace(1e8, 1e10, 12)
     verdicts = [chinchilla(n, 20 * n, loss(n, 20 * n) * noise(12, seed)).verdict for seed in range(12)]
