@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 DELTA = 1e-3
 SEED = 0
 REPLICATES = 4000
+CLUSTERS = 40
 WORSE = 1e-12  # an objective of ours above a peer's by more than this fails the run
 PARAMETERS = ("E", "A", "B", "alpha", "beta")
 
@@ -129,12 +130,18 @@ def say(message: str) -> None:
     print(f"running: {message}", file=sys.stderr, flush=True)
 
 
-def fit_ours(rows: Rows, bootstrap: int) -> tuple[Array, Array]:
-    """Return our estimates (5,) and replicates (B, 5)."""
+def fit_ours(rows: Rows, bootstrap: int, clusters: int = 0) -> tuple[Array, Array]:
+    """Return our estimates (5,) and replicates (B, 5), of rows or of clusters of neighbours in compute."""
     import scaling
 
     inputs = {"N": rows.n_params, "D": rows.n_tokens}
-    fit = scaling.fit("chinchilla", inputs, rows.loss, objective="huber", delta=DELTA, bootstrap=bootstrap, seed=SEED)
+    groups = None
+    if clusters:
+        place = np.argsort(np.argsort(rows.n_params * rows.n_tokens, kind="stable"), kind="stable")
+        groups = place * clusters // len(place)
+    fit = scaling.fit(
+        "chinchilla", inputs, rows.loss, objective="huber", delta=DELTA, bootstrap=bootstrap, seed=SEED, groups=groups
+    )
     return np.array([fit.estimates[name] for name in PARAMETERS]), fit.replicates
 
 
@@ -297,6 +304,7 @@ def compare(rows: Rows, full: bool) -> None:
     points = point_fits(rows, full)
     compilation = first_seconds - points[0].cpu
     replicates = bootstraps(rows, points[0].theta, weights, full)
+    clustered = stopwatch(f"scaling, {CLUSTERS} clusters", 5, lambda: fit_ours(rows, REPLICATES, CLUSTERS)[1])
 
     point_text, points_hold = point_table(points, rows, compilation)
     optima_text, replicates_hold = bootstrap_optima(replicates, rows, weights)
@@ -321,6 +329,9 @@ Point fit
 Bootstrap, time
 
 {bootstrap_times(replicates, compilation)}
+
+Resampled by cluster ({CLUSTERS} of neighbours in compute) ours takes {format_number(clustered.cpu, 3)} s for \
+the {REPLICATES}.
 
 Bootstrap, optima
 

@@ -159,25 +159,35 @@ def passed_over(store: Store, name: str | None = None, tolerance: float = TOLERA
         {"fit": fit_id},
     )
     said = []
+    known: dict[tuple[str, str | None], tuple[dict[str, Any] | None, Selection | None]] = {}
     for fit, shown, text, made, kept in rows:
-        table = _conditions(store, fit, kept)
+        if (fit, kept) not in known:
+            known[fit, kept] = _unconditioned(store, fit, kept)
+        table, everything = known[fit, kept]
         if table is None:
             continue
-        where = table["question"]["where"]
-        bare = table | {"question": table["question"] | {"where": None, "by": None}, "group_value": None}
-        everything = _selected(store, bare)
         match = _match(store, everything, fit, json.loads(text), made, tolerance)
         if match is not None:
-            group = table["group_value"]
-            condition = where or f"{table['question']['by']} = '{group}'"
+            asked, group = table["question"], table["group_value"]
+            parts = [asked["where"] or "", "" if group is None else f"{asked['by']} = '{group}'"]
+            condition = " AND ".join(part for part in parts if part)
             said.append(
                 f"The run {match[0]} has the inputs that {shown} forecast, but the conditions of that fit "
-                f"({condition}) do not select it: a column that is empty there meets none."
+                f"({condition}) do not select it. (A column that is empty meets no condition.)"
             )
         for run, reason in _without_loss(store, everything, table["law"]["inputs"], json.loads(text), tolerance):
             if _is_new(store, run, fit, made):
                 said.append(f"The run {run} has the inputs that {shown} forecast, but {reason}.")
     return list(dict.fromkeys(said))
+
+
+def _unconditioned(store: Store, fit_id: str, kept: str | None) -> tuple[dict[str, Any] | None, Selection | None]:
+    """Return the conditions of the fit behind a forecast, and all runs that would do without them."""
+    table = _conditions(store, fit_id, kept)
+    if table is None:
+        return None, None
+    bare = table | {"question": table["question"] | {"where": None, "by": None}, "group_value": None}
+    return table, _selected(store, bare)
 
 
 def landed_summary(landed: Sequence[Landed]) -> dict[str, float]:

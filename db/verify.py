@@ -264,7 +264,7 @@ def _stored(store: Store, saved: SavedFit) -> dict[str, Any]:
 
 
 def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[Moved], list[str]]:
-    """Run the back-test of a fit again, where it is of these rows; what moved, and what to say of it."""
+    """Run the back-test of a fit again, on the rows before its trimming; what moved, and what to say of it."""
     import scaling
 
     found = saved.fit.backtest

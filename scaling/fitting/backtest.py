@@ -198,10 +198,11 @@ class Backtest:
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """Whether each interval held its observation, shape (m,); False where there is no interval."""
+        """Whether each interval held its observation, shape (m,); False without one, and for undefined forecasts."""
         slack = _ROUNDING * np.abs(self.observed)  # intervals of exact data have no width
         with np.errstate(invalid="ignore"):
-            return np.asarray((self.observed >= self.low - slack) & (self.observed <= self.high + slack))
+            held = (self.observed >= self.low - slack) & (self.observed <= self.high + slack)
+        return np.asarray(held & self.defined)
 
     @property
     def judged(self) -> NDArray[np.bool_]:

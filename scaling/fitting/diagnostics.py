@@ -82,7 +82,7 @@ class Diagnostics:
         The pair.
     profile_open : tuple of str
         Parameters whose 95 % profile likelihood does not close: some value at a bound, or very far away, fits the data
-        about as well. Looked for only where other signs point at it; see `scaling.fitting.profile.open_parameters`.
+        about as well. Looked for only where other signs point at it; see `scaling.fitting.held.open_parameters`.
     replicate_degrees : int
         Rows beyond the first at the same inputs, seed replicates for example: degrees of freedom of pure error.
     replicate_rms : float

@@ -269,7 +269,8 @@ def select(
             progress(i + 1, len(laws))
     judged = first = _judge(known, x, y, axis)
     best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
-    while (found := _undetermined(judged, best, x, y, axis, groups)) is not None:
+    sound: set[tuple[str, str, str]] = set()
+    while (found := _undetermined(judged, best, x, y, axis, groups, sound)) is not None:
         # A law that all the data do not determine forecasts nothing, however well it did on a few runs.
         loose, reason = found
         gone = {loose.trim} if loose.trim != trims[0] else set(trims)  # what all rows do not tell, some do not either
@@ -281,7 +282,7 @@ def select(
             judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
             break
         chosen, judged = judged[0], _judge(known, x, y, axis)
-        if not _same(judged[0], chosen):
+        if _key(judged[0]) != _key(chosen):
             best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     chosen = judged[0]
     tested = backtest_law(
@@ -478,24 +479,32 @@ def _fit(
 
 
 def _undetermined(
-    judged: Sequence[Candidate], best: Fit, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None
-) -> tuple[Candidate, str] | None:
-    """Find a candidate with a say, the chosen one or a rival of some weight, that all rows do not determine; and why.
+    judged: Sequence[Candidate], best: Fit, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None,
+    sound: set[tuple[str, str, str]],
+) -> tuple[Candidate, str] | None:  # fmt: skip
+    """Find a candidate with a say, the chosen one or a rival of some weight, that its rows do not determine; and why.
 
-    A rival that is not identified would stretch every interval to wherever its optimum happened to lie.
+    A rival that is not identified would stretch every interval to wherever its optimum happened to lie. Those found to
+    be identified are added to `sound`, and not looked at again.
     """
     if best.verdict == NOT_IDENTIFIED:
-        return judged[0], "all rows do not determine it: " + " ".join(best.diagnostics.reasons)
+        return judged[0], _why_undetermined(judged[0], best)
     for c in judged[1:]:
-        if c.weight >= _WORTH_CHECKING:
+        if c.weight >= _WORTH_CHECKING and _key(c) not in sound:
             fit = _fit(c, x, y, axis, groups, 0, 0, start=True)
             if fit.verdict == NOT_IDENTIFIED:
-                return c, "all rows do not determine it: " + " ".join(fit.diagnostics.reasons)
+                return c, _why_undetermined(c, fit)
+            sound.add(_key(c))
     return None
 
 
-def _same(one: Candidate, other: Candidate) -> bool:
-    return (one.law.name, one.objective, one.trim) == (other.law.name, other.objective, other.trim)
+def _why_undetermined(c: Candidate, fit: Fit) -> str:
+    which = "all rows do" if c.trim == "none" else "the rows that the trimming leaves do"
+    return f"{which} not determine it: {' '.join(fit.diagnostics.reasons)}"
+
+
+def _key(c: Candidate) -> tuple[str, str, str]:
+    return c.law.name, str(c.objective), c.trim
 
 
 def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis) -> float:

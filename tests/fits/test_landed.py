@@ -65,6 +65,22 @@ def test_only_runs_like_those_fitted_and_near_the_target_count(store, forecast, 
     assert len(said) == 2
     assert said[0].startswith(f"The run code has the inputs that web forecast, {condition}")  # the nearest, by name
     assert said[1] == "The run bad has the inputs that web forecast, but the loss is nan."
+
+
+def test_all_conditions_of_a_fit_of_one_group_are_named(store, tmp_path):
+    question = Question(where="n_params > 1", by="corpus")
+    saved, _ = fit_runs(store, "chinchilla", question, name="each", bootstrap=0)
+    [web] = [one for one in saved if one.group_value == "web"]
+    save_predictions(store, web, [TARGET], [web.fit.predict(TARGET)])
+    later(store, tmp_path / "other.csv", ["other,prose,2e10,4e11,1.9"])
+    assert score_landed(store) == ([], 1)
+    [said] = passed_over(store)
+    assert "(n_params > 1 AND corpus = 'web')" in said
+
+
+def test_a_wider_tolerance_takes_a_run_farther_off(store, forecast, tmp_path):
+    later(store, tmp_path / "far.csv", ["far,web,2.1e10,4e11,1.9"])
+    assert score_landed(store) == ([], 1)
     [one], _ = score_landed(store, tolerance=0.06)
     assert one.run_id == "far"
     assert passed_over(store) == []  # nothing waits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -245,6 +246,19 @@ def test_failed_forecasts_go_through_json(failed):
     assert again == failed
     np.testing.assert_array_equal(again.defined, failed.defined)
     assert again.summary()[0].to_dict()["undefined"] == 44
+
+
+def test_an_undefined_forecast_is_outside_even_of_an_interval_that_holds_the_run():
+    x = np.geomspace(1, 1e4, 40)
+    found = scaling.backtest_law("a + b*log(x)", {"x": x}, 5 - 0.3 * np.log(x), objective="squared", bootstrap=0)
+    wide = dataclasses.replace(found, low=found.observed - 1, high=found.observed + 1)
+    assert wide.inside.all()
+    error = found.error.copy()
+    error[:3] = np.nan
+    lost = dataclasses.replace(wide, error=error)
+    assert not lost.inside[:3].any()
+    assert lost.inside[3:].all()
+    assert lost.judged.all()
 
 
 def test_a_back_test_of_failures_alone_says_so():
