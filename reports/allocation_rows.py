@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 NEVER = "never"
 _FEW_BUDGETS = 4
+_REACHING = ", but that N and D reach to the optima of the laws named"
 _TIMED = ("training_flop", "compute_flop", "optimal_flop", "deadweight_flop")
 _HEADS = {
     "n_params": "params",
@@ -143,14 +144,15 @@ def fit_about(name: str | None, fit: Fit | None) -> Row:
 def fit_line(name: str, fit: Fit) -> str:
     """Say which fit an answer rests on: its law, objective, rows and seed."""
     rows = format_plural(fit.n_obs, "row")
-    return f"Fit {name}: {fit.law.name}, {fit.objective}, {rows}; intervals: {fit.interval_method}; seed {fit.seed}."
+    seed = "" if len(fit.replicates) else f"; seed {fit.seed}"  # the method of replicates ends with theirs
+    return f"Fit {name}: {fit.law.name}, {fit.objective}, {rows}; intervals: {fit.interval_method}{seed}."
 
 
 def form_note(plan: Allocation) -> str:
     """Say what the intervals of an allocation know of the form of the law."""
     n_and_d = "Intervals of N and D take the form of the law as true"
     if "stretched to" in plan.method:
-        n_and_d += ", but for reaching to the optima of the rivals named"
+        n_and_d += ", but for reaching to the optima of the laws named"
     if plan.loss_method and not plan.method.startswith(plan.loss_method):
         said = f"{n_and_d}; that of the loss is the forecast's for the curve there: {plan.loss_method}."
     else:
@@ -221,7 +223,7 @@ def _growth(plan: Allocation, whole_curve: bool) -> list[str]:
             lines.append(
                 f"{where} hold N, D and the loss at all {format_plural(budgets, 'budget')} at once: the largest "
                 f"deviation over the curve stays inside with {format_percent(plan.level)}. They are of the parameters "
-                "only, and take the form of the law as true."
+                f"only, and take the form of the law as true{_REACHING if 'stretched to' in plan.method else ''}."
             )
     if (lost := float(max(plan.edge_share))) > 0:
         lines.append(

@@ -131,8 +131,9 @@ class Allocation:
     exponent_params_interval, exponent_tokens_interval : tuple of ndarray (m,)
         Their intervals; NaN where the law fixes them.
     n_params_band, n_tokens_band, loss_band : tuple of ndarray (m,)
-        One joint band, for all three at all budgets at once, of the parameters only: it takes the form of the law as
-        true; see `scaling.bands.simultaneous_band`.
+        One joint band, for all three at all budgets at once, nowhere inside the percentiles of one budget; see
+        `scaling.bands.simultaneous_band`. It is of the parameters only and takes the form of the law as true, but that
+        N and D reach to the same optima as their intervals.
     training_flop : ndarray (m,)
         The part of the budget that training takes; the rest serves tokens.
     beyond : tuple of str
@@ -308,14 +309,6 @@ def allocate(
             reached.append(optimum)
             words[free].append(f"{rival.law.name} ({format_number(rival.weight, 2)})")
 
-    def stretched(values: Array, rival_values: list[Array]) -> Ends:
-        """Let an interval reach to the rivals that it may not leave out."""
-        low, high = ends(values)
-        for other in rival_values:
-            known = np.isfinite(other)
-            low, high = (np.where(known, f(end, other), end) for f, end in ((np.minimum, low), (np.maximum, high)))
-        return low, high
-
     beside = None if untied is None else _untied(untied, budgets, level, cost)
     method = interval_method(fit)
     if beside is not None and len(fit.replicates):
@@ -329,16 +322,18 @@ def allocate(
     if fit.backtest is not None or fit.rivals:
         loss_interval, loss_method = curve_interval(fit, n[0], d[0], level)
 
-    low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit))
+    low, high = simultaneous_band(np.hstack([log_n, log_d, loss]), level, _widening(fit, level))
     of_n, of_d, of_loss = zip(np.split(low, 3), np.split(high, 3), strict=True)
+    best_n, best_d = [r.n_params for r in reached], [r.n_tokens for r in reached]
+    of_n, of_d = ((np.exp(low), np.exp(high)) for low, high in (of_n, of_d))
     unknown = np.full(len(budgets), np.nan)
     return Allocation(
         compute_flop=budgets,
         n_params=n[0],
         n_tokens=d[0],
         loss=loss[0],
-        n_params_interval=stretched(n, [r.n_params for r in reached]),
-        n_tokens_interval=stretched(d, [r.n_tokens for r in reached]),
+        n_params_interval=_stretched(ends(n), best_n),
+        n_tokens_interval=_stretched(ends(d), best_d),
         loss_interval=loss_interval,
         level=level,
         extrapolation_factor=factor,
@@ -346,14 +341,14 @@ def allocate(
         method=method,
         verdict=verdict,
         tokens_per_param=(d / n)[0],
-        tokens_per_param_interval=stretched(d / n, [r.n_tokens / r.n_params for r in reached]),
+        tokens_per_param_interval=_stretched(ends(d / n), [r.n_tokens / r.n_params for r in reached]),
         exponent_params=slope_n[0],
         exponent_params_interval=(unknown, unknown) if reasons else ends(slope_n),
         exponent_tokens=slope_d[0],
         exponent_tokens_interval=(unknown, unknown) if reasons else ends(slope_d),
-        n_params_band=(np.exp(of_n[0]), np.exp(of_n[1])),
-        n_tokens_band=(np.exp(of_d[0]), np.exp(of_d[1])),
-        loss_band=of_loss,
+        n_params_band=_stretched(of_n, [*ends(n), *best_n]),
+        n_tokens_band=_stretched(of_d, [*ends(d), *best_d]),
+        loss_band=_stretched(of_loss, list(ends(loss))),
         training_flop=cost.training_flop(n[0], d[0]),
         beyond=beyond,
         cost=cost.label,
@@ -434,8 +429,27 @@ def _rival_optimum(rival: Rival, cost: CostModel, budgets: Array) -> RivalOptimu
     return RivalOptimum(rival.law.name, rival.weight, n, d, loss)
 
 
-def _widening(fit: Fit) -> float:
-    """Return the factor by which replicates spread too little: sqrt(n/(n - p)), or that of the clusters."""
+def _stretched(span: Ends, others: list[Array]) -> Ends:
+    """Let an interval or a band reach to what it may not leave out; one that is unknown (NaN) stays so."""
+    low, high = span
+    for other in others:
+        known = np.isfinite(other)
+        low, high = (np.where(known, f(end, other), end) for f, end in ((np.minimum, low), (np.maximum, high)))
+    return low, high
+
+
+def _widening(fit: Fit, level: float) -> float:
+    """Return the factor by which replicates spread too little: sqrt(n/(n - p)), or what intervals allow for clusters.
+
+    Few clusters tell their own scatter badly: `Fit.percentile_level` takes the percentiles of one budget further out,
+    and the band goes out by as many standard deviations of the normal distribution.
+    """
+    from scipy.special import ndtri
+
     clusters = fit.diagnostics.groups
-    units, spent = (clusters, 1) if clusters else (fit.n_obs, len(fit.theta))
+    if clusters and not fit.diagnostics.groups_are_rows:
+        # Of two clusters the level rounds to 1, which the normal distribution reaches nowhere.
+        tail = max((1 - fit.percentile_level(level)) / 2, np.finfo(float).eps / 4)
+        return float(ndtri(tail) / ndtri((1 - level) / 2)) if clusters > 1 else float("nan")
+    units, spent = fit.n_obs, len(fit.theta)
     return float(np.sqrt(units / (units - spent))) if units > spent else float("nan")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import scaling
-from scaling.allocation.allocate import curve
+from scaling.allocation.allocate import _widening, curve
 from scaling.errors import UsageError, VerdictError
 from scaling.rivals import Rival
 
@@ -281,6 +281,28 @@ def test_the_curve_is_the_allocation_of_its_budgets(chinchilla_runs):
     for low, high, points in ((1e25, 1e19, 7), (0.0, 1e20, 7), (1e19, np.inf, 7), (1e19, 1e20, 1)):
         with pytest.raises(UsageError, match=r"make no range|2 points or more"):
             curve(fit, low, high, points)
+
+
+def test_the_band_of_few_clusters_is_no_narrower_than_the_interval(chinchilla_runs):
+    """Five clusters: the t distribution of 4 degrees takes the percentiles far out, and the band goes as far."""
+    inputs, loss, _ = chinchilla_runs
+    groups = np.arange(len(loss)) % 5
+    fit = scaling.fit("chinchilla", inputs, loss, objective="squared", bootstrap=200, groups=groups)
+    one, whole = scaling.allocate(fit, 1e22, level=0.9), curve(fit, 1e19, 1e25, 7, level=0.9)
+    # sqrt(5/4) of the clusters drawn whole times t(0.95, 4)/z(0.95) = 2.13185/1.64485
+    assert _widening(fit, 0.9) == pytest.approx(1.25**0.5 * 2.131847 / 1.644854, rel=1e-6)
+    for plan in (one, whole):
+        for name in ("n_params", "n_tokens", "loss"):
+            (low, high), (inner_low, inner_high) = getattr(plan, f"{name}_band"), getattr(plan, f"{name}_interval")
+            assert np.all(low <= inner_low)
+            assert np.all(high >= inner_high)
+
+
+def test_groups_of_one_row_each_widen_the_band_as_rows_do(chinchilla_runs):
+    inputs, loss, _ = chinchilla_runs
+    each = scaling.fit("chinchilla", inputs, loss, objective="squared", bootstrap=20, groups=np.arange(len(loss)))
+    n, p = each.n_obs, len(each.theta)
+    assert _widening(each, 0.9) == pytest.approx((n / (n - p)) ** 0.5, rel=1e-12)
 
 
 def test_a_budget_below_the_data_is_said_to_be(chinchilla_runs):

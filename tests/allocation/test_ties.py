@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import scaling
+from reports.allocation_rows import answer_notes, fit_line, form_note
 from scaling.allocation.allocate import curve
+from scaling.allocation.cost import SIX_N_D
 from scaling.allocation.ties import fit_untied, fixed_growth, middle_of, tie_reasons, untied_law
 from scaling.rivals import Rival
 from tests.truths import crossed
@@ -128,6 +130,21 @@ class TestATiedLaw:
         assert (row["n_params"], row["n_params_low"]) == (best.n_params[1], best.n_params_interval[0][1])
         assert row["exponent_params_high"] == best.exponent_params_interval[1][1]
 
+    def test_the_band_reaches_as_far(self, tied, free):
+        """Else the joint band of a whole curve would hide what the law assumes."""
+        ends = (1e20, 1e23, 2)
+        alone, plan = (curve(tied, *ends, level=0.9, untied=u) for u in (None, free))
+        best = curve(free, *ends, level=0.9)
+        assert best.n_params[1] < alone.n_params_band[0][1]
+        assert plan.n_params_band[0][1] == best.n_params[1]
+        assert plan.n_tokens_band[1][1] == best.n_tokens[1]
+        assert plan.n_params_band[1][1] == alone.n_params_band[1][1]
+        np.testing.assert_array_equal(plan.loss_band, alone.loss_band)
+        notes = answer_notes(plan, SIX_N_D, None, whole_curve=True)
+        assert any("as true, but that N and D reach to the optima of the laws named." in line for line in notes)
+        assert "but for reaching to the optima of the laws named" in form_note(plan)
+        assert not any("laws named" in line for line in answer_notes(alone, SIX_N_D, None, whole_curve=True))
+
     def test_reaches_rivals_of_small_weight_that_estimate_the_exponents(self, tied, free):
         def contested(fit, weight):
             return dataclasses.replace(fit, rivals=(Rival(free.law, free.estimates, weight, 0.01, "squared"),))
@@ -141,3 +158,10 @@ class TestATiedLaw:
         assert small.method.endswith("of the rivals that estimate the exponents: chinchilla (0.0020)")
         assert tiny.n_params_interval == alone.n_params_interval
         assert scaling.allocate(contested(free, 0.002), 1e23).rivals == ()
+
+
+def test_a_fit_is_named_with_its_seed_once(tied):
+    plain = scaling.fit("gadre", RUNS, LOSS, objective="squared", bootstrap=0, seed=7)
+    assert fit_line("tied", tied).count("seed 0") == 1
+    assert fit_line("tied", tied).endswith("bootstrap replicates, seed 0.")
+    assert fit_line("plain", plain).endswith("; seed 7.")
