@@ -18,10 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.allocation.cost import SIX_N_D
 from scaling.allocation.surface import Surface, best_split, least_cost
+from scaling.allocation.walls import no_split, refuse_fractions
 from scaling.comparison.comparison import Compared, Comparison
 from scaling.errors import UsageError, VerdictError
 from scaling.fitting.compile import Data, compile_law
-from scaling.formatting import format_factor, format_interval, format_number, format_percent, format_plural
+from scaling.formatting import format_factor, format_interval, format_percent, format_plural
 from scaling.inputs import check_inputs, check_level
 from scaling.results import Fit
 from scaling.roots import find_root
@@ -91,7 +92,7 @@ def compare(
         For laws with different inputs, no target, no replicates, or a pairing that cannot be.
     VerdictError
         Where a fit is not identified, the units differ, the ranges do not overlap, both are of the same rows, or a law
-        has no optimum.
+        has no optimum at a budget of one parameter and one token or more.
     """
     check_level(level)
     notes = _check_form(fit_a, fit_b, names, same_rows, force) + _check_alike(fit_a, fit_b, names, force)
@@ -300,12 +301,16 @@ def _at_budget(
     flop = np.array([budget])
     surfaces = [_surface(fit, rows) for fit, rows in ((fit_a, a), (fit_b, b))]
     splits = [best_split(surface, SIX_N_D, flop) for surface in surfaces]
-    for (_, _, loss), fit, name in zip(splits, (fit_a, fit_b), names, strict=True):
-        if np.isnan(loss[0, 0]):
+    for surface, (log_n, log_d, loss), fit, name in zip(surfaces, splits, (fit_a, fit_b), names, strict=True):
+        try:
+            if np.isnan(loss[0, 0]):
+                raise no_split(fit, surface, SIX_N_D, budget, level)
+            refuse_fractions(flop, np.exp(log_n[0]), np.exp(log_d[0]))
+        except VerdictError as error:
             raise VerdictError(
-                f"the law '{fit.law.name}' of {name} has no compute-optimal split at {format_number(budget)} FLOP",
-                hint="Compare at given inputs instead (--params and --tokens, target=).",
-            )
+                f"by the fit {name}, {error.message}",
+                hint=f"{error.hint} Or compare at given inputs (--params and --tokens, target=).",
+            ) from None
     loss_a, loss_b = splits[0][2][:, 0], splits[1][2][:, 0]
     with np.errstate(over="ignore"):
         multiplier = np.exp(least_cost(surfaces[1], SIX_N_D, loss_a[:, None])[2][:, 0] - np.log(budget))

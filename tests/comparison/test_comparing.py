@@ -390,9 +390,26 @@ class TestRefusals:
 
     def test_no_optimum(self) -> None:
         flat = scaling.fit("multiplicative", RUNS, 1 + 30 / GRID[0] ** 0.1 / GRID[1] ** 0.05, bootstrap=10)
-        with pytest.raises(VerdictError, match="of B has no compute-optimal split"):
+        with pytest.raises(VerdictError, match="by the fit B, the law 'multiplicative' has no compute-optimal split"):
             scaling.compare(arm(1), flat, compute_flop=FLOP)
         assert len(scaling.compare(arm(1), flat, target={"N": 1e9, "D": 1e10}).points) == 1
+
+    @pytest.mark.parametrize(
+        ("budget", "message"),
+        [
+            (1e-5, "by the fit new, 1e-5 FLOP buy no model: by the law the best would have 1.82e-4 parameters"),
+            (1e300, "by the fit new, at 1e300 FLOP the loss of the law 'chinchilla' is its floor to rounding, E = 1"),
+        ],
+    )
+    def test_budgets_that_allocate_refuses(self, budget: float, message: str) -> None:
+        a, b = arm(1, bootstrap=20), arm(2, bootstrap=20)
+        with pytest.raises(VerdictError, match=r"FLOP buy no model|its floor to rounding"):
+            scaling.allocate(a, budget)
+        with pytest.raises(VerdictError) as caught:
+            scaling.compare(a, b, compute_flop=budget, names=("new", "old"))
+        assert caught.value.message.startswith(message)
+        assert caught.value.hint is not None
+        assert caught.value.hint.endswith("Or compare at given inputs (--params and --tokens, target=).")
 
 
 def test_it_comes_back_from_json_and_reads_as_a_report() -> None:
