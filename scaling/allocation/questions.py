@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scaling.allocation.allocate import Allocation, allocate, curve
 from scaling.allocation.cost import SIX_N_D, CostModel
@@ -11,6 +11,7 @@ from scaling.allocation.decision import Decision
 from scaling.allocation.given import compute_for_loss, given_params, given_tokens
 from scaling.errors import UsageError
 from scaling.results import Fit
+from scaling.verdicts import OK, WEAK
 
 Numbers = tuple[float, ...]
 
@@ -136,9 +137,12 @@ def ask(
 def _catch_up(fit: Fit, question: Question, level: float, force: bool, cost: CostModel) -> Decision:
     """Set every size against every model: those chosen, or the optima of the budgets."""
     params, tokens = question.plan_params, question.plan_tokens
+    reasons: tuple[str, ...] = ()
     if question.flops:
         best = allocate(fit, question.flops, level, force, cost)
-        params, tokens = tuple(best.n_params), tuple(best.n_tokens)
+        params, tokens, reasons = tuple(best.n_params), tuple(best.n_tokens), best.reasons
     triples = [(n, d, k) for n, d in zip(params, tokens, strict=True) for k in question.size_factors]
     n, d, factor = (list(column) for column in zip(*triples, strict=True))
-    return catch_up(fit, n, d, factor, level, force, cost)
+    answer = catch_up(fit, n, d, factor, level, force, cost)
+    # A model that was chosen is taken as it is; an optimum is only as good as the form that it rests on.
+    return replace(answer, reasons=reasons, verdict=WEAK if reasons and answer.verdict == OK else answer.verdict)

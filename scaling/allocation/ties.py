@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.allocation.cost import SIX_N_D
 from scaling.allocation.surface import Surface, best_split, growth
+from scaling.errors import UsageError
 from scaling.fitting.compile import compile_law
 from scaling.formatting import format_number
 from scaling.laws.book import find_law, law_names
@@ -24,6 +25,7 @@ from scaling.results import Fit
 Array = NDArray[np.float64]
 
 _MOVED = 0.05  # of each parameter, up and down; an exponent that is estimated then moves by a hundredth or so
+_MOVED_EXPONENT = 0.01  # at least, of one below 1, away from 0: a share of next to nothing moves nothing
 _SAME = 1e-5  # exponents are worked out to about 1e-8
 
 
@@ -47,13 +49,32 @@ def fixed_growth(law: Law, estimates: Mapping[str, float], budget: float) -> tup
     """
     kernel = compile_law(law, (False,) * len(law.parameters))
     theta = np.array([estimates[name] for name in law.parameter_names])
-    moves = np.diag(_MOVED * theta)
-    surface = Surface(kernel, kernel.to_internal(np.concatenate([theta[None], theta + moves, theta - moves])))
+    # Towards 0 the moves stay relative, for an exponent beyond it may leave no optimum.
+    powers = _exponents(law)
+    steps = np.array(
+        [
+            np.copysign(_MOVED_EXPONENT, x) if name in powers and abs(_MOVED * x) < _MOVED_EXPONENT else _MOVED * x
+            for name, x in zip(law.parameter_names, theta.tolist(), strict=True)
+        ]
+    )
+    outwards, inwards = np.diag(steps), np.diag(_MOVED * theta)
+    surface = Surface(kernel, kernel.to_internal(np.concatenate([theta[None], theta + outwards, theta - inwards])))
     budgets = np.array([budget])
     a, b = growth(surface, SIX_N_D, budgets, best_split(surface, SIX_N_D, budgets)[0])
     if not np.all(np.abs(a - a[0]) <= _SAME):  # NaN, too
         return None
     return float(a[0, 0]), float(b[0, 0])
+
+
+def _exponents(law: Law) -> set[str]:
+    """Return the parameters of a law that stand in an exponent."""
+    import sympy
+
+    from scaling.laws.formula import parse_formula
+
+    formula = parse_formula(law.formula)
+    powers = [p.exp for p in formula.atoms(sympy.Pow, sympy.exp)]
+    return {str(s) for power in powers for s in power.free_symbols} & set(law.parameter_names)
 
 
 def tie_reasons(fit: Fit) -> tuple[str, ...]:
@@ -107,9 +128,15 @@ def untied_law(law: Law) -> Law | None:
 
 
 def fit_untied(
-    fit: Fit, inputs: Mapping[str, ArrayLike], observed: ArrayLike, groups: ArrayLike | None = None
+    fit: Fit,
+    inputs: Mapping[str, ArrayLike],
+    observed: ArrayLike,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Fit | None:
     """Fit the law without the tie to the rows of a fit, by the same objective and with as many replicates.
+
+    Penalties of the fit are paid again by the parameters of the same names.
 
     Parameters
     ----------
@@ -121,6 +148,8 @@ def fit_untied(
         Their losses.
     groups : array_like (n,), optional
         Clusters, as the fit was given them.
+    weights : array_like (n,), optional
+        Weights, as the fit was given them; it does not keep them.
 
     Returns
     -------
@@ -130,6 +159,8 @@ def fit_untied(
 
     Raises
     ------
+    UsageError
+        Where the fit was made with weights and none are given.
     ScalingError
         As `scaling.fit`.
     """
@@ -138,9 +169,17 @@ def fit_untied(
     law = untied_law(fit.law) if tie_reasons(fit) else None
     if law is None:
         return None
+    if fit.settings.get("weighted") and weights is None:
+        raise UsageError(
+            f"the fit of '{fit.law.name}' was made with weights, which it does not keep, so without them "
+            f"{law.name} would be fitted to other rows in effect",
+            hint="Give the same weights=.",
+        )
+    # `untied_law` renames no parameter, so none of those with a penalty is missing from its law.
     return fit_law(
-        law, inputs, observed, objective=fit.objective, groups=groups, bootstrap=len(fit.replicates),
+        law, inputs, observed, objective=fit.objective, groups=groups, weights=weights, bootstrap=len(fit.replicates),
         resample=fit.settings.get("resample") if len(fit.replicates) else None, seed=fit.seed,
+        penalty=fit.settings.get("penalty"),
     )  # fmt: skip
 
 

@@ -9,7 +9,10 @@ import scaling
 from reports.allocation_rows import answer_notes, fit_line, form_note
 from scaling.allocation.allocate import curve
 from scaling.allocation.cost import SIX_N_D
+from scaling.allocation.questions import Question
+from scaling.allocation.questions import ask as ask_question
 from scaling.allocation.ties import fit_untied, fixed_growth, middle_of, tie_reasons, untied_law
+from scaling.errors import UsageError
 from scaling.rivals import Rival
 from tests.truths import crossed
 
@@ -61,6 +64,17 @@ class TestWhatTheLawFixes:
         assert plan.reasons == ()
         assert np.isfinite(plan.exponent_params_interval).all()
 
+    @pytest.mark.parametrize("c", [1e-9, -1e-9])
+    def test_an_exponent_near_0_that_is_estimated_is_not_fixed(self, c):
+        """A share of it moves nothing, whichever side of 0 it is on."""
+        law = scaling.fit("E + A/N**a + B/D**(a + c)", RUNS, EXACT, objective="squared", bootstrap=0).law
+        assert fixed_growth(law, {"E": 1.7, "A": 400, "B": 400, "a": 0.3, "c": c}, MIDDLE) is None
+
+    def test_small_numbers_that_are_no_exponents_or_are_tied_stay_fixed(self):
+        gadre = scaling.find_law("gadre")
+        tiny = {"E": 0.0, "A": 1e-3, "B": 1e-3, "alpha": 0.004}
+        assert fixed_growth(gadre, tiny, MIDDLE) == pytest.approx((0.5, 0.5), abs=1e-6)
+
     def test_nothing_where_there_is_no_optimum(self):
         law = scaling.find_law("multiplicative")
         estimates = {"E": 1.5, "A": 900.0, "alpha": 0.2, "beta": 0.15}
@@ -102,6 +116,7 @@ class TestATiedLaw:
             lambda fit: curve(fit, MIDDLE, 2 * MIDDLE, 3),
             lambda fit: scaling.compute_for_loss(fit, 2.7),
             lambda fit: scaling.overhead(fit, 1e9, 2e10),
+            lambda fit: ask_question(fit, Question(flops=(MIDDLE,), size_factors=(0.9,))),
         ],
     )
     def test_is_weak_where_the_fit_is_not(self, tied, free, ask):
@@ -129,6 +144,27 @@ class TestATiedLaw:
         assert (row["law"], row["verdict"]) == ("chinchilla", "ok")
         assert (row["n_params"], row["n_params_low"]) == (best.n_params[1], best.n_params_interval[0][1])
         assert row["exponent_params_high"] == best.exponent_params_interval[1][1]
+
+    def test_a_chosen_model_to_catch_up_with_rests_on_no_optimum(self, tied, free):
+        sound = dataclasses.replace(tied, diagnostics=free.diagnostics)
+        question = Question(plan_params=(1e9,), plan_tokens=(2e10,), size_factors=(0.9,))
+        assert (ask_question(sound, question).verdict, ask_question(sound, question).reasons) == ("ok", ())
+
+    def test_is_set_against_the_same_penalties_and_weights(self):
+        settings = {"objective": "squared", "bootstrap": 0}
+        pull = {"E": (1.2, 5.0)}
+        weights = np.linspace(0.1, 3, len(LOSS))
+        pulled = scaling.fit("gadre", RUNS, LOSS, penalty=pull, **settings)
+        expected = scaling.fit("chinchilla", RUNS, LOSS, penalty=pull, **settings)
+        plain = scaling.fit("chinchilla", RUNS, LOSS, **settings)
+        assert fit_untied(pulled, RUNS, LOSS).estimates == expected.estimates
+        assert abs(plain.estimates["E"] - expected.estimates["E"]) > 0.01
+        weighted = scaling.fit("gadre", RUNS, LOSS, weights=weights, **settings)
+        with pytest.raises(UsageError, match="was made with weights, which it does not keep"):
+            fit_untied(weighted, RUNS, LOSS)
+        expected = scaling.fit("chinchilla", RUNS, LOSS, weights=weights, **settings)
+        assert fit_untied(weighted, RUNS, LOSS, weights=weights).estimates == expected.estimates
+        assert plain.estimates["E"] != expected.estimates["E"]
 
     def test_the_band_reaches_as_far(self, tied, free):
         """Else the joint band of a whole curve would hide what the law assumes."""
