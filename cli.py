@@ -889,6 +889,7 @@ def allocate(
     with Store(db, read_only=True) as store:
         saved = load_fit(store, name)
         shut_out_files(store)
+        saved.fit.require_identified(force)  # before all the refits of the law without its tie
         untied, why = freed_fit(store, saved) if question.splits else (None, "")
     answer = ask(saved.fit, question, level, force, model, untied)
     emit(

@@ -101,6 +101,27 @@ class TestATiedLaw:
         assert gone.row["untied"] is None
         assert "The optimum by chinchilla is not set beside it: The rows of the fit 'tied' have changed" in gone.err
 
+    def test_is_not_refitted_where_the_answer_is_refused(self, store: Any, ok: Any, refused: Any, monkeypatch) -> None:
+        """Runs of one size identify nothing: that is said before the law without the tie is fitted a thousand times."""
+        import db.freed
+
+        def refit(*_: Any) -> None:
+            raise AssertionError("refitted")
+
+        ok(
+            "fit",
+            "gadre",
+            "--where",
+            "corpus = 'web' AND n_params < 3e7",
+            "--bootstrap",
+            "0",
+            "--no-backtest",
+            "--name",
+            "poor",
+        )
+        monkeypatch.setattr(db.freed, "freed_fit", refit)
+        assert "is not identified by its" in refused(1, "allocate", "poor", "--flops", "1e19").err
+
 
 class TestChain:
     def test_a_law_that_is_not_of_a_loss_is_refused(self, store: Any, refused: Any) -> None:
