@@ -1222,6 +1222,7 @@ def report(
     format_: Format = None,
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
+    from db.freed import freed_fit
     from db.provenance import is_simulated, sources_of
     from db.saved import load_fit, unchanged_rows
     from db.select import shut_out_files
@@ -1229,6 +1230,7 @@ def report(
     from reports import check_place, write_report
     from reports.gather import gather
     from scaling.alternatives import alternatives
+    from scaling.verdicts import NOT_IDENTIFIED
 
     check_place(output)
     targets = arguments.targets(params, tokens, at)
@@ -1239,10 +1241,11 @@ def report(
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
         rows = unchanged_rows(store, saved)
         sources, simulated = sources_of(store, rows.run_ids), is_simulated(store, rows.run_ids)
+        untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
     with progress("refitting") as advance:
         others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)
         asked = {"targets": targets, "budgets": budgets, "level": level}
-        page = gather(saved, rows, sources, others, store=db, simulated=simulated, **asked)
+        page = gather(saved, rows, sources, others, store=db, simulated=simulated, untied=untied, **asked)
         path = write_report(page, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)

@@ -130,9 +130,14 @@ def answer(data: ReportInput) -> Answers:
     allocation, refusal = None, ""
     if set(fit.law.inputs) == {"N", "D"}:
         try:
-            allocation = allocate(fit, _budgets(data, targets, largest), data.level)
+            allocation = allocate(fit, _budgets(data, targets, largest), data.level, untied=data.untied)
         except ScalingError as error:
             refusal = sentence(error.message) + "."
+            if data.untied is not None:
+                refusal += (
+                    f" The law '{fit.law.name}' fixes how its optimum grows, so the split is held against that by "
+                    f"'{data.untied.law.name}', fitted to the same rows."
+                )
             if not identified:
                 refusal = "No budget is split, because the data do not determine the law."
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from reports.series import FigureData, Series
 from reports.style import INK, LAW, MUTED, new_figure, place_labels, points, scale_axis, styled
 from reports.words import input_name, level_text, made_of, numbering, output_name, shortest
 from scaling.allocation.allocate import Allocation, allocate
+from scaling.errors import VerdictError
 from scaling.formatting import format_count, format_number, format_plural
 
 if TYPE_CHECKING:
@@ -104,7 +106,10 @@ def contours(answers: Answers) -> tuple[FigureData, Figure]:
             f"{format_number(float(line.n_tokens[-1] / line.n_params[-1]), 3)} at "
             f"{format_number(float(line.compute_flop[-1]), 2)} FLOP."
         )
-        band = "" if not len(fit.replicates) else f", with its {level_text(data.level)} band"
+        band = ""
+        if np.isfinite(line.n_params_interval).any():
+            band = f", with its {level_text(data.level)} band"
+            band += f" reaching to the optimum of {line.untied.law}" if line.untied is not None else ""
         how = f"Coloured line: the compute-optimal split{band}. "
     else:
         finding = "The law has no compute-optimal line: its loss falls all the way to one side."
@@ -143,7 +148,14 @@ def _optimal_line(answers: Answers) -> Allocation | None:
     if course is None or course.kind != FRONTIER:
         return None
     low, high = answers.reach
-    return allocate(answers.data.fit, course.grid(low, high, _LINE_POINTS), answers.data.level)
+    data, grid = answers.data, course.grid(low, high, _LINE_POINTS)
+    try:
+        return allocate(data.fit, grid, data.level, untied=data.untied)
+    except VerdictError:
+        if data.untied is None:
+            raise
+        # The law without the tie has no optimum somewhere along the line: the line is known there, its band is not.
+        return allocate(replace(data.fit, replicates=data.fit.replicates[:0]), grid, data.level)
 
 
 def _line_series(answers: Answers, line: Allocation) -> Series:

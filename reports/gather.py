@@ -8,6 +8,7 @@ from typing import Any
 
 from reports.inputs import RefusedRow, ReportInput, Source, Target
 from scaling.alternatives import Alternative
+from scaling.results import Fit
 
 
 def gather(
@@ -21,6 +22,7 @@ def gather(
     level: float,
     store: str,
     simulated: bool,
+    untied: tuple[Fit | None, str] = (None, ""),
 ) -> ReportInput:
     """Gather what a page shows.
 
@@ -44,6 +46,9 @@ def gather(
         Path of the store.
     simulated : bool
         Whether no model was trained.
+    untied : (Fit or None, str)
+        The same rows by the law without the tie that fixes its optimum's growth, or why there is none; as of
+        `db.freed.freed_fit`.
 
     Returns
     -------
@@ -74,6 +79,8 @@ def gather(
         level=level,
         where=_condition(saved),
         trim=_trim(saved),
+        untied=untied[0],
+        no_untied=untied[1],
     )
 
 

@@ -118,11 +118,17 @@ class ReportInput:
         The condition that selected the rows, that of a trimming left out; empty for all rows.
     trim : str
         The trimming that the choice of a law came with: ``none``, ``smallest 25 %``, ``highest 10 %`` or the like.
+    untied : Fit, optional
+        Where the law fixes how its optimum grows with compute: the same rows fitted by a law that estimates it, to
+        which the intervals of the optimum reach; see `scaling.allocation.ties.fit_untied`.
+    no_untied : str
+        Why there is no such fit although the law fixes the growth, in a sentence; else empty.
 
     Raises
     ------
     UsageError
-        Where the columns do not match the law or the rows of the fit, a target lacks an input, or the level is none.
+        Where the columns do not match the law or the rows of the fit, a target lacks an input, the level is none, or
+        `untied` is not of the same inputs and as many rows.
     """
 
     name: str
@@ -146,6 +152,8 @@ class ReportInput:
     level: float = 0.95
     where: str = ""
     trim: str = "none"
+    untied: Fit | None = None
+    no_untied: str = ""
 
     def __post_init__(self) -> None:
         law, n = self.fit.law, self.fit.n_obs
@@ -168,5 +176,11 @@ class ReportInput:
                     f"the target '{target.label}' gives {', '.join(target.inputs) or 'nothing'}",
                     hint=f"The law '{law.name}' needs {', '.join(law.inputs)}.",
                 )
+        free = self.untied
+        if free is not None and (set(free.law.inputs) != set(law.inputs) or free.n_obs != n):
+            raise UsageError(
+                f"the law '{free.law.name}' was fitted to {free.n_obs} rows of {', '.join(free.law.inputs)}, "
+                f"but the report is of {n} rows of {', '.join(law.inputs)}"
+            )
         if not 0 < self.level < 1:
             raise UsageError(f"a level lies between 0 and 1, not at {self.level}", hint="0.9 stands for 90 %.")

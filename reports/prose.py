@@ -257,11 +257,16 @@ def cost_words(answers: Answers) -> str:
     if best is None:
         return ""
     counted = f"{best.counts} (N)" if not best.counts.startswith("as ") else f"parameters (N) {best.counts}"
-    below = ""
+    below, covered = "", ", not the scatter of single runs"
+    if best.untied is not None and len(answers.data.fit.replicates):
+        covered = (
+            f" and reaches to that by {best.untied.law}, which estimates the exponents that this law fixes; the "
+            "scatter of single runs is not in it"
+        )
     if "below" in best.beyond:
         below = " Budgets below the data are extrapolated downward: there are no runs that small."
     return (
         f"The model that the law holds to be best for each budget C = {best.cost} FLOP of training, counting "
-        f"{counted}. The {level_text(best.level)} interval stands below its value and covers the law’s own optimum, "
-        f"not the scatter of single runs.{below}"
+        f"{counted}. The {level_text(best.level)} interval stands below its value and covers the law’s own optimum"
+        f"{covered}.{below}"
     )

@@ -149,6 +149,7 @@ def of_allocation(answers: Answers) -> Table:
     lost = float(np.nanmax(best.edge_share)) if np.any(np.isfinite(best.edge_share)) else 0.0
     left = f" Up to {format_percent(lost)} of the replicates have no optimum and are left out." if lost > 0 else ""
     note = " ".join([made_of(answers.data, best.method) + left, form_note(best), *rival_lines(best)])
+    note += f" {answers.data.no_untied}" if answers.data.no_untied else ""
     return make_table("Compute-optimal models", heads, rows, note=note)
 
 

@@ -23,6 +23,13 @@ def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).replace("&#39;", "'").replace("&quot;", '"')
 
 
+def in_page(html: str) -> dict[str, Any]:
+    """The data that a page holds."""
+    [block] = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
+    held: dict[str, Any] = json.loads(block)
+    return held
+
+
 @dataclass(frozen=True)
 class Written:
     """A page, the store that it was made from, and what the command said."""
@@ -65,6 +72,12 @@ class TestPage:
         assert loss in text_of(made.html)
         assert "x327" in text_of(made.html)
 
+    def test_splits_a_budget_as_the_command_does(self, made: Written, ok: Any) -> None:
+        [split] = in_page(made.html)["allocation"]
+        row = ok("allocate", "web", "--flops", "5.76e23", "--db", made.store).row
+        assert split["untied"] is None
+        assert split == {name: row[name] for name in split}
+
     def test_says_which_runs_were_left_out_and_where_they_came_from(self, made: Written) -> None:
         text = text_of(made.html)
         assert "the loss is nan" in text
@@ -80,14 +93,28 @@ class TestPage:
         assert str(made.path.parent.parent) not in made.html
 
     def test_holds_its_data(self, made: Written) -> None:
-        [block] = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', made.html, flags=re.DOTALL)
-        assert '"alpha"' in json.dumps(json.loads(block))
+        assert '"alpha"' in json.dumps(in_page(made.html))
 
     def test_is_the_same_to_the_byte_when_made_again_and_the_store_is_as_it_was(self, made: Written, ok: Any) -> None:
         before = made.store.read_bytes()
         ok("report", "web", *TARGET, "--flops", "5.76e23", "--db", made.store)  # under its usual name, in this folder
         assert Path("report.html").read_bytes() == made.path.read_bytes()
         assert made.store.read_bytes() == before
+
+
+def test_a_law_that_fixes_its_exponents_splits_a_budget_as_the_command_does(
+    store: Path, ok: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scaling.alternatives.alternatives", lambda *_, **__: ())  # seconds, and not what is asked
+    words = ("--where", "corpus = 'web'", "--bootstrap", "20", "--seed", "3", "--no-backtest")
+    ok("fit", "gadre", *words, "--name", "tied")
+    ok("report", "tied", *TARGET, "--flops", "1e19")
+    answer = ok("allocate", "tied", "--flops", "1e19")
+    [split] = in_page(page())["allocation"]
+    assert split["untied"]["law"] == "chinchilla"
+    assert split == {name: answer.row[name] for name in split}
+    [line] = [line for line in answer.err.splitlines() if line.startswith("With the exponents estimated (chinchilla, ")]
+    assert line in text_of(page())
 
 
 def test_a_law_of_another_input(store: Path, ok: Any) -> None:
