@@ -115,7 +115,7 @@ def test_the_example_works_on_a_sweep_as_it_is_published(write: Any, ok: Any) ->
             lines.append(f"lab,{dataset},llama,lab__{dataset},{d},{n},{flop},{value},{run == 'iso-1-1'}")
     ok("ingest", write("isoflops.csv", "\n".join(lines)))
     [group] = [typer.main.get_command(app)]
-    _, command, *words = shlex.split(group.commands["approaches"].epilog.removeprefix("Example: "))  # type: ignore[attr-defined]
+    _, command, *words = shlex.split(group.commands["approaches"].epilog.removeprefix("Example: "))
     answer = ok(command, *words, "--bootstrap", "20")
     assert len(answer.rows) == 4
     assert all(row["refused"] is None for row in answer.rows)
