@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.store import Store
     from scaling.laws.law import Law
     from scaling.results import Fit
-    from scaling.selection.select import Selection as Choice
+    from scaling.selection.selected import Selection as Choice
 
 
 def choose_runs(
@@ -55,7 +55,7 @@ def choose_runs(
 
     Returns
     -------
-    SavedFit, scaling.selection.select.Selection
+    SavedFit, scaling.selection.selected.Selection
 
     Raises
     ------

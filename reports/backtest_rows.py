@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
     from scaling.prediction import Prediction
     from scaling.results import Fit
-    from scaling.selection.select import Selection
+    from scaling.selection.selected import Selection
 
 Rows = list[dict[str, Any]]
 WORTH_NAMING = 0.01  # of the weight of a rival

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from scaling.prediction import Prediction
     from scaling.results import Fit
     from scaling.rivals import Rival
-    from scaling.selection.select import Selection, select
+    from scaling.selection.select import select
+    from scaling.selection.selected import Selection
 
 __version__ = "0.1.0"
 
@@ -93,7 +94,7 @@ _HOMES = {
     "Fit": "scaling.results",
     "Prediction": "scaling.prediction",
     "Rival": "scaling.rivals",
-    "Selection": "scaling.selection.select",
+    "Selection": "scaling.selection.selected",
     "select": "scaling.selection.select",
 }
 

@@ -30,7 +30,7 @@ class Rival:
         Share of the trust it deserves, between 0 and 1. The weights of the rivals and of the fit that carries them add
         up to 1.
     score : float
-        Its error in the back-test, as of `scaling.selection.select.Selection.table`.
+        Its error in the back-test, as of `scaling.selection.selected.Selection.table`.
     objective : str
         What was minimised.
     trim : str
