@@ -12,8 +12,10 @@ Which law when
     A baseline for the same data; it has no compute-optimal split.
 ``power_floor``, ``power``
     One variable: loss against compute, parameters or tokens.
-``shifted_power``, ``downstream_error``
-    One loss from another, across corpora or test sets; the error on tasks from a loss.
+``shifted_power``, ``quadratic``, ``log_log``, ``affine`` and others
+    One loss from another, across corpora or test sets: `scaling.loss_to_loss`.
+``downstream_error``
+    The error on tasks from a loss.
 ``data_constrained``
     Parameters, tokens and unique tokens, where a corpus is repeated.
 
@@ -140,13 +142,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
+_PACKAGES = ("loss_to_loss",)
 
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"scaling.{name}")
     raise AttributeError(f"module 'scaling' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_PACKAGES])
