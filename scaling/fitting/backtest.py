@@ -125,6 +125,8 @@ class Backtest:
         Largest value of the axis in all the data.
     trim : str
         What was left out of the rows before each fit.
+    usual_share : float
+        What forecasts of such a quantity usually miss by, as a share of the forecast change; see `missed_share`.
     """
 
     law: str
@@ -150,6 +152,7 @@ class Backtest:
     powers: dict[str, float] = field(default_factory=dict)
     edge: float = float("nan")
     trim: str = "none"
+    usual_share: float = USUAL_SHARE
 
     def __len__(self) -> int:
         return len(self.cut)
@@ -181,20 +184,20 @@ class Backtest:
         Notes
         -----
         Few cut-offs, whose hold-outs overlap, say little about the tail of the errors, so the share is drawn towards
-        `USUAL_SHARE`, which is what hidden runs of the public sweeps missed by, with the weight of `USUAL_CUTS`
-        cut-offs. How both were measured stands in docs/backtest.md. Forecasts that are not defined have no say.
+        the usual one with the weight of `USUAL_CUTS` cut-offs. For laws of size and data that is `USUAL_SHARE`, which
+        is what hidden runs of the public sweeps missed by; for maps of one loss to another it is less. How both were measured stands in docs/backtest.md. Forecasts that are not defined have no say.
         """
         some = self.defined
         if not some.any():
-            return USUAL_SHARE
+            return self.usual_share
         cuts, which = np.unique(self.cut[some], return_inverse=True)
         nearness = cuts / self.edge
         weight = (nearness / np.bincount(which))[which]
         beyond = np.maximum(self.error[some] ** 2 - self.scatter[some] ** 2, 0)
         size = float(weight @ self.change[some] ** 2)
-        share = float(weight @ beyond) / size if size > 0 else USUAL_SHARE**2
+        share = float(weight @ beyond) / size if size > 0 else self.usual_share**2
         effective = float(nearness.sum() ** 2 / np.sum(nearness**2))
-        return math.sqrt((effective * share + USUAL_CUTS * USUAL_SHARE**2) / (effective + USUAL_CUTS))
+        return math.sqrt((effective * share + USUAL_CUTS * self.usual_share**2) / (effective + USUAL_CUTS))
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -347,6 +350,7 @@ class Backtest:
                 powers={k: number(v) for k, v in table["powers"].items()},
                 edge=number(table["edge"]),
                 trim=str(table["trim"]),
+                usual_share=number(table.get("usual_share", USUAL_SHARE)),
                 **columns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

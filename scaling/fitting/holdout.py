@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, ScalingError, UsageError
-from scaling.fitting.backtest import Backtest
+from scaling.fitting.backtest import USUAL_SHARE, Backtest
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.objective import Objective
@@ -51,6 +51,7 @@ def backtest_law(
     bootstrap: int = 100,
     seed: int = 0,
     steps: Sequence[float] = LADDER,
+    usual_share: float = USUAL_SHARE,
 ) -> Backtest:
     """Hold out the largest runs, fit the law to the rest, forecast what was held out; at several cut-offs.
 
@@ -81,6 +82,9 @@ def backtest_law(
         Of the replicates.
     steps : sequence of float
         The largest compute is divided by these to give the cut-offs.
+    usual_share : float
+        What forecasts of such a quantity usually miss by, for a back-test of few cut-offs; see
+        `scaling.fitting.backtest.Backtest.missed_share`.
 
     Returns
     -------
@@ -161,7 +165,8 @@ def backtest_law(
     columns |= {name: columns[name].astype(np.int64) for name in ("row", "unit")}
     return Backtest(
         law=law.name, objective=str(goal), axis=axis.name, level=level, n_rows=rows.n, log=log, skipped=tuple(skipped),
-        seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim, **columns,
+        seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim,
+        usual_share=usual_share, **columns,
     )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import InputDataError, LawError, UsageError
+from scaling.errors import InputDataError, LawError, UsageError, did_you_mean
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
+from scaling.fitting.backtest import USUAL_SHARE
 from scaling.fitting.holdout import backtest_law
 from scaling.fitting.objective import Objective
 from scaling.fitting.rollout import (
@@ -49,6 +50,7 @@ _ROWS_A_PARAMETER = 5  # that a trimming must leave: a trimmed handful extrapola
 
 
 Report = Callable[[int, int], None]
+Objectives = str | Objective | Sequence[str | Objective]
 
 
 def select(
@@ -58,9 +60,11 @@ def select(
     groups: ArrayLike | None = None,
     seed: int = 0,
     *,
-    objectives: str | Objective | Sequence[str | Objective] = OBJECTIVES,
+    objectives: Objectives | Mapping[str, Objectives] = OBJECTIVES,
     trims: str | Sequence[str] = TRIMS,
     by: str | ArrayLike | None = None,
+    chosen: str | None = None,
+    usual_share: float = USUAL_SHARE,
     bootstrap: int = 1000,
     level: float = 0.9,
     progress: Report | None = None,
@@ -80,12 +84,16 @@ def select(
         Cluster of each row; clusters are held out and resampled whole.
     seed : int, default 0
         Of the bootstrap; the choice itself draws nothing at random.
-    objectives : str, Objective or sequence of them
-        The first one is the default, which ties go to.
+    objectives : str, Objective or sequence of them, or mapping of str to these
+        The first one is the default, which ties go to. A mapping gives those of each law by its name.
     trims : str or sequence of str
         What may be left out of the rows before each fit; the first one is the default.
     by : str or array_like (n,), optional
         What makes a run large; see `scaling.fitting.rollout.find_axis`.
+    chosen : str, optional
+        Name of the law that is to be taken whatever the others do; they are its rivals all the same.
+    usual_share : float
+        As of `scaling.backtest_law`.
     bootstrap : int, default 1000
         Replicates of the chosen fit.
     level : float, default 0.9
@@ -113,14 +121,15 @@ def select(
     """
     laws = _find_laws(laws_or_family, inputs)
     check_comparable(laws)
-    goals = [Objective.parse(o) for o in ([objectives] if isinstance(objectives, (str, Objective)) else objectives)]
+    goals = {law.name: _goals(objectives, law.name) for law in laws}
     trims = [trims] if isinstance(trims, str) else list(trims)
-    if not goals or not trims:
+    if not trims:
         raise UsageError("there is no objective or no trimming to choose from")
-    default = goals[0]
+    if chosen is not None and chosen not in goals:
+        raise UsageError(f"'{chosen}' is none of the laws to choose from", hint=did_you_mean(chosen, goals))
     x = check_inputs(laws[0], inputs)
     smallest = min(laws, key=lambda law: len(law.parameters))
-    y = check_rows(smallest, x, observed, default, None, groups).observed
+    y = check_rows(smallest, x, observed, goals[smallest.name][0], None, groups).observed
     if not np.all(y > 0):
         raise InputDataError("laws are chosen by errors of logarithms, and a row is not above 0")
     axis, units = find_axis(laws[0], x, by), find_units(groups, len(y))
@@ -132,13 +141,13 @@ def select(
         raise InputDataError(f"no runs can be held out: {why_no_cuts(axis, units)}", hint="Add smaller or larger runs.")
     known: list[Candidate] = []
     for i, law in enumerate(laws):
-        known += _candidates(law, x, y, axis, units, cuts, goals, trims)
+        known += _candidates(law, x, y, axis, units, cuts, goals[law.name], trims)
         if progress is not None:
             progress(i + 1, len(laws))
-    judged = first = _judge(known, x, y, axis)
+    judged = first = _judge(known, x, y, axis, chosen)
     best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     sound: set[tuple[str, str, str]] = set()
-    while (found := _undetermined(judged, best, x, y, axis, groups, sound)) is not None:
+    while (found := _undetermined(judged, best, x, y, axis, groups, sound, chosen is not None)) is not None:
         # A law that all the data do not determine forecasts nothing, however well it did on a few runs.
         loose, reason = found
         gone = {loose.trim} if loose.trim != trims[0] else set(trims)  # what all rows do not tell, some do not either
@@ -149,25 +158,38 @@ def select(
         if not any(c.errors is not None for c in known):
             judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
             break
-        chosen, judged = judged[0], _judge(known, x, y, axis)
-        if _key(judged[0]) != _key(chosen):
+        before, judged = judged[0], _judge(known, x, y, axis, chosen)
+        if _key(judged[0]) != _key(before):
             best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
-    chosen = judged[0]
+    winner = judged[0]
     tested = backtest_law(
-        chosen.law, x, y, groups=groups, by=by, objective=chosen.objective, trim=chosen.trim, level=level, seed=seed
-    )
+        winner.law, x, y, groups=groups, by=by, objective=winner.objective, trim=winner.trim, level=level, seed=seed,
+        usual_share=usual_share,
+    )  # fmt: skip
     rivals = tuple(
         Rival(c.law, dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)), c.weight,
               c.errors.rms, str(c.objective), c.trim)
         for c in judged[1:] if c.weight > 0 and c.theta is not None and c.errors is not None
     )  # fmt: skip
     coverage = float(tested.inside[tested.judged].mean()) if tested.judged.any() else float("nan")
-    judged[0] = replace(chosen, coverage=coverage)
+    judged[0] = replace(winner, coverage=coverage)
     weights = {law.name: 0.0 for law in laws}
     for c in judged:
         weights[c.law.name] += c.weight
     best = replace(best, backtest=tested, rivals=rivals)
     return Selection(tuple(judged), best, weights, axis.name, best.seed)
+
+
+def _goals(objectives: Objectives | Mapping[str, Objectives], law: str) -> list[Objective]:
+    """Objectives of a law, the default first."""
+    if isinstance(objectives, Mapping):
+        if law not in objectives:
+            raise UsageError(f"no objective is given for the law '{law}'", hint="Give one for every law, by its name.")
+        objectives = objectives[law]
+    goals = [Objective.parse(o) for o in ([objectives] if isinstance(objectives, (str, Objective)) else objectives)]
+    if not goals:
+        raise UsageError("there is no objective or no trimming to choose from")
+    return goals
 
 
 def _find_laws(asked: str | Sequence[str | Law], inputs: Mapping[str, ArrayLike]) -> list[Law]:
@@ -282,8 +304,10 @@ def _candidates(
     return out
 
 
-def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis) -> list[Candidate]:
-    """Score, break ties, weigh and rank."""
+def _judge(
+    known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis, wanted: str | None
+) -> list[Candidate]:
+    """Score, break ties, weigh and rank; `wanted` is the law that is taken whatever the others do."""
     plain = [c for c in known if c.errors is not None and c.simplicity[1:] == (0, 0)] or [
         c for c in known if c.errors is not None
     ]
@@ -310,9 +334,13 @@ def _judge(known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis
             continue
         scored.append(replace(c, log_score=score))
     open_ = [c for c in scored if c.errors is not None]
-    first = min(open_, key=lambda c: (c.log_score, c.simplicity))
+    own = [c for c in open_ if wanted in (None, c.law.name)]
+    if not own:
+        reason = next(c.reason for c in scored if c.law.name == wanted)
+        raise InputDataError(f"the law '{wanted}' cannot be held against held-out runs: {reason}", hint="Add runs.")
+    first = min(own, key=lambda c: (c.log_score, c.simplicity))
     assert first.errors is not None
-    ties = [c for c in open_ if c is first or tied(*compare(_errors(c), first.errors, noise)[:2])]
+    ties = [c for c in own if c is first or tied(*compare(_errors(c), first.errors, noise)[:2])]
     chosen = min(ties, key=lambda c: (c.simplicity, c.log_score))
     # The best candidate of each law stands for it; of the chosen law the chosen one does.
     stands = {chosen.law.name: chosen}
@@ -348,14 +376,14 @@ def _fit(
 
 def _undetermined(
     judged: Sequence[Candidate], best: Fit, x: dict[str, Array], y: Array, axis: Axis, groups: ArrayLike | None,
-    sound: set[tuple[str, str, str]],
+    sound: set[tuple[str, str, str]], wanted: bool,
 ) -> tuple[Candidate, str] | None:  # fmt: skip
     """Find a candidate with a say, the chosen one or a rival of some weight, that its rows do not determine; and why.
 
     A rival that is not identified would stretch every interval to wherever its optimum happened to lie. Those found to
-    be identified are added to `sound`, and not looked at again.
+    be identified are added to `sound`, and not looked at again. A chosen one that was `wanted` stays, with its verdict.
     """
-    if best.verdict == NOT_IDENTIFIED:
+    if best.verdict == NOT_IDENTIFIED and not wanted:
         return judged[0], _why_undetermined(judged[0], best)
     for c in judged[1:]:
         if c.weight >= _WORTH_CHECKING and _key(c) not in sound:
