@@ -90,6 +90,9 @@ class Diagnostics:
     lack_of_fit_p : float
         Chance that the law, if it were true, missed the means of such rows by as much as it does; NaN without any, and
         for ``pinball`` and ``asymmetric``, whose curve is not meant to meet means.
+    concerns : tuple of (str, str)
+        What is known from elsewhere than the fit: the verdict that it leads to, and a sentence. Such as of a map of
+        losses, that its target rises with compute.
     """
 
     converged: bool
@@ -118,6 +121,7 @@ class Diagnostics:
     lack_of_fit_p: float = math.nan
     points: int = 0
     enough_points: bool = True
+    concerns: tuple[tuple[str, str], ...] = ()
 
     @property
     def inputs_in_a_line(self) -> bool:
@@ -202,7 +206,7 @@ class Diagnostics:
     @property
     def findings(self) -> list[tuple[str, str]]:
         """What was found, as pairs of the verdict it leads to and a sentence."""
-        found = []
+        found = list(self.concerns)
 
         def note(word: str, sentence: str) -> None:
             found.append((word, sentence))
@@ -312,6 +316,7 @@ class Diagnostics:
         }  # fits saved by earlier releases lack the later fields
         for key, value in values.items():
             values[key] = tuple(value) if isinstance(value, list) else value
+        values["concerns"] = tuple((str(word), str(sentence)) for word, sentence in values.get("concerns", ()))
         return cls(**values)
 
 
