@@ -104,6 +104,11 @@ class Fit:
         return np.array([self.estimates[name] for name in self.law.parameter_names])
 
     @property
+    def fitted_parameters(self) -> int:
+        """How many parameters were fitted to the rows of `residuals`: all, but for a law that was translated."""
+        return int(self.settings.get("fitted_parameters", len(self.law.parameters)))
+
+    @property
     def interval_kind(self) -> str:
         """How intervals are made unless asked for otherwise: one of `INTERVALS`."""
         return str(self.settings.get("interval", "percentile")) if len(self.replicates) else "t"
@@ -157,9 +162,11 @@ class Fit:
     @cached_property
     def standard_errors(self) -> dict[str, float]:
         """Standard error of each estimate, natural units; NaN where it is not known."""
-        if len(self.replicates):
+        # A replicate of NaN has no estimates: that of a translation whose source lies at a floor.
+        known = self.replicates[~np.all(np.isnan(self.replicates), axis=1)]
+        if len(known) > 1:
             with np.errstate(all="ignore"):  # a replicate may have run away to infinity
-                errors = np.std(self.replicates, axis=0, ddof=1)
+                errors = np.std(known, axis=0, ddof=1)
             return dict(zip(self.law.parameter_names, errors.tolist(), strict=True))
         internal = np.sqrt(np.diag(self.covariance))
         return dict(
@@ -246,9 +253,9 @@ class Fit:
         InputDataError
             For an input that is missing, unknown or not positive where it must be.
         """
-        from scaling.fitting.compile import compile_law
+        from scaling.fitting.compile import compile_value
 
-        kernel = compile_law(self.law, self.log_scaled)
+        kernel = compile_value(self.law, self.log_scaled)
         data = kernel.prepare(check_inputs(self.law, inputs))
         rows = self.theta[None] if theta is None else theta
         return kernel.value(kernel.to_internal(rows), data)

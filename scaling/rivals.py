@@ -46,9 +46,9 @@ class Rival:
 
     def evaluate(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Work the law out at inputs (m,): shape (m,), NaN outside its domain."""
-        from scaling.fitting.compile import compile_law
+        from scaling.fitting.compile import compile_value
 
-        kernel = compile_law(self.law, (False,) * len(self.law.parameters))
+        kernel = compile_value(self.law, (False,) * len(self.law.parameters))
         theta = np.array([[self.estimates[name] for name in self.law.parameter_names]])
         return np.asarray(kernel.value(theta, kernel.prepare(check_inputs(self.law, inputs)))[0])
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scaling.allocation.cost import CostModel
 from scaling.errors import UsageError
-from scaling.fitting.compile import Data, Kernel, compile_law
+from scaling.fitting.compile import Data, Kernel, compile_value
 from scaling.results import Fit
 from scaling.rivals import Rival
 from scaling.roots import LOG_HIGH, LOG_LOW, find_lowest, find_root
@@ -57,13 +57,13 @@ class Surface:
                 f"the law '{fit.law.name}' has the inputs {', '.join(fit.law.inputs)}, so there is nothing to allocate",
                 hint="Fit a law of N and D, such as chinchilla.",
             )
-        kernel = compile_law(fit.law, fit.log_scaled)
+        kernel = compile_value(fit.law, fit.log_scaled)
         return cls(kernel, kernel.to_internal(np.concatenate([fit.theta[None], fit.replicates])))
 
     @classmethod
     def of_rival(cls, rival: Rival) -> Surface:
         """Make the surface of a rival law of N and D, which has one row: its estimates."""
-        kernel = compile_law(rival.law, (False,) * len(rival.law.parameters))
+        kernel = compile_value(rival.law, (False,) * len(rival.law.parameters))
         theta = np.array([[rival.estimates[name] for name in rival.law.parameter_names]])
         return cls(kernel, kernel.to_internal(theta))
 

@@ -273,8 +273,31 @@ def compile_law(law: Law, log_scaled: Sequence[bool]) -> Kernel:
     return _compile(law.formula, tuple(law.inputs), law.parameter_names, tuple(bool(b) for b in log_scaled))
 
 
-@lru_cache(maxsize=128)
-def _compile(formula: str, inputs: tuple[str, ...], names: tuple[str, ...], log_scaled: tuple[bool, ...]) -> Kernel:
+def compile_value(law: Law, log_scaled: Sequence[bool]) -> Kernel:
+    """Compile a law to be worked out alone: without derivatives, which take seconds for a law seen through another.
+
+    Parameters
+    ----------
+    law, log_scaled
+        As of `compile_law`.
+
+    Returns
+    -------
+    Kernel
+        Its values are those of `compile_law`, to the last bit; it has no derivatives, and must be asked for none.
+    """
+    known = tuple(bool(b) for b in log_scaled)
+    return _compile(law.formula, tuple(law.inputs), law.parameter_names, known, derivatives=False)
+
+
+@lru_cache(maxsize=256)
+def _compile(
+    formula: str,
+    inputs: tuple[str, ...],
+    names: tuple[str, ...],
+    log_scaled: tuple[bool, ...],
+    derivatives: bool = True,
+) -> Kernel:
     from scaling.laws.formula import parse_formula, symbol
 
     raw = parse_formula(formula)
@@ -287,10 +310,10 @@ def _compile(formula: str, inputs: tuple[str, ...], names: tuple[str, ...], log_
     expression = _gather_exponentials(raw.xreplace(replace))
 
     split = _Splitter(set(theta), set(columns))
-    first = [_gather_exponentials(expression.diff(t)) for t in theta]
+    first = [_gather_exponentials(expression.diff(t)) for t in theta] if derivatives else []
     gradient = tuple(split.terms(d) for d in first)
     hessian = {}
-    for j, k in combinations_with_replacement(range(len(theta)), 2):
+    for j, k in combinations_with_replacement(range(len(first)), 2):
         second = _gather_exponentials(_without_deltas(first[j].diff(theta[k])))
         if second != 0:
             hessian[j, k] = split.terms(second)
