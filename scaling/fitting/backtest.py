@@ -283,10 +283,16 @@ class Backtest:
     def sentence(self, factor: float) -> str:
         """Say what the back-test says about a forecast at an extrapolation factor, in a sentence.
 
+        Where runs were held out by something that is no input of the law, such as the budget of a pair of runs, and the
+        factor is not known (NaN), it is about all that were held out.
+
         The intervals that it counts are those of the refits, which have neither rivals nor a back-test of their own: of
         parameters and scatter alone, narrower than those of a forecast that has both.
         """
-        found = self.at(factor)
+        found, where = self.at(factor), f"Back-test at {format_factor(factor)}"
+        if not self.powers and len(self) and math.isnan(factor):
+            found = self._over(0.0, math.inf)
+            where = f"Back-test by {self.axis}, {format_factor(self.factor.min())} to {format_factor(self.largest_factor)}"
         if not found.n:
             return f"No back-test is possible at {format_factor(factor)}: {found.reason}."
         way = "too high" if found.bias > 0 else "too low"
@@ -300,7 +306,6 @@ class Backtest:
             f"{format_plural(found.n, 'forecast')} of {format_plural(found.runs, 'held-out run')} from "
             f"{format_plural(found.cuts, 'cut-off')}"
         )
-        where = f"Back-test at {format_factor(factor)}"
         if found.undefined == found.n:
             return f"{where}: {what}, and none of them was {self.no_number}."
         fail = ""

@@ -16,6 +16,7 @@ from scaling.fitting.backtest import USUAL_SHARE
 from scaling.fitting.holdout import backtest_law
 from scaling.fitting.objective import Objective
 from scaling.fitting.rollout import (
+    LADDER,
     Axis,
     Cut,
     evaluate,
@@ -65,6 +66,7 @@ def select(
     by: str | ArrayLike | None = None,
     chosen: str | None = None,
     usual_share: float = USUAL_SHARE,
+    steps: Sequence[float] = LADDER,
     bootstrap: int = 1000,
     level: float = 0.9,
     progress: Report | None = None,
@@ -92,7 +94,7 @@ def select(
         What makes a run large; see `scaling.fitting.rollout.find_axis`.
     chosen : str, optional
         Name of the law that is to be taken whatever the others do; they are its rivals all the same.
-    usual_share : float
+    usual_share, steps
         As of `scaling.backtest_law`.
     bootstrap : int, default 1000
         Replicates of the chosen fit.
@@ -136,7 +138,7 @@ def select(
     trimmed("none", axis.values, y)
     for trim in trims:
         trimmed(trim, axis.values, y)
-    cuts = find_cuts(axis.values, units)
+    cuts = find_cuts(axis.values, units, steps)
     if not cuts:
         raise InputDataError(f"no runs can be held out: {why_no_cuts(axis, units)}", hint="Add smaller or larger runs.")
     known: list[Candidate] = []
@@ -164,7 +166,7 @@ def select(
     winner = judged[0]
     tested = backtest_law(
         winner.law, x, y, groups=groups, by=by, objective=winner.objective, trim=winner.trim, level=level, seed=seed,
-        usual_share=usual_share,
+        usual_share=usual_share, steps=steps,
     )  # fmt: skip
     rivals = tuple(
         Rival(c.law, dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)), c.weight,
