@@ -71,7 +71,9 @@ Inputs = Annotated[
 ]
 Metric = Annotated[str | None, Option("--metric", help="Metric to fit; that of the ingest by default.")]
 Where = Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of runs_final.")]
-Residual = Annotated[str, Option("--residual", help="log or linear.")]
+Residual = Annotated[
+    str, Option("--residual", help="log, linear, or 'log above 1.967' for logarithms of what lies above a floor.")
+]
 Bootstrap = Annotated[
     int,
     Option(
@@ -101,8 +103,10 @@ def options(
     """Scaling laws from run logs: ingest them, fit a law, forecast, decide, report."""
 
 
-def command(panel: str, epilog: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a command: errors raised on purpose become a message and an exit code."""
+def command(
+    panel: str | None, epilog: str, of: typer.Typer = app
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command of an app: errors raised on purpose become a message and an exit code."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -128,7 +132,7 @@ def command(panel: str, epilog: str) -> Callable[[Callable[..., None]], Callable
                 say("Interrupted; what was not finished is not in the store.")
                 raise typer.Exit(130) from error
 
-        return app.command(rich_help_panel=panel, epilog=epilog)(run)
+        return of.command(rich_help_panel=panel, epilog=epilog)(run)
 
     return decorate
 
@@ -1204,6 +1208,94 @@ def say_verdict(saved: Any) -> None:
     """Say what is wrong with the fit behind an answer."""
     if saved.fit.verdict != "ok":
         say(f"The fit {saved.name} is {saved.fit.verdict}. {' '.join(saved.fit.diagnostics.reasons)}")
+
+
+# --- Decide: from loss to loss --------------------------------------------------------------------------------------
+
+transfer = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling transfer pairs --from web --to code",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(transfer, name="transfer", rich_help_panel=DECIDE)
+
+FromSide = Annotated[str, Option("--from", metavar="CORPUS", help="The source: what x was trained on.")]
+ToSide = Annotated[str, Option("--to", metavar="CORPUS", help="The target: what y was trained on; may be the same.")]
+PairMetric = Annotated[str | None, Option("--metric", help="Metric of both sides; that of the ingest by default.")]
+MetricFrom = Annotated[str | None, Option("--metric-from", metavar="METRIC", help="Metric of the source alone.")]
+MetricTo = Annotated[str | None, Option("--metric-to", metavar="METRIC", help="Metric of the target alone.")]
+ByColumn = Annotated[
+    str, Option("--by-column", metavar="COLUMN", help="Column whose values --from and --to are, corpus by default.")
+]
+PairBy = Annotated[
+    str,
+    Option("--pair-by", metavar="WAY", help="cell (same parameters and tokens), run (same run) or compute (best run)."),
+]
+PairTolerance = Annotated[
+    float | None,
+    Option("--tolerance", help="Largest relative difference inside a pair; 0.001, or 0.01 by compute."),
+]
+Complement = Annotated[bool, Option("--complement", help="Predict 1 - the target metric: an error from an accuracy.")]
+BytesFrom = Annotated[
+    float | None,
+    Option("--bytes-per-token-from", metavar="BYTES", help="Turn the source loss from nats/token into bits/byte."),
+]
+BytesTo = Annotated[float | None, Option("--bytes-per-token-to", metavar="BYTES", help="The same for the target loss.")]
+
+
+@transfer.callback()
+def transfer_options() -> None:
+    """Predict one loss from another: across corpora, from train to test loss, from test to test loss."""
+
+
+@command(
+    None,
+    "Examples: scaling transfer pairs --from web --to code;  "
+    "scaling transfer pairs --from web --to web --metric-from loss --metric-to test_loss",
+    of=transfer,
+)
+def pairs(
+    source: FromSide,
+    target: ToSide,
+    metric: PairMetric = None,
+    metric_from: MetricFrom = None,
+    metric_to: MetricTo = None,
+    where: Where = None,
+    by_column: ByColumn = "corpus",
+    pair_by: PairBy = "cell",
+    tolerance: PairTolerance = None,
+    complement: Complement = False,
+    bytes_from: BytesFrom = None,
+    bytes_to: BytesTo = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Show which runs a map would be fitted to, as pairs, and which are left unpaired, with the reason."""
+    from db.pairs import ask_pairs, select_pairs
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.transfer_rows import pair_rows, pairs_shown
+
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        question = ask_pairs(
+            store, source, target, metric, metric_source=metric_from, metric_target=metric_to, column=by_column,
+            where=where, by=pair_by, tolerance=tolerance, complement=complement, bytes_per_token_source=bytes_from,
+            bytes_per_token_target=bytes_to,
+        )  # fmt: skip
+        found = select_pairs(store, question)
+    emit(pair_rows(found), format_, pairs_shown(found))
+    say_pairs(found)
+
+
+def say_pairs(found: Any) -> None:
+    """Say how runs were paired, how many are left over, and what is to be known of it."""
+    from scaling.formatting import format_plural
+
+    for note in found.notes:
+        say(note)
+    for reason, count in found.reasons().items():
+        say(f"left out: {format_plural(count, 'run')}, {reason}")
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------

@@ -68,6 +68,10 @@ class Selection:
         The metric that is taken as the loss.
     units : dict of str to str
         Unit of each input that is a metric.
+    order : ndarray (n,), optional
+        What rows are held out by in a back-test, where the inputs do not say it.
+    members : tuple of tuple of str (n,), optional
+        The runs behind each row, where a row is of several.
     """
 
     run_ids: tuple[str, ...]
@@ -82,9 +86,18 @@ class Selection:
     units: dict[str, str] = field(default_factory=dict)
     clusters: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
+    order: NDArray[np.float64] | None = None
+    members: tuple[tuple[str, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.run_ids)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All runs behind the rows, each once: the rows themselves, or the members of each."""
+        if self.members is None:
+            return self.run_ids
+        return tuple(dict.fromkeys(run for row in self.members for run in row))
 
     def take(self, value: str) -> Selection:
         """Return the rows of one group and what was left out of it; a run without a value counts with every group."""

@@ -15,10 +15,14 @@ from cli import app
 HEAVY = {"numpy", "pandas", "scipy", "duckdb", "matplotlib", "statsmodels", "sympy", "jinja2"}
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
+SUBS = sorted((name, sub) for name in COMMANDS for sub in getattr(GROUP.commands[name], "commands", ()))
+LEAVES = {(name,): c for name, c in GROUP.commands.items() if not hasattr(c, "commands")}
+LEAVES |= {(name, sub): GROUP.commands[name].commands[sub] for name, sub in SUBS}
+IDS = [" ".join(words) for words in LEAVES]
 PANELS = {
     "Data": {"ingest", "ls", "show", "rm"},
     "Fit": {"laws", "fit", "fits", "backtest", "profile", "verify"},
-    "Decide": {"forecast", "allocate", "approaches", "compare", "epochs", "plan"},
+    "Decide": {"forecast", "allocate", "approaches", "compare", "epochs", "plan", "transfer"},
     "Report": {"report", "demo"},
     "Store": {"sql", "schema"},
 }
@@ -45,7 +49,9 @@ def loaded(*words: str) -> tuple[set[str], str]:
     return set(answer.stderr.split("\n")[-2].split()), answer.stdout
 
 
-@pytest.mark.parametrize("words", [(), *((name,) for name in COMMANDS)], ids=lambda words: " ".join(words) or "scaling")
+@pytest.mark.parametrize(
+    "words", [(), *((name,) for name in COMMANDS), *SUBS], ids=lambda words: " ".join(words) or "scaling"
+)
 def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     modules, out = loaded(*words, "--help")
     assert modules & HEAVY == set()
@@ -65,45 +71,52 @@ def test_the_panels_are_the_five() -> None:
     assert found == PANELS
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("words", LEAVES, ids=IDS)
 class TestEveryCommand:
-    def test_says_what_it_does(self, name: str) -> None:
-        text = GROUP.commands[name].help
+    def test_says_what_it_does(self, words: tuple[str, ...]) -> None:
+        text = LEAVES[words].help
         assert text
         assert text.split("\n")[0].endswith(".")
 
-    def test_has_an_example_that_names_it(self, name: str) -> None:
-        epilog = GROUP.commands[name].epilog
+    def test_has_an_example_that_names_it(self, words: tuple[str, ...]) -> None:
+        epilog = LEAVES[words].epilog
         assert epilog.startswith(("Example: scaling ", "Examples: scaling "))
-        assert f"scaling {name}" in epilog
+        assert f"scaling {' '.join(words)}" in epilog
 
-    def test_explains_every_option(self, name: str) -> None:
-        for param in GROUP.commands[name].params:
-            assert getattr(param, "help", None), f"{name} {param.name}"
+    def test_explains_every_option(self, words: tuple[str, ...]) -> None:
+        for param in LEAVES[words].params:
+            assert getattr(param, "help", None), f"{' '.join(words)} {param.name}"
 
-    def test_short_help(self, name: str, ok: Any) -> None:
-        assert ok(name, "-h").out == ok(name, "--help").out
+    def test_short_help(self, words: tuple[str, ...], ok: Any) -> None:
+        assert ok(*words, "-h").out == ok(*words, "--help").out
 
-    def test_has_the_common_options(self, name: str) -> None:
-        options = {option for param in GROUP.commands[name].params for option in param.opts}
-        if name not in ("laws", "demo"):
+    def test_has_the_common_options(self, words: tuple[str, ...]) -> None:
+        options = {option for param in LEAVES[words].params for option in param.opts}
+        if words[0] not in ("laws", "demo"):
             assert "--db" in options
-        if name != "demo":
+        if words[0] != "demo":
             assert "--format" in options
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_examples_are_right(name: str, ok: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("words", [*LEAVES, ("transfer",)], ids=[*IDS, "transfer"])
+def test_examples_are_right(words: tuple[str, ...]) -> None:
     """Every example has options that exist and the arguments that are needed."""
     import shlex
 
-    examples = GROUP.commands[name].epilog.partition(": ")[2].split(";  ")
-    for example in examples:
-        words = shlex.split(example)
-        assert words[0] == "scaling"
-        command = GROUP.commands[words[1]]
-        context = command.make_context(words[1], words[2:])  # raises for a wrong word
+    owner = LEAVES.get(words, GROUP.commands[words[0]])
+    for example in owner.epilog.partition(": ")[2].split(";  "):
+        called, *rest = shlex.split(example)
+        assert called == "scaling"
+        named = tuple(rest[:2]) if tuple(rest[:2]) in LEAVES else tuple(rest[:1])
+        context = LEAVES[named].make_context(named[-1], rest[len(named) :])  # raises for a wrong word
         assert context.params
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in SUBS}))
+def test_a_group_says_what_it_is_for(name: str, run: Any) -> None:
+    assert GROUP.commands[name].help.endswith(".")
+    answer = run(name)
+    assert f"Usage: scaling {name}" in answer.out + answer.err
 
 
 def test_no_command_shows_the_help(run: Any) -> None:
