@@ -18,10 +18,7 @@ from scaling.formatting import format_number, format_plural
 from scaling.laws.law import Law
 from scaling.loss_to_loss.floors import Floor, as_floor
 from scaling.loss_to_loss.maps import candidate_laws, find_form, map_law, map_objective
-try:
-    from scaling.loss_to_loss.monotone import monotone_note
-except ImportError:
-    def monotone_note(*a): return ""
+from scaling.loss_to_loss.monotone import monotone_note
 from scaling.rivals import Rival
 from scaling.selection.select import select
 from scaling.verdicts import NOT_IDENTIFIED
@@ -120,8 +117,7 @@ def fit_pairs(
     goals = {name: map_objective(name, e_x, e_y) for name in laws}
     asked = None if form == "auto" else form
     settings: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "groups": groups}
-    steps = {} if order is not None else {"steps": _steps(laws["affine"], one)}
-    ordered: dict[str, Any] = {"by": order, "usual_share": MAP_SHARE} | steps
+    ordered: dict[str, Any] = {"usual_share": MAP_SHARE} | ordered_by(laws["affine"], one, order)
     tested, why = True, ""
     try:
         chosen = select(
@@ -135,9 +131,7 @@ def fit_pairs(
     else:
         best, table = _untested(laws, goals, asked, one, other, ordered, settings, why)
     best = _with_floors(best, e_x, e_y, one, other)
-    note = monotone_note(one, other, order) if order is not None else ""
-    if note:
-        best = replace(best, diagnostics=replace(best.diagnostics, concerns=((NOT_IDENTIFIED, note),)))
+    best = with_monotone_note(best, one, other, order)
     found = best.backtest
     if found is not None and order is not None:
         best = replace(best, backtest=replace(found, axis="budget"))
@@ -223,6 +217,34 @@ def _check_floor(floor: Floor | None, losses: Array, name: str) -> None:
         f"({lowest}), where a shifted power law has no value",
         hint="Leave the floor free, take that of another law, or a form without a floor, such as log_log.",
     )
+
+
+def ordered_by(law: Law, x: Array, budget: Array | None) -> dict[str, Any]:
+    """Say to `scaling.backtest_law` what pairs are held out by, and where they are cut.
+
+    Parameters
+    ----------
+    law : Law
+        Any map.
+    x : ndarray (n,)
+        Losses.
+    budget : ndarray (n,), optional
+        FLOP; the lowest x are held out without it.
+
+    Returns
+    -------
+    dict
+        ``by``, and ``steps`` where pairs are ordered by x.
+    """
+    return {"by": budget} if budget is not None else {"by": None, "steps": _steps(law, x)}
+
+
+def with_monotone_note(fit: Fit, x: Array, y: Array, budget: Array | None) -> Fit:
+    """Add to the diagnostics of a map that its target does not fall with compute, where that is so."""
+    note = monotone_note(x, y, budget) if budget is not None else ""
+    if not note:
+        return fit
+    return replace(fit, diagnostics=replace(fit.diagnostics, concerns=((NOT_IDENTIFIED, note),)))
 
 
 def _steps(law: Law, x: Array) -> Sequence[float]:
