@@ -12,8 +12,7 @@ from reports.rivals import named_rivals
 from reports.series import FigureData, Series
 from reports.style import FORM, INK, LAW, NOISE, PAPER, PAST, new_figure, styled
 from reports.tables import Table, make_table
-from reports.words import level_text, listed, made_of, sentence, unit_of
-from scaling.fitting.backtest import USUAL_SHARE
+from reports.words import above_floor, level_text, listed, made_of, sentence, unit_of
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
 from scaling.width import noise_from_repeats
 
@@ -117,9 +116,12 @@ def _note(answers: Answers) -> str:
 def _alone(answers: Answers, forecast: Forecast, share: float) -> str:
     """Write the half width that a part would give alone, the mean square of both sides."""
     run, fit = forecast.run, answers.data.fit
+    floor = fit.objective.floor
     if fit.objective.residual == "log":
-        square = (np.log(run.mean / run.low) ** 2 + np.log(run.high / run.mean) ** 2) / 2
-        return f"± {format_percent(float(np.expm1(np.sqrt(share * square))))}"
+        low, mean, high = run.low - floor, run.mean - floor, run.high - floor
+        square = (np.log(mean / low) ** 2 + np.log(high / mean) ** 2) / 2
+        size = f"± {format_percent(float(np.expm1(np.sqrt(share * square))))}"
+        return size + above_floor(fit.objective)
     square = ((run.mean - run.low) ** 2 + (run.high - run.mean) ** 2) / 2
     return f"± {format_number(float(np.sqrt(share * square)), 2)} {unit_of(fit.law)}".rstrip()
 
@@ -151,7 +153,8 @@ def sources(answers: Answers) -> dict[str, str]:
         if fit.backtest.says_something:
             parts["back-test"] = (
                 f"what the law missed its own largest runs by: {share} of the change that it forecasts beyond the data "
-                f"(drawn towards the {format_percent(USUAL_SHARE)} usual for sweeps, as cut-offs are few){beside}"
+                f"(drawn towards the {format_percent(fit.backtest.usual.share)} usual for sweeps, as cut-offs are few)"
+                f"{beside}"
             )
         else:
             parts["usual error"] = (

@@ -47,7 +47,7 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
         ``parameters``, and where there are any ``noise``, ``form`` (the spread of the rivals) and ``back-test`` (what
         its errors add to that spread): below and above the forecast. Of a back-test without a forecast the last is
         called ``usual error``, because it is that of other sweeps. A side is infinite where the percentile of the
-        replicates is a forecast of 0 or less on the scale of logarithms.
+        replicates is a forecast of 0 or less (or of no more than their floor) on the scale of logarithms.
     """
     centre = _scaled(fit, fit.evaluate(inputs)[0])
     parts = {"parameters": _parameters(fit, inputs, centre, level)}
@@ -55,12 +55,12 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
     if kind == "run":
         noise = _noise(fit, level)
         parts["noise"] = (np.full(m, noise[0]), np.full(m, noise[1]))
-    normal = t_quantile(level, np.inf)
     form = (np.zeros(m), np.zeros(m))
     if fit.rivals:
         form = parts["form"] = _form(fit, inputs, centre, level)
     if fit.backtest is not None:
-        missed = normal * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
+        far = t_quantile(level, fit.backtest.share_degrees)
+        missed = far * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
         # What the back-test missed by is the form of the law too, seen from another side: of the two the larger counts.
         below, above = (np.asarray(np.sqrt(np.maximum(missed**2 - side**2, 0))) for side in form)
         parts["back-test" if fit.backtest.says_something else "usual error"] = (below, above)
@@ -123,7 +123,7 @@ def _noise(fit: Fit, level: float) -> tuple[float, float]:
     if noise_from_repeats(fit):
         half = t_quantile(level, known.replicate_degrees) * known.replicate_rms
         return half, half
-    return residual_interval(fit.residuals, len(fit.theta), fit.objective, level)
+    return residual_interval(fit.residuals, fit.fitted_parameters, fit.objective, level)
 
 
 def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) -> Side:
@@ -145,20 +145,20 @@ def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) ->
 
 def _change(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array], centre: Array) -> Array:
     """Change of the law between the data and the targets, on the scale of the residuals."""
-    factor, log = axis_factor(fit, backtest, inputs), fit.objective.residual == "log"
-    change = change_beyond(fit.law, fit.theta, inputs, factor, backtest.powers, fit.support, log)
+    factor, goal = axis_factor(fit, backtest, inputs), fit.objective
+    log, floor = goal.residual == "log", goal.floor
+    change = change_beyond(fit.law, fit.theta, inputs, factor, backtest.powers, fit.support, log, floor)
     return np.where(np.isfinite(centre), change, np.nan)
 
 
 def _scaled(fit: Fit, values: Array, wall: bool = False) -> Array:
     """Go to the scale on which residuals are taken; `wall` says that values below 0 are as low as 0, and not unknown.
 
-    A replicate that falls through 0 says how low the forecast may be. Left out, it would make the interval too short.
+    A replicate that falls through 0 (or the floor of the logarithms) says how low the forecast may be. Left out, it
+    would make the interval too short.
     """
-    if fit.objective.residual == "linear":
-        return values
-    with np.errstate(all="ignore"):
-        return np.asarray(np.log(np.maximum(values, 0.0) if wall else values))
+    goal = fit.objective
+    return goal.to_scale(np.maximum(values, goal.floor) if wall and goal.residual == "log" else values)
 
 
 def _gradient(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
@@ -166,7 +166,4 @@ def _gradient(fit: Fit, inputs: Mapping[str, ArrayLike]) -> Array:
     kernel = compile_law(fit.law, fit.log_scaled)
     data = kernel.prepare(check_inputs(fit.law, inputs))
     theta = kernel.to_internal(fit.theta[None])
-    gradient = kernel.jacobian(theta, data)[0]
-    if fit.objective.residual == "log":
-        gradient = gradient / kernel.value(theta, data)[0][:, None]
-    return np.asarray(gradient)
+    return fit.objective.slopes_on_scale(kernel.jacobian(theta, data)[0], kernel.value(theta, data)[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
@@ -20,10 +20,33 @@ Array = NDArray[np.float64]
 #: Edges of the bins of the extrapolation factor; the last one is open.
 FACTOR_BINS = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 _COLUMNS = ("cut", "compute", "factor", "observed", "predicted", "error", "change", "scatter", "low", "high")
-#: Usual share of the forecast change that a forecast of a loss misses by, and how many cut-offs that is worth.
-USUAL_SHARE, USUAL_CUTS = 0.12, 3.0
 _ROUNDING = 1e-9
 _BEYOND = 2.0  # a forecast this many times farther than any hold-out has no back-test
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What forecasts of a kind of quantity usually miss by: what is known before a back-test of few cut-offs.
+
+    Parameters
+    ----------
+    share : float
+        Root mean square error, as a share of the forecast change.
+    cuts : float
+        How many cut-offs that is worth.
+    heavy : bool
+        Whether a share from so few cut-offs takes the ends of intervals as far out as the t distribution does, with one
+        degree of freedom a cut-off; else as the normal one does.
+    """
+
+    share: float
+    cuts: float
+    heavy: bool = False
+
+
+#: Laws of size and data: what hidden runs of public sweeps missed by (docs/backtest.md).
+USUAL = Usual(0.12, 3.0)
+USUAL_SHARE, USUAL_CUTS = USUAL.share, USUAL.cuts
 
 
 @dataclass(frozen=True)
@@ -125,8 +148,8 @@ class Backtest:
         Largest value of the axis in all the data.
     trim : str
         What was left out of the rows before each fit.
-    usual_share : float
-        What forecasts of such a quantity usually miss by, as a share of the forecast change; see `missed_share`.
+    usual : Usual
+        What forecasts of such a quantity usually miss by; see `missed_share`.
     """
 
     law: str
@@ -152,7 +175,7 @@ class Backtest:
     powers: dict[str, float] = field(default_factory=dict)
     edge: float = float("nan")
     trim: str = "none"
-    usual_share: float = USUAL_SHARE
+    usual: Usual = USUAL
 
     def __len__(self) -> int:
         return len(self.cut)
@@ -184,20 +207,34 @@ class Backtest:
         Notes
         -----
         Few cut-offs, whose hold-outs overlap, say little about the tail of the errors, so the share is drawn towards
-        the usual one with the weight of `USUAL_CUTS` cut-offs. For laws of size and data that is `USUAL_SHARE`, which
-        is what hidden runs of the public sweeps missed by; for maps of one loss to another it is less. How both were measured stands in docs/backtest.md. Forecasts that are not defined have no say.
+        the `usual` one with the weight of some cut-offs. How both were measured stands in docs/backtest.md. Forecasts
+        that are not defined have no say.
         """
+        if (found := self._share()) is None:
+            return self.usual.share
+        share, effective = found
+        return math.sqrt((effective * share + self.usual.cuts * self.usual.share**2) / (effective + self.usual.cuts))
+
+    @property
+    def share_degrees(self) -> float:
+        """Degrees of freedom of `missed_share`: infinite where the usual error is taken to have normal tails."""
+        if not self.usual.heavy:
+            return math.inf
+        found = self._share()
+        return self.usual.cuts + (0.0 if found is None else found[1])
+
+    def _share(self) -> tuple[float, float] | None:
+        """Square of the share of the change that forecasts missed by, and of how many cut-offs it is; None without."""
         some = self.defined
         if not some.any():
-            return self.usual_share
+            return None
         cuts, which = np.unique(self.cut[some], return_inverse=True)
         nearness = cuts / self.edge
         weight = (nearness / np.bincount(which))[which]
         beyond = np.maximum(self.error[some] ** 2 - self.scatter[some] ** 2, 0)
         size = float(weight @ self.change[some] ** 2)
-        share = float(weight @ beyond) / size if size > 0 else self.usual_share**2
-        effective = float(nearness.sum() ** 2 / np.sum(nearness**2))
-        return math.sqrt((effective * share + USUAL_CUTS * self.usual_share**2) / (effective + USUAL_CUTS))
+        share = float(weight @ beyond) / size if size > 0 else self.usual.share**2
+        return share, float(nearness.sum() ** 2 / np.sum(nearness**2))
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -292,7 +329,9 @@ class Backtest:
         found, where = self.at(factor), f"Back-test at {format_factor(factor)}"
         if not self.powers and len(self) and math.isnan(factor):
             found = self._over(0.0, math.inf)
-            where = f"Back-test by {self.axis}, {format_factor(self.factor.min())} to {format_factor(self.largest_factor)}"
+            where = (
+                f"Back-test by {self.axis}, {format_factor(self.factor.min())} to {format_factor(self.largest_factor)}"
+            )
         if not found.n:
             return f"No back-test is possible at {format_factor(factor)}: {found.reason}."
         way = "too high" if found.bias > 0 else "too low"
@@ -319,7 +358,8 @@ class Backtest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, strict JSON."""
-        table: dict[str, Any] = plain({f.name: getattr(self, f.name) for f in fields(self)})
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        table: dict[str, Any] = plain(columns | {"usual": asdict(self.usual)})
         return table
 
     @classmethod
@@ -355,7 +395,7 @@ class Backtest:
                 powers={k: number(v) for k, v in table["powers"].items()},
                 edge=number(table["edge"]),
                 trim=str(table["trim"]),
-                usual_share=number(table.get("usual_share", USUAL_SHARE)),
+                usual=Usual(**table["usual"]) if "usual" in table else USUAL,
                 **columns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

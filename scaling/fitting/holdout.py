@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, ScalingError, UsageError
-from scaling.fitting.backtest import USUAL_SHARE, Backtest
+from scaling.fitting.backtest import USUAL, Backtest, Usual
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.objective import Objective
@@ -51,7 +51,7 @@ def backtest_law(
     bootstrap: int = 100,
     seed: int = 0,
     steps: Sequence[float] = LADDER,
-    usual_share: float = USUAL_SHARE,
+    usual: Usual = USUAL,
 ) -> Backtest:
     """Hold out the largest runs, fit the law to the rest, forecast what was held out; at several cut-offs.
 
@@ -82,7 +82,7 @@ def backtest_law(
         Of the replicates.
     steps : sequence of float
         The largest compute is divided by these to give the cut-offs.
-    usual_share : float
+    usual : Usual
         What forecasts of such a quantity usually miss by, for a back-test of few cut-offs; see
         `scaling.fitting.backtest.Backtest.missed_share`.
 
@@ -166,7 +166,7 @@ def backtest_law(
     return Backtest(
         law=law.name, objective=str(goal), axis=axis.name, level=level, n_rows=rows.n, log=log, skipped=tuple(skipped),
         seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim,
-        usual_share=usual_share, **columns,
+        usual=usual, **columns,
     )  # fmt: skip
 
 
@@ -208,7 +208,10 @@ def _interval(fitted: Fit, target: Mapping[str, Array], level: float) -> tuple[A
 
 def _scatter(fitted: Fit, observed: Array, log: bool) -> float:
     """Root mean square residual on the scale of the errors."""
-    size = float(np.sqrt(np.mean(fitted.residuals**2)))
+    away, goal = fitted.residuals, fitted.objective
+    if goal.floor:  # of logarithms of what is above it; small beside the whole value
+        away = away * (observed - goal.floor) / observed
+    size = float(np.sqrt(np.mean(away**2)))
     if (fitted.objective.residual == "log") == log:
         return size
     return size / float(np.median(np.abs(observed))) if log else size * float(np.median(np.abs(observed)))

@@ -1,8 +1,8 @@
 """Loss to loss: predict one loss from another, across corpora, test sets and tasks.
 
-A map gives a loss y from a loss x. Between two corpora it is fitted to pairs of runs of the same size and length; from a
-train loss to a test loss, to runs that have both. It is a law of one input, so everything that holds for a `scaling.Fit`
-holds for it.
+A map gives a loss y from a loss x. Between two corpora it is fitted to pairs of runs of the same size and length; from
+a train loss to a test loss, to runs that have both. It is a law of one input, so everything that holds for a
+`scaling.Fit` holds for it.
 
 Everything is imported on first use.
 """

@@ -125,7 +125,8 @@ def forecast_map(
     about = fit.settings.get("loss_to_loss")
     if about is None or list(fit.law.inputs) != ["x"]:
         raise UsageError(
-            f"the fit of '{fit.law.name}' is no map of one loss to another", hint="Fit one: scaling.loss_to_loss.fit_pairs."
+            f"the fit of '{fit.law.name}' is no map of one loss to another",
+            hint="Fit one: scaling.loss_to_loss.fit_pairs.",
         )
     for value, what in ((x, "loss"), (1.0 if compute_flop is None else compute_flop, "compute")):
         if not (np.ndim(value) == 0 and math.isfinite(value) and value > 0):
@@ -141,7 +142,7 @@ def forecast_map(
 
 
 def _in_budgets(fit: Fit, said: Prediction, compute: float, about: dict[str, Any]) -> Prediction:
-    """Say how far a run lies beyond the pairs by its compute: losses differ by little where budgets differ by decades."""
+    """Say how far a run lies beyond the pairs by its compute: losses differ by little where budgets do by decades."""
     factor = max(compute / about["largest_budget"], about["smallest_budget"] / compute, 1.0)
     verdict = fit.verdict
     if factor >= _INSIDE and fit.verdict != NOT_IDENTIFIED:

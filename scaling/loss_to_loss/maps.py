@@ -1,7 +1,7 @@
 """The forms of a map from one loss to another, as laws, and what each is fitted by.
 
-A floor that is known is a number in the formula. So a map is a law like any other to the engine, and nothing there has to
-know of parameters that are held.
+A floor that is known is a number in the formula. So a map is a law like any other to the engine, and nothing there has
+to know of parameters that are held.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
-from scaling.loss_to_loss.pairs import MAP_SHARE, ordered_by, r_squared, with_monotone_note
+from scaling.loss_to_loss.pairs import USUAL_MAP, ordered_by, r_squared, with_monotone_note
 
 if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
@@ -87,8 +87,8 @@ def backtest_map(
     """
     one = np.asarray(x, float)
     order = None if budget is None else np.asarray(budget, float)
-    share = fit.backtest.usual_share if fit.backtest is not None else MAP_SHARE
+    usual = fit.backtest.usual if fit.backtest is not None else USUAL_MAP
     found = backtest_law(
-        fit, {"x": one}, y, groups=groups, usual_share=share, **ordered_by(fit.law, one, order), **settings
+        fit, {"x": one}, y, groups=groups, usual=usual, **ordered_by(fit.law, one, order), **settings
     )
     return found if order is None else replace(found, axis="budget")

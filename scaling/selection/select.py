@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, LawError, UsageError, did_you_mean
+from scaling.fitting.backtest import USUAL, Usual
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
-from scaling.fitting.backtest import USUAL_SHARE
 from scaling.fitting.holdout import backtest_law
 from scaling.fitting.objective import Objective
 from scaling.fitting.rollout import (
@@ -65,8 +65,9 @@ def select(
     trims: str | Sequence[str] = TRIMS,
     by: str | ArrayLike | None = None,
     chosen: str | None = None,
-    usual_share: float = USUAL_SHARE,
+    usual: Usual = USUAL,
     steps: Sequence[float] = LADDER,
+    scores: str = "log",
     bootstrap: int = 1000,
     level: float = 0.9,
     progress: Report | None = None,
@@ -94,8 +95,11 @@ def select(
         What makes a run large; see `scaling.fitting.rollout.find_axis`.
     chosen : str, optional
         Name of the law that is to be taken whatever the others do; they are its rivals all the same.
-    usual_share, steps
+    usual, steps
         As of `scaling.backtest_law`.
+    scores : {'log', 'linear'}, default 'log'
+        Whether laws are chosen by what they miss of the logarithm, which suits losses, or by plain differences, which
+        suits a share that may come near 0.
     bootstrap : int, default 1000
         Replicates of the chosen fit.
     level : float, default 0.9
@@ -132,7 +136,8 @@ def select(
     x = check_inputs(laws[0], inputs)
     smallest = min(laws, key=lambda law: len(law.parameters))
     y = check_rows(smallest, x, observed, goals[smallest.name][0], None, groups).observed
-    if not np.all(y > 0):
+    log = Objective("squared", scores).residual == "log"
+    if log and not np.all(y > 0):
         raise InputDataError("laws are chosen by errors of logarithms, and a row is not above 0")
     axis, units = find_axis(laws[0], x, by), find_units(groups, len(y))
     trimmed("none", axis.values, y)
@@ -143,10 +148,10 @@ def select(
         raise InputDataError(f"no runs can be held out: {why_no_cuts(axis, units)}", hint="Add smaller or larger runs.")
     known: list[Candidate] = []
     for i, law in enumerate(laws):
-        known += _candidates(law, x, y, axis, units, cuts, goals[law.name], trims)
+        known += _candidates(law, x, y, axis, units, cuts, goals[law.name], trims, log)
         if progress is not None:
             progress(i + 1, len(laws))
-    judged = first = _judge(known, x, y, axis, chosen)
+    judged = first = _judge(known, x, y, axis, chosen, log)
     best = unsure = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     sound: set[tuple[str, str, str]] = set()
     while (found := _undetermined(judged, best, x, y, axis, groups, sound, chosen is not None)) is not None:
@@ -160,13 +165,13 @@ def select(
         if not any(c.errors is not None for c in known):
             judged, best = first, unsure  # nothing is identified: the least bad one, whose verdict says so
             break
-        before, judged = judged[0], _judge(known, x, y, axis, chosen)
+        before, judged = judged[0], _judge(known, x, y, axis, chosen, log)
         if _key(judged[0]) != _key(before):
             best = _fit(judged[0], x, y, axis, groups, bootstrap, seed)
     winner = judged[0]
     tested = backtest_law(
         winner.law, x, y, groups=groups, by=by, objective=winner.objective, trim=winner.trim, level=level, seed=seed,
-        usual_share=usual_share, steps=steps,
+        usual=usual, steps=steps,
     )  # fmt: skip
     rivals = tuple(
         Rival(c.law, dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)), c.weight,
@@ -244,7 +249,7 @@ def _same_inputs(laws: Sequence[Law]) -> bool:
 
 def _candidates(
     law: Law, x: dict[str, Array], y: Array, axis: Axis, units: NDArray[np.int64], cuts: Sequence[Cut],
-    goals: Sequence[Objective], trims: Sequence[str],
+    goals: Sequence[Objective], trims: Sequence[str], log: bool = True,
 ) -> list[Candidate]:  # fmt: skip
     """Fit every objective and trimming of a law at every cut-off, and to all rows."""
     found: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
@@ -281,8 +286,8 @@ def _candidates(
                 if k == 0:
                     whole[t, o], why[t, o] = theta, reason
                 elif theta is not None:
-                    forecast = _positive(evaluate(law, theta, {name: v[cut.held] for name, v in x.items()}))
-                    error = np.log(forecast) - np.log(y[cut.held])
+                    forecast = evaluate(law, theta, {name: v[cut.held] for name, v in x.items()})
+                    error = _missed(forecast, y[cut.held], log)
                     if np.all(np.isfinite(error)):
                         found.setdefault((t, o), {})[k - 1] = (float(np.mean(error**2)), float(np.mean(error)))
                     else:
@@ -299,7 +304,9 @@ def _candidates(
                 near_to = np.array([cuts[k].edge for k in entries]) / axis.values.max()
                 errors = Errors(tuple(entries), numbers[:, 0], numbers[:, 1], near_to)
             fails = tuple(failed.get((t, o), ()))
-            none = why.get((t, o)) if theta is None or not fails else "at no cut-off are all its forecasts above 0"
+            none = (
+                why.get((t, o)) if theta is None or not fails else f"at no cut-off are all its forecasts {_number(log)}"
+            )
             reason = "" if errors else none or "no held-out run could be forecast"
             size = (len(law.parameters), t, o)
             out.append(Candidate(law, goal, trim, size, errors, theta, reason=reason, failed=fails))
@@ -307,7 +314,7 @@ def _candidates(
 
 
 def _judge(
-    known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis, wanted: str | None
+    known: Sequence[Candidate], x: dict[str, Array], y: Array, axis: Axis, wanted: str | None, log: bool
 ) -> list[Candidate]:
     """Score, break ties, weigh and rank; `wanted` is the law that is taken whatever the others do."""
     plain = [c for c in known if c.errors is not None and c.simplicity[1:] == (0, 0)] or [
@@ -316,7 +323,7 @@ def _judge(
     if not plain:
         reasons = "; ".join(sorted({f"{c.law.name}: {c.reason}" for c in known if c.simplicity[1:] == (0, 0)}))
         raise InputDataError(f"no law can be held against held-out runs. {reasons}", hint="Add runs.")
-    noise = min(_scatter(c, x, y, axis) for c in plain)
+    noise = min(_scatter(c, x, y, axis, log) for c in plain)
     reference = min(plain, key=lambda c: (-_reach(c), c.simplicity))
     scored: list[Candidate] = []
     for c in known:
@@ -327,7 +334,7 @@ def _judge(
         if lost := len(set(c.failed) & set(reference.errors.cuts)):
             # Left out there, it would be scored without the forecasts that failed worst.
             where = f"{format_plural(lost, 'cut-off')} where those of {reference.law.name} are"
-            reason = f"its forecasts are not all above 0 at {where}"
+            reason = f"its forecasts are not all {_number(log)} at {where}"
             scored.append(replace(c, errors=None, reason=reason))
             continue
         score, _, shared = compare(c.errors, reference.errors, noise)
@@ -405,10 +412,10 @@ def _key(c: Candidate) -> tuple[str, str, str]:
     return c.law.name, str(c.objective), c.trim
 
 
-def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis) -> float:
+def _scatter(c: Candidate, x: dict[str, Array], y: Array, axis: Axis, log: bool) -> float:
     """Scatter of the rows that a candidate is fitted to."""
     assert c.theta is not None
-    residual = np.log(y) - np.log(_positive(evaluate(c.law, c.theta, x)))
+    residual = _missed(evaluate(c.law, c.theta, x), y, log)
     return scatter(residual[trimmed(c.trim, axis.values, y)])
 
 
@@ -421,5 +428,12 @@ def _errors(c: Candidate) -> Errors:
     return c.errors
 
 
-def _positive(values: Array) -> Array:
-    return np.where(values > 0, values, np.nan)
+def _missed(forecast: Array, y: Array, log: bool) -> Array:
+    """What forecasts missed by; NaN where there is none, or none above 0 where logarithms are compared."""
+    if not log:
+        return np.asarray(forecast - y)
+    return np.asarray(np.log(np.where(forecast > 0, forecast, np.nan)) - np.log(y))
+
+
+def _number(log: bool) -> str:
+    return "above 0" if log else "numbers"
