@@ -104,7 +104,7 @@ def options(
 
 
 def command(
-    panel: str | None, epilog: str, of: typer.Typer = app
+    panel: str | None, epilog: str, of: typer.Typer = app, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command of an app: errors raised on purpose become a message and an exit code."""
 
@@ -132,7 +132,7 @@ def command(
                 say("Interrupted; what was not finished is not in the store.")
                 raise typer.Exit(130) from error
 
-        return of.command(rich_help_panel=panel, epilog=epilog)(run)
+        return of.command(name, rich_help_panel=panel, epilog=epilog)(run)
 
     return decorate
 
@@ -1253,8 +1253,9 @@ def transfer_options() -> None:
     "Examples: scaling transfer pairs --from web --to code;  "
     "scaling transfer pairs --from web --to web --metric-from loss --metric-to test_loss",
     of=transfer,
+    name="pairs",
 )
-def pairs(
+def transfer_pairs(
     source: FromSide,
     target: ToSide,
     metric: PairMetric = None,
@@ -1286,6 +1287,85 @@ def pairs(
         found = select_pairs(store, question)
     emit(pair_rows(found), format_, pairs_shown(found))
     say_pairs(found)
+
+
+@command(
+    None,
+    "Examples: scaling transfer fit --from web --to code --name web_to_code;  "
+    "scaling transfer fit --from web --to code --floors both --form shifted_power",
+    of=transfer,
+    name="fit",
+)
+def transfer_fit(
+    source: FromSide,
+    target: ToSide,
+    metric: PairMetric = None,
+    metric_from: MetricFrom = None,
+    metric_to: MetricTo = None,
+    where: Where = None,
+    by_column: ByColumn = "corpus",
+    pair_by: PairBy = "cell",
+    tolerance: PairTolerance = None,
+    complement: Complement = False,
+    bytes_from: BytesFrom = None,
+    bytes_to: BytesTo = None,
+    floors: Annotated[
+        str,
+        Option("--floors", metavar="WHICH", help="both, source or free: which come from a law fitted to each side."),
+    ] = "free",
+    floor_from: Annotated[
+        str | None,
+        Option("--floor-from", metavar="E|FIT", help="Floor of the source: a number, or a saved fit whose E it is."),
+    ] = None,
+    floor_to: Annotated[
+        str | None, Option("--floor-to", metavar="E|FIT", help="Floor of the target, likewise.")
+    ] = None,
+    floor_law: Annotated[
+        str, Option("--floor-law", metavar="LAW", help="Law of N and D that gives the floors that are not named.")
+    ] = "chinchilla",
+    form: Annotated[
+        str,
+        Option(
+            "--form",
+            help="auto (by its back-test), shifted_power, offset_power, log_log, affine, quadratic or log_quadratic.",
+        ),
+    ] = "auto",
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit a map from one loss to another to pairs of runs, and save it; the form is chosen by its back-test."""
+    from db.pairs import ask_pairs
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.transfers import fit_transfer
+    from reports.transfer_rows import transfer_row, transfer_text
+    from scaling.formatting import format_plural
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store, progress("choosing") as advance:
+        shut_out_files(store)
+        question = ask_pairs(
+            store, source, target, metric, metric_source=metric_from, metric_target=metric_to, column=by_column,
+            where=where, by=pair_by, tolerance=tolerance, complement=complement, bytes_per_token_source=bytes_from,
+            bytes_per_token_target=bytes_to,
+        )  # fmt: skip
+        saved = fit_transfer(
+            store, question, floors=floors, floor_source=floor_from, floor_target=floor_to, floor_law=floor_law,
+            form=form, name=name, replace=replace, bootstrap=bootstrap, seed=seed, progress=advance,
+        )  # fmt: skip
+    for note in saved.config["notes"]:
+        say(note)
+    for reason, count in saved.excluded["counts"].items():
+        say(f"left out: {format_plural(count, 'run')}, {reason}")
+    emit([transfer_row(saved, level)], format_, transfer_text(saved, level))
+    fail_on_verdict(fail_on, saved.fit.verdict)
 
 
 def say_pairs(found: Any) -> None:
@@ -1332,7 +1412,7 @@ def report(
         saved = load_fit(store, name)
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
         rows = unchanged_rows(store, saved)
-        sources, simulated = sources_of(store, rows.run_ids), is_simulated(store, rows.run_ids)
+        sources, simulated = sources_of(store, rows.runs), is_simulated(store, rows.runs)
         untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
     with progress("refitting") as advance:
         others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)

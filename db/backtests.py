@@ -50,7 +50,8 @@ def backtest_runs(
     import scaling
 
     found = find_law_of(store, law, question, parameters)
-    rows = select(store, found, question, positive=settings.get("residual", "log") == "log")
+    goal = scaling.Objective.parse(settings.get("objective") or "huber", settings.get("residual", "log"))
+    rows = select(store, found, question, positive=goal.residual == "log")
     return scaling.backtest_law(found, rows.inputs, rows.observed, groups=rows.clusters, **settings)
 
 
@@ -82,12 +83,10 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     A fit that was trimmed is back-tested as it was chosen: on the rows before the trimming, which is done anew at every
     cut-off. Its rivals stay.
     """
-    import scaling
-
     saved = load_fit(store, name)
     rows = untrimmed(store, saved, unchanged_rows(store, saved))
     settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
-    found = scaling.backtest_law(saved.fit, rows.inputs, rows.observed, groups=rows.clusters, **settings)
+    found = backtest_again(saved, rows, **settings)
     saved = replace(saved, fit=replace(saved.fit, backtest=found))
     with store.transaction() as connection:
         _, [(text,)] = store.query("SELECT fit FROM fits WHERE fit_id = ?", [saved.fit_id])
@@ -98,6 +97,33 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
         keep_backtest(store, saved, rows)
         record(connection, "backtest", "fit", saved.fit_id, {"name": saved.name, "forecasts": len(found)})
     return saved, found
+
+
+def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:
+    """Back-test a saved fit on rows, in the order that its kind asks for.
+
+    Parameters
+    ----------
+    saved : SavedFit
+        The fit.
+    rows : Selection
+        Its rows before any trimming.
+    **settings
+        ``level bootstrap seed trim``, as of `scaling.backtest_law`.
+
+    Returns
+    -------
+    Backtest
+    """
+    import scaling
+
+    if saved.pairs is None:
+        return scaling.backtest_law(
+            saved.fit, rows.inputs, rows.observed, groups=rows.clusters, by=rows.order, **settings
+        )  # fmt: skip
+    from scaling.loss_to_loss.rerun import backtest_map
+
+    return backtest_map(saved.fit, rows.inputs["x"], rows.observed, rows.order, rows.clusters, **settings)
 
 
 def untrimmed(store: Store, saved: SavedFit, rows: Selection) -> Selection:

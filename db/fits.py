@@ -144,12 +144,68 @@ def planned_names(
     return [_free_name(store, f"{base}_{suffix}", law, replace) for suffix in suffixes]
 
 
+def save_fit(
+    store: Store, law: str, question: Question, selection: Selection, fit: Fit, *, base: str, name: str | None = None,
+    replace: bool = False, kind: str = "loss", notes: Mapping[str, Any] | None = None, **settings: Any,
+) -> SavedFit:  # fmt: skip
+    """Save a fit that was made elsewhere, with its macro.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    law : str
+        What was asked for.
+    question : Question
+        What of it other commands need to know: metric, condition.
+    selection : Selection
+        The rows.
+    fit : Fit
+        The fit.
+    base : str
+        What its name is made from where none is given.
+    name, replace, notes
+        As of `fit_runs`.
+    kind : str
+        Kind of question that it answers.
+    **settings
+        As of `scaling.fit`: what makes the same fit again.
+
+    Returns
+    -------
+    SavedFit
+
+    Raises
+    ------
+    UsageError
+        For a name that is no name, or taken.
+    """
+    chosen = _free_name(store, name, base, replace)
+    config = _config(law, chosen, question, selection, settings, None) | dict(notes or {})
+    with store.transaction():
+        return _save(store, chosen, fit, selection, question, None, config, selection.metric, kind)
+
+
+def check_fit_name(store: Store, name: str | None, replace: bool) -> None:
+    """Refuse the name of a fit before the work of making it.
+
+    Raises
+    ------
+    UsageError
+        For a name that is no name, or taken.
+    """
+    if name is not None:
+        _free_name(store, name, "", replace)
+
+
 def with_backtest(fit: Fit, rows: Selection) -> Fit:
     """Back-test a fit on its own rows; the fit as it is where nothing says which runs are the large ones."""
     import scaling
 
     try:
-        found = scaling.backtest_law(fit, rows.inputs, rows.observed, groups=rows.clusters, seed=fit.seed)
+        found = scaling.backtest_law(
+            fit, rows.inputs, rows.observed, groups=rows.clusters, by=rows.order, seed=fit.seed
+        )  # fmt: skip
     except (UsageError, InputDataError):
         return fit
     return replace_fields(fit, backtest=found)
@@ -197,9 +253,20 @@ def save_predictions(
         Inputs of each.
     predictions : sequence of Prediction
         The forecasts, of scalars.
+
+    Raises
+    ------
+    UsageError
+        For a fit of pairs: a loss does not say which run was forecast.
     """
     from db.landed import selection_of
 
+    if saved.pairs is not None:
+        raise UsageError(
+            f"A forecast of the fit '{saved.name}' cannot be kept: it is of pairs of runs, and its input is the loss "
+            "of one of them, by which the run that comes of it could not be told.",
+            "Leave --save out.",
+        )
     now, selection = datetime.now(UTC).replace(tzinfo=None), json.dumps(selection_of(saved))
     with store.transaction() as connection:
         for x, p in zip(inputs, predictions, strict=True):
@@ -288,6 +355,7 @@ def _save(
     value: str | None,
     config: dict[str, Any],
     metric: str,
+    kind: str = "loss",
 ) -> SavedFit:
     import scaling
 
@@ -314,7 +382,7 @@ def _save(
     row = {
         "fit_id": fit_id,
         "name": name,
-        "kind": "loss",
+        "kind": kind,
         "law": fit.law.name,
         "formula": fit.law.formula,
         "metric": metric,
@@ -340,7 +408,7 @@ def _save(
     connection.execute(f"INSERT INTO fits ({', '.join(row)}) VALUES ({marks})", list(row.values())).fetchall()
     _save_replicates(store, fit_id, list(fit.law.parameter_names), replicates)
     connection.execute(
-        "INSERT INTO fit_rows SELECT ?, unnest(?::VARCHAR[])", [fit_id, list(selection.run_ids)]
+        "INSERT INTO fit_rows SELECT ?, unnest(?::VARCHAR[])", [fit_id, list(selection.runs)]
     ).fetchall()  # fmt: skip
     if fit.backtest is not None and fit.backtest.n_rows == len(selection):
         from db.backtests import keep_backtest

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db.columns import check_expression, usual_column
 from db.select import Excluded, Selection, hash_rows
@@ -125,7 +125,7 @@ def select_pairs(store: Store, question: PairQuestion) -> PairSelection:
     InputDataError
         Where fewer than two pairs are found.
     """
-    question = _checked(store, question)
+    question = check_pairs(store, question)
     sql = _sql(store, question)
     _, rows = store.query(sql)
     return _selection(store, question, sql, rows)
@@ -147,6 +147,25 @@ def select_pairs_by_sql(store: Store, question: PairQuestion, sql: str) -> PairS
     if named != _COLUMNS or any(row[0] not in ("source", "target") for row in rows):
         raise UsageError(f"It does not give the runs of two sides, with the columns {', '.join(_COLUMNS)}.")
     return _selection(store, question, sql, rows)
+
+
+class SideUnit(NamedTuple):
+    """The unit that a side is fitted in, and the factor from the store's to it."""
+
+    unit: str
+    factor: float
+
+
+def sides_of(store: Store, question: PairQuestion) -> dict[str, SideUnit]:
+    """Tell in which unit each side of a question is fitted.
+
+    Raises
+    ------
+    UsageError
+        For units that cannot be compared.
+    """
+    _, units = _units(store, question)
+    return {"source": SideUnit(units.x, units.factor_x), "target": SideUnit(units.y, units.factor_y)}
 
 
 def ask_pairs(
@@ -203,8 +222,14 @@ def _shown_metric(store: Store, source: str, target: str, column: str) -> str:
     return names[0] if names else "loss"
 
 
-def _checked(store: Store, question: PairQuestion) -> PairQuestion:
-    """The question with its column as the store spells it; refused where it makes no sense there."""
+def check_pairs(store: Store, question: PairQuestion) -> PairQuestion:
+    """Return a question with its column as the store spells it; refuse one that makes no sense there.
+
+    Raises
+    ------
+    UsageError
+        As of `select_pairs`.
+    """
     column = _column(store, question.column)
     if question.source == question.target and question.metric_source == question.metric_target:
         raise UsageError(

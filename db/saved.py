@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
+    from db.pairs import PairQuestion
     from db.store import Store
     from scaling.results import Fit
 
@@ -62,6 +64,14 @@ class SavedFit:
         return dict(self.config["columns"])
 
     @property
+    def pairs(self) -> PairQuestion | None:
+        """What chose the pairs of runs that this fit is of; None for a fit of single runs."""
+        from db.pairs import PairQuestion
+
+        table = self.config.get("pairs")
+        return None if table is None else PairQuestion.from_dict(table)
+
+    @property
     def arguments(self) -> dict[str, str]:
         """Name of the macro's argument for each input: its column, or the input where that is an expression.
 
@@ -76,6 +86,8 @@ class SavedFit:
     def command(self) -> str:
         """The command that makes this fit."""
         question, settings = self.config["question"], self.config["settings"]
+        if (pairs := self.pairs) is not None:
+            return _transfer_command(self.config, pairs)
         law = self.config["law"]
         words = ["scaling", "fit", *([f"--formula={law}"] if law.startswith("-") else [law])]
         if (family := self.config.get("family")) is not None:  # the choice makes it, with its rivals and its trimming
@@ -97,6 +109,25 @@ class SavedFit:
                 words += [f"--{option}", str(value)]
         words += ["--no-backtest"] if self.fit.backtest is None and "family" not in self.config else []
         return shlex.join([*words, "--name", self.config["name"]])
+
+
+def _transfer_command(config: Mapping[str, Any], pairs: PairQuestion) -> str:
+    """The command that makes a fit of pairs."""
+    asked = config["transfer"]
+    options = {
+        "from": pairs.source, "to": pairs.target, "metric-from": pairs.metric_source, "metric-to": pairs.metric_target,
+        "where": pairs.where, "by-column": None if pairs.column == "corpus" else pairs.column, "pair-by": pairs.by,
+        "tolerance": pairs.tolerance, "bytes-per-token-from": pairs.bytes_per_token_source,
+        "bytes-per-token-to": pairs.bytes_per_token_target, "floors": asked["floors"],
+        "floor-from": asked["floor_from"], "floor-to": asked["floor_to"], "floor-law": asked["floor_law"],
+        "form": config["law"], "bootstrap": config["settings"]["bootstrap"], "seed": config["settings"]["seed"],
+    }  # fmt: skip
+    words = ["scaling", "transfer", "fit", *(["--complement"] if pairs.complement else [])]
+    for option, value in options.items():
+        text = None if value is None else str(value)
+        if text is not None:
+            words += [f"--{option}={text}"] if text.startswith("-") else [f"--{option}", text]
+    return shlex.join([*words, "--name", config["name"]])
 
 
 def load_fit(store: Store, name: str) -> SavedFit:
@@ -169,6 +200,10 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
     Selection
         Its hash differs from that of the fit where the data have changed since.
     """
+    if (pairs := saved.pairs) is not None:
+        from db.pairs import select_pairs
+
+        return select_pairs(store, pairs)
     positive = saved.fit.objective.residual == "log"
     return _group(saved, select(store, saved.fit.law, _question(saved), positive=positive))
 
@@ -195,6 +230,10 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
     InputDataError
         Where no row is left.
     """
+    if (pairs := saved.pairs) is not None:
+        from db.pairs import select_pairs_by_sql
+
+        return select_pairs_by_sql(store, pairs, saved.sql)
     positive = saved.fit.objective.residual == "log"
     found = select_by_sql(
         store, saved.fit.law, _question(saved), saved.sql, saved.columns, saved.metric, positive=positive

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from db.backtests import untrimmed
+from db.backtests import backtest_again, untrimmed
 from db.fits import environment
 from db.remade import RELATIVE_SPREAD, Moved, largest_difference, moved_backtest, moved_macro, moved_numbers, same_bits
 from db.saved import SavedFit, load_fit, rows_by_sql, rows_of
@@ -251,6 +251,10 @@ def _refit(saved: SavedFit, rows: Selection) -> Fit:
 
     settings = dict(saved.config["settings"])
     try:
+        if saved.pairs is not None:
+            from scaling.loss_to_loss.rerun import refit_map
+
+            return refit_map(saved.fit, rows.inputs["x"], rows.observed, rows.order, settings, rows.clusters)
         return scaling.fit(saved.fit.law, rows.inputs, rows.observed, groups=rows.clusters, **settings)
     except TypeError as error:  # a setting that this version does not know
         raise _damage(saved.name, f"its settings cannot be used ({error})") from error
@@ -265,8 +269,6 @@ def _stored(store: Store, saved: SavedFit) -> dict[str, Any]:
 
 def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[Moved], list[str]]:
     """Run the back-test of a fit again, on the rows before its trimming; what moved, and what to say of it."""
-    import scaling
-
     found = saved.fit.backtest
     if found is None:
         return [], []
@@ -275,10 +277,7 @@ def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[M
     except InputDataError:
         return [], ["Rows that its trimming left out have changed since, so its back-test was not run again."]
     try:
-        again = scaling.backtest_law(
-            saved.fit, whole.inputs, whole.observed, groups=whole.clusters, level=found.level, seed=found.seed,
-            trim=found.trim,
-        )  # fmt: skip
+        again = backtest_again(saved, whole, level=found.level, seed=found.seed, trim=found.trim)
     except ScalingError as error:
         return [Moved("back-test", format_plural(len(found), "forecast"), f"refused: {error.message}")], []
     moved = moved_backtest(found, again)
@@ -291,6 +290,8 @@ def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[M
 
 def _not_run(saved: SavedFit) -> list[str]:
     """What of a fit whose law was chosen is not reproduced."""
+    if saved.pairs is not None:
+        return ["The choice among forms (rivals and their weights) was not made again, and given floors were kept."]
     if "family" not in saved.config and not saved.fit.rivals:
         return []
     return [
@@ -327,7 +328,7 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
     if newer:
         out.append(f"First read in after the fit was made: {_some(newer)}.")
     left_out = {entry["run_id"] for entry in saved.excluded.get("rows", ())}
-    if back := tuple(run for run in rows.run_ids if run in left_out):
+    if back := tuple(run for run in rows.runs if run in left_out):
         out.append(f"Left out then, fitted now: {_some(back)}.")
     added = {e.run_id for e in rows.excluded} - left_out
     if added and len(saved.excluded.get("rows", ())) == sum(
@@ -341,7 +342,7 @@ def _newer(store: Store, saved: SavedFit, rows: Selection) -> tuple[str, ...]:
     """Runs among the rows of now that the store first met after the fit was made."""
     _, found = store.query(
         "SELECT run_id FROM known_runs WHERE first_met_at > ? AND run_id IN (SELECT unnest(?)) ORDER BY run_id",
-        [saved.created_at, list(rows.run_ids)],
+        [saved.created_at, list(rows.runs)],
     )
     return tuple(row[0] for row in found)
 
