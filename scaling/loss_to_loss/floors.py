@@ -36,6 +36,8 @@ class Floor:
     high: float = math.nan
 
     def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):  # of NumPy's own kind they would not read as numbers in a formula
+            object.__setattr__(self, name, float(getattr(self, name)))
         if not 0 <= self.value < math.inf:
             raise UsageError(f"a floor is a loss from 0 on, not {self.value}", hint="Leave it out to have it fitted.")
         if not (math.isnan(self.low) or math.isnan(self.high)) and not self.low <= self.value <= self.high:
