@@ -107,7 +107,7 @@ def choose_runs(
 
     saved, _ = fit_runs(
         store, text, question, name=name, replace=replace_fit, make=make, notes=notes,
-        objective=chosen.objective.text, residual=chosen.objective.residual, bootstrap=bootstrap, seed=seed,
+        objective=chosen.objective.text, residual=chosen.objective.residual_text, bootstrap=bootstrap, seed=seed,
     )  # fmt: skip
     if chosen.trim != "none":
         with store.transaction():

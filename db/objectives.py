@@ -67,13 +67,15 @@ def fit_objectives(
     names = planned_names(store, law, question, parameters, name, [choice[0] for choice in CHOICES], replace)
     settings.pop("objective", None)
     delta, residual = settings.pop("delta", None), settings.pop("residual", None) or "log"
+    logs = residual if residual.strip().startswith("log") else "log"  # with their floor, where one is given
     saved: list[SavedFit] = []
     failures: dict[str, ScalingError] = {}
     for fit_name, (suffix, objective, scale) in zip(names, CHOICES, strict=True):
+        asked = logs if scale == "log" else scale or residual
         try:
             found, _ = fit_runs(
                 store, law, question, name=fit_name, replace=replace, parameters=parameters,
-                objective=objective, residual=scale or residual, delta=delta if objective == "huber" else None,
+                objective=objective, residual=asked, delta=delta if objective == "huber" else None,
                 **settings,
             )  # fmt: skip
         except UsageError:

@@ -44,9 +44,11 @@ class AlternativeAnswer:
 
 def relative_residuals(fit: Fit, observed: Array) -> Array | None:
     """Return observed / predicted - 1; None where a value is not positive, so that shares mean nothing."""
-    if fit.objective.residual == "log":
+    if fit.objective.residual == "log" and not fit.objective.floor:
         return np.asarray(np.expm1(fit.residuals))
-    predicted = observed - fit.residuals
+    predicted = fit.objective.moved(observed, -fit.residuals)
+    if fit.objective.floor:  # of the whole value, as those of other objectives are, and not of what is above the floor
+        return np.asarray(observed / predicted - 1)
     return np.asarray(fit.residuals / predicted) if predicted.min() > 0 and observed.min() > 0 else None
 
 

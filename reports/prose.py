@@ -179,7 +179,7 @@ def _backtest(found: Backtest) -> str:
 
 def _objective(objective: Objective) -> str:
     what = (
-        "the logarithms of observed and predicted values"
+        f"the logarithms of observed and predicted values{', each less the floor' if objective.floor else ''}"
         if objective.residual == "log"
         else "observed and predicted values"
     )

@@ -128,9 +128,7 @@ def _panels(answers: Answers) -> list[_Panel]:
     if answers.course is not None and answers.course.unit == "flop":
         panels.append(_Panel(answers.course.label, "flop", True, answers.course.at_runs))
     elif len(panels) == 1:
-        predicted = data.observed - fit.residuals
-        if fit.objective.residual == "log":
-            predicted = data.observed * np.exp(-fit.residuals)
+        predicted = fit.objective.moved(data.observed, -fit.residuals)
         log = bool(predicted.min() > 0 and predicted.max() > _WIDE_RATIO * predicted.min())
         panels.append(_Panel(f"predicted {fit.law.output}", "value", log, predicted))
     return panels[:_PANELS]

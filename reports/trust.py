@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.rivals import ask_rivals, without_rivals
-from reports.words import INSIDE, level_text, listed, sentence, trim_words
+from reports.words import INSIDE, above_floor, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
     CONDITION_LIMIT,
@@ -18,6 +18,7 @@ from scaling.fitting.diagnostics import (
     SPARE_ROWS,
     STRUCTURE_P,
 )
+from scaling.fitting.objective import Objective
 from scaling.formatting import format_factor, format_interval, format_number, format_percent, format_plural
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
@@ -208,8 +209,8 @@ def _of_the_design(answers: Answers) -> list[Check]:
         )
     )
     repeated = said.replicate_degrees > 0
-    log = answers.data.fit.objective.residual == "log"
-    scatter = format_percent(said.replicate_rms) if log else format_number(said.replicate_rms, 3)
+    goal = answers.data.fit.objective
+    scatter = _scatter(goal, said.replicate_rms) + above_floor(goal)
     out.append(
         Check(
             "Meets repeated runs",
@@ -227,8 +228,8 @@ def _of_the_design(answers: Answers) -> list[Check]:
 
 def _of_the_fit(answers: Answers) -> list[Check]:
     said = answers.data.fit.diagnostics
-    log = answers.data.fit.objective.residual == "log"
-    scatter = format_percent(said.residual_rms) if log else format_number(said.residual_rms, 3)
+    goal = answers.data.fit.objective
+    scatter, log = _scatter(goal, said.residual_rms), goal.residual == "log"
     return [
         Check(
             "Converged",
@@ -256,10 +257,15 @@ def _of_the_fit(answers: Answers) -> list[Check]:
         Check(
             "Scatter of the runs",
             NONE,
-            f"{scatter} rms",
-            "Root mean square of the residuals" + (", of logarithms." if log else "."),
+            f"{scatter} rms{above_floor(goal)}",
+            "Root mean square of the residuals" + (f", of logarithms{above_floor(goal)}." if log else "."),
         ),
     ]
+
+
+def _scatter(goal: Objective, size: float) -> str:
+    """Write a root mean square residual: as a share where residuals are of logarithms."""
+    return format_percent(size) if goal.residual == "log" else format_number(size, 3)
 
 
 def _of_the_resampling(answers: Answers) -> list[Check]:

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from reports.inputs import ReportInput
+from scaling.fitting.objective import Objective
 from scaling.formatting import (
     format_count,
     format_estimate,
@@ -27,6 +28,11 @@ _POWER = re.compile(r"\((.*) ± .*\)e(.*)")
 ASSUMED = ", assumed"  # how a unit ends that the logs did not state
 _PERCENT = re.compile(r"(\d) %")
 _COUNTED = {"N": "parameters", "D": "tokens"}
+
+
+def above_floor(objective: Objective) -> str:
+    """Say what a percentage of the residuals is a share of, where their logarithms have a floor."""
+    return f" of what lies above {shortest(objective.floor)}" if objective.floor else ""
 
 
 def is_count(law: Law, name: str) -> bool:

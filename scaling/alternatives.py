@@ -67,12 +67,10 @@ def alternatives(
     list of Alternative
         Objectives first, then laws in the order of the book.
     """
-    here = (fit.objective.name, fit.objective.residual)
+    here = (fit.objective.name, fit.objective.residual_text)
     choices = [*((name, here[1]) for name in _ROBUST), *(("squared", residual) for residual in _SCALES)]
     wanted = [
-        (f"{name} on {residual} residuals", fit.law, name, residual)
-        for name, residual in choices
-        if (name, residual) != here
+        (_label(name, residual), fit.law, name, residual) for name, residual in choices if (name, residual) != here
     ]
     for name in law_names():
         law = find_law(name)
@@ -87,15 +85,21 @@ def alternatives(
     return out
 
 
+def _label(name: str, residual: str) -> str:
+    """Name an objective with the scale of its residuals, but without its usual settings."""
+    goal = Objective.parse(name, residual)
+    return name + str(goal).removeprefix(goal.text)
+
+
 def _try(
     label: str, law: Law, name: str, residual: str, fit: Fit,
     inputs: Mapping[str, ArrayLike], observed: ArrayLike, groups: ArrayLike | None, bootstrap: int,
 ) -> Alternative:  # fmt: skip
     from scaling.fitting.fit import fit as fit_law
 
-    same_scale = (name, residual) == (fit.objective.name, fit.objective.residual)
+    same_scale = (name, residual) == (fit.objective.name, fit.objective.residual_text)
     # Its settings are in the unit of the residual, and mean nothing elsewhere.
-    goal = fit.objective if same_scale else Objective(name, residual)
+    goal = fit.objective if same_scale else Objective.parse(name, residual)
     try:
         other = fit_law(law, inputs, observed, objective=goal, groups=groups, bootstrap=bootstrap, seed=fit.seed)
     except ScalingError as error:

@@ -220,11 +220,11 @@ def _error(fit: Fit, losses: Array, theta: Array) -> Array:
 
 def _scatter(fit: Fit, values: Array, rng: np.random.Generator) -> Array:
     """Move each row of values by a residual drawn at random, as far as a new run lies from the curve."""
-    n, p = len(fit.residuals), len(fit.theta)
+    n, p = len(fit.residuals), fit.fitted_parameters
     if n <= p:
         return np.full_like(values, np.nan)
     drawn = rng.choice(fit.residuals, size=(len(values), 1)) * np.sqrt(n / (n - p))
-    return np.asarray(values * np.exp(drawn) if fit.objective.residual == "log" else values + drawn)
+    return fit.objective.moved(values, drawn)
 
 
 def _misled(
@@ -245,7 +245,7 @@ def _misled(
     below, above = (_root_sum(sides, which) / t_quantile(at, np.inf) for which in (0, 1))
     drawn = ndtri((rng.permutation(len(values)) + 0.5) / len(values))[:, None]
     away = drawn * np.where(drawn < 0, below, above)
-    return np.asarray(values * np.exp(away) if fit.objective.residual == "log" else values + away)
+    return fit.objective.moved(values, away)
 
 
 def _root_sum(sides: Sequence[Side], which: int) -> Array:

@@ -55,7 +55,8 @@ class Prediction:
         nothing.
     lost_share : float or ndarray
         Share of the bootstrap replicates for which the law has no value there. The interval is of the others; above 2 %
-        `method` says so. Values of 0 or less have no logarithm but are not lost: they take the low end to 0.
+        `method` says so. Values of 0 or less (or at or below the floor of the logarithms) have no logarithm but are not
+        lost: they take the low end to 0 (or to that floor).
     fit_verdict : str
         ``ok``, ``weak`` or ``not identified``, of the fit behind the forecast; empty where it is not known.
     """
@@ -86,10 +87,8 @@ def predict(fit: Fit, inputs: Mapping[str, ArrayLike], level: float, kind: str, 
     sides = parts_of(fit, values, level, kind)
     down, up = _total(sides, 0), _total(sides, 1)
     with np.errstate(all="ignore"):
-        centre = np.log(mean) if fit.objective.residual == "log" else mean
-        low, high = centre - down, centre + up
-        if fit.objective.residual == "log":
-            low, high = np.exp(low), np.exp(high)
+        centre = fit.objective.to_scale(mean)
+        low, high = fit.objective.from_scale(centre - down), fit.objective.from_scale(centre + up)
         whole = np.maximum(down**2 + up**2, 0)
         shares = {
             name: np.where((whole > 0) & (whole < np.inf), (below**2 + above**2) / whole, np.nan)
@@ -144,10 +143,12 @@ def _total(sides: Mapping[str, Side], which: int) -> Array:
 
 
 def _backtest_factor(fit: Fit, values: Mapping[str, Array]) -> float:
-    """How far the farthest target lies beyond the data on the back-test's own axis."""
+    """How far the farthest target lies beyond the data on the back-test's own axis; NaN where no input tells."""
     from scaling.width import axis_factor
 
     assert fit.backtest is not None
+    if not fit.backtest.powers:
+        return float("nan")
     return float(np.max(np.maximum(axis_factor(fit, fit.backtest, values), 1.0)))
 
 
@@ -156,7 +157,7 @@ def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> st
     if fit.diagnostics.at_bound and not len(fit.replicates):
         held = ", ".join(fit.diagnostics.at_bound)
         return f"unknown, because a bound holds {held}, whose error the covariance does not give; use the bootstrap"
-    unknown = ~(mean > 0) if fit.objective.residual == "log" else np.isnan(mean)
+    unknown = ~fit.objective.has(mean)
     where = "" if len(mean) == 1 else f" at {unknown.sum()} of the {len(mean)} targets"
     if unknown.all():
         return f"unknown, because {_no_value(fit)}"
@@ -178,4 +179,5 @@ def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> st
 def _no_value(fit: Fit) -> str:
     if fit.objective.residual == "linear":
         return "the law has no value there"
-    return "the law is not above 0 there, and its residuals are those of logarithms"
+    above = fit.objective.residual_text.removeprefix("log ") if fit.objective.floor else "above 0"
+    return f"the law is not {above} there, and its residuals are those of logarithms"

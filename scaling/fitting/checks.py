@@ -187,6 +187,13 @@ def _check_observed(law: Law, observed: ArrayLike, n: int, objective: Objective)
             f"'{law.output}' is {y[row]:g} in row {row}, and has no logarithm",
             hint="Leave the row out, or take linear residuals.",
         )
+    if objective.residual == "log" and not np.all(y > objective.floor):
+        row = int(np.flatnonzero(~(y > objective.floor))[0])
+        raise InputDataError(
+            f"'{law.output}' is {y[row]:.10g} in row {row}, which lies at or below the floor {objective.floor:.10g}, "
+            "so it has no logarithm above it",
+            hint="Leave the row out, lower the floor, or take linear residuals.",
+        )
     return y
 
 

@@ -54,7 +54,7 @@ def meet_rows(problem: Problem, theta: Array, weights: Array) -> tuple[Array, ND
         residuals, jacobian = _linearise(problem, theta)
         left = np.abs(np.take_along_axis(residuals, near, 1))
         observed = np.broadcast_to(problem.observed, residuals.shape)
-        size = 1.0 if problem.objective.residual == "log" else np.abs(np.take_along_axis(observed, near, 1))
+        size = problem.objective.unit(np.take_along_axis(observed, near, 1))
         met = np.all(left <= _MET * np.maximum(size, 1e-300), axis=1)
         slope = weights * problem.objective.score(residuals)
         np.put_along_axis(slope, near, 0.0, axis=1)
@@ -73,10 +73,7 @@ def meet_rows(problem: Problem, theta: Array, weights: Array) -> tuple[Array, ND
 def _linearise(problem: Problem, theta: Array) -> tuple[Array, Array]:
     """Residuals (B, n) and their derivatives (B, n, p)."""
     predicted = problem.kernel.value(theta, problem.data)
-    jacobian = -problem.kernel.jacobian(theta, problem.data)
-    if problem.objective.residual == "log":
-        with np.errstate(all="ignore"):
-            jacobian = jacobian / predicted[:, :, None]
+    jacobian = problem.objective.slopes_on_scale(-problem.kernel.jacobian(theta, problem.data), predicted)
     return problem.objective.residuals(problem.observed, predicted), jacobian
 
 

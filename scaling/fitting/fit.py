@@ -63,8 +63,9 @@ def fit(
         `scaling.fitting.objective`.
     delta : float, optional
         Of ``huber`` and ``asymmetric``, where the objective is given as text without it; 1e-3 where missing.
-    residual : {'log', 'linear'}, default 'log'
-        Whether residuals are of logarithms; an `Objective` says so itself.
+    residual : str, default 'log'
+        ``log`` or ``linear``: whether residuals are of logarithms; ``log above 1.967`` takes those of what lies above a
+        floor. An `Objective` says so itself.
     weights : array_like (n,), optional
         How much each row counts in the objective; rows of weight zero are left out. The scatter of a new run is that of
         the residuals, each counted once.
@@ -146,7 +147,7 @@ def fit(
 
     replicates = left_out = Replicates(np.empty((0, len(theta))), float("nan"), float("nan"))
     if count:
-        fitted = np.log(predicted) if goal.residual == "log" else predicted
+        fitted = goal.to_scale(predicted)
         source = source_of(kind, w, seed, rows.groups, fitted, residuals, jacobian[:, free], goal)
         known = np.concatenate([minima.theta[np.argsort(minima.objective, kind="stable")], starts[:_BEST_STARTS]])
         replicates = refit(problem, source, count, known, progress)

@@ -59,8 +59,7 @@ def judge(
     theta, value = minima.theta[best], float(minima.objective[best])
     same = minima.objective <= value + _SAME * abs(value) + problem.rounding(w[None])
     held = held_by_bounds(problem, theta)
-    scale = 1.0 if goal.residual == "log" else float(np.max(np.abs(rows.observed)))
-    rounding = 1e-12 * scale
+    rounding = 1e-12 * float(np.max(goal.unit(rows.observed)))
     correlation, pair = _largest_correlation(spread.matrix, names)
     amplitude, amplitude_pair = _amplitude_correlation(spread.matrix, jacobian, rows, problem.kernel.log_scaled, names)
     limit = np.where(problem.kernel.log_scaled, WIDE_LOG_ERROR, 0.25 * (problem.high - problem.low))
@@ -125,10 +124,8 @@ def held_by_bounds(problem: Problem, theta: Array) -> NDArray[np.bool_]:
 
 def residual_jacobian(problem: Problem, theta: Array) -> Array:
     """Return the derivatives of the residuals, (n, p), with respect to the internal parameters (p,)."""
-    jacobian = -problem.kernel.jacobian(theta[None], problem.data)[0]
-    if problem.objective.residual == "log":
-        jacobian = jacobian / problem.kernel.value(theta[None], problem.data)[0][:, None]
-    return np.asarray(jacobian)
+    slopes = -problem.kernel.jacobian(theta[None], problem.data)[0]
+    return problem.objective.slopes_on_scale(slopes, problem.kernel.value(theta[None], problem.data)[0])
 
 
 def _largest_correlation(matrix: Array, names: tuple[str, ...]) -> tuple[float, tuple[str, ...]]:

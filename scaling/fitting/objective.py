@@ -20,6 +20,10 @@ What to use when
 Every objective is a plain sum, r = observed - predicted: r^2 for ``squared``; r^2/2 inside delta and
 delta*(|r| - delta/2) outside for ``huber``, times `over` where r < 0 for ``asymmetric``; |r| for ``lad``;
 max(tau*r, (tau - 1)*r) for ``pinball``, ln(1 + exp(kappa*r))/kappa + (tau - 1)*r with `kappa`.
+
+Where the floor of a quantity is known, logarithms may be taken of what lies above it, ln(y - floor): a power law above
+a floor, such as one loss over another (arXiv:2411.12925), is then a straight line, and its scatter a share of what is
+left to learn.
 """
 
 from __future__ import annotations
@@ -53,6 +57,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 # Relative to the root mean square residual. Rows that a sharp optimum passes through are met to 1e-10 of it or better.
 _ON_CORNER = 1e-9
 _TEXT = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\)\s*)?")
+_ABOVE = re.compile(r"\s*(\w+)(?:\s+above\s+(\S+))?\s*")
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ class Objective:
         Of ``pinball``: how sharp its corner is, in units of one over the residual. Missing, 0 or infinite: exact.
     over : float, optional
         Of ``asymmetric``: how many times a row counts whose prediction exceeds the observation.
+    floor : float, default 0
+        Logarithms are taken of what lies above it; in the unit of the quantity, finite and not negative. Linear
+        residuals have none.
 
     Raises
     ------
@@ -87,6 +95,7 @@ class Objective:
     tau: float | None = None
     kappa: float | None = None
     over: float | None = None
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         for value, known, what in ((self.name, OBJECTIVES, "objective"), (self.residual, RESIDUALS, "residual")):
@@ -123,6 +132,17 @@ class Objective:
                 )
             if not 0 < self.over < math.inf:
                 raise UsageError(f"over must be positive and finite, not {self.over:g}")
+        object.__setattr__(self, "floor", _number(self.floor, "the floor of the logarithms"))
+        if not 0 <= self.floor < math.inf:
+            raise UsageError(
+                f"the floor of the logarithms must be finite and not negative, not {self.floor:g}",
+                hint="Write it in the unit of the observed quantity, such as: log above 1.967.",
+            )
+        if self.floor and self.residual != "log":
+            raise UsageError(
+                f"a floor belongs to residuals of logarithms, not to {self.residual} ones, which it does not change",
+                hint=f"Write: log above {_shortest(self.floor)}",
+            )
 
     @classmethod
     def parse(cls, text: str | Objective, residual: str = "log", delta: float | None = None) -> Objective:
@@ -133,8 +153,8 @@ class Objective:
         text : str
             ``squared``, ``lad``, ``huber``, ``huber(delta)``, ``pinball(tau)``, ``pinball(tau, kappa)``,
             ``asymmetric(over)`` or ``asymmetric(over, delta)``; an `Objective` is returned as it is.
-        residual : {'log', 'linear'}, default 'log'
-            Of the result.
+        residual : str, default 'log'
+            Of the result: ``log``, ``linear``, or ``log above 1.967`` for logarithms of what lies above a floor.
         delta : float, optional
             Where the text leaves it out.
 
@@ -166,10 +186,20 @@ class Objective:
             if settings.get("delta", delta) != delta:
                 raise UsageError(f"delta is {delta}, but the objective says {text}")
             settings["delta"] = delta
-        return cls(name, residual, **settings)
+        scale, floor = _scale_and_floor(residual)
+        return cls(name, scale, floor=floor, **settings)
 
     def __str__(self) -> str:
-        return f"{self.text} on {self.residual} residuals"
+        return f"{self.text} on {self.residual} residuals" + self._above
+
+    @property
+    def residual_text(self) -> str:
+        """The scale of the residuals as `parse` reads it, such as ``log above 1.967``."""
+        return self.residual + self._above
+
+    @property
+    def _above(self) -> str:
+        return f" above {_shortest(self.floor)}" if self.floor else ""
 
     @property
     def text(self) -> str:
@@ -179,9 +209,10 @@ class Objective:
         return f"{self.name}({inside})" if inside else self.name
 
     def to_dict(self) -> dict[str, Any]:
-        """Return name, residual and delta, and the other settings where they have a value."""
+        """Return name, residual and delta, and the other settings where they have a value; a floor but 0."""
         out: dict[str, Any] = {"name": self.name, "residual": self.residual, "delta": self.delta}
-        return out | {k: v for k in ("tau", "kappa", "over") if (v := getattr(self, k)) is not None}
+        out |= {k: v for k in ("tau", "kappa", "over") if (v := getattr(self, k)) is not None}
+        return out | ({"floor": self.floor} if self.floor else {})
 
     @property
     def cornered(self) -> bool:
@@ -194,16 +225,55 @@ class Objective:
         For objectives with a corner: ``huber`` for ``lad``, ``asymmetric`` for ``pinball``.
         """
         if self.tau is None:
-            return Objective("huber", self.residual, width), 1 / width
-        smooth = Objective("asymmetric", self.residual, width, over=(1 - self.tau) / self.tau)
+            return Objective("huber", self.residual, width, floor=self.floor), 1 / width
+        smooth = Objective("asymmetric", self.residual, width, over=(1 - self.tau) / self.tau, floor=self.floor)
         return smooth, self.tau / width
 
     def residuals(self, observed: Array, predicted: Array) -> Array:
         """Return observed minus predicted, of logarithms where that is asked for; NaN outside the domain."""
         with np.errstate(all="ignore"):
-            if self.residual == "log":
-                return np.log(observed) - np.log(predicted)
-            return observed - predicted
+            return np.asarray(self.to_scale(observed) - self.to_scale(predicted))
+
+    def to_scale(self, values: Array) -> Array:
+        """Go to the scale on which residuals are taken: ln(values - floor), or the values; NaN outside the domain."""
+        if self.residual == "linear":
+            return values
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log(self._over_floor(values)))
+
+    def _over_floor(self, values: Array) -> Array:
+        return values - self.floor if self.floor else values
+
+    def from_scale(self, scaled: Array) -> Array:
+        """Come back from that scale: exp(scaled) + floor, never below the floor, or the values as they are."""
+        if self.residual == "linear":
+            return scaled
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(scaled) + self.floor)
+
+    def moved(self, values: Array, away: Array) -> Array:
+        """Move values by as much as is said on the scale of the residuals."""
+        if self.residual == "linear":
+            return np.asarray(values + away)
+        return np.asarray(self._over_floor(values) * np.exp(away) + self.floor)
+
+    def has(self, values: Array) -> NDArray[np.bool_]:
+        """Tell which values that scale has: those above the floor, or all that are numbers."""
+        return np.asarray(values > self.floor if self.residual == "log" else ~np.isnan(values))
+
+    def slopes_on_scale(self, slopes: Array, values: Array) -> Array:
+        """Take derivatives (..., p) of values (...) to the scale of the residuals."""
+        if self.residual == "linear":
+            return slopes
+        with np.errstate(all="ignore"):
+            return np.asarray(slopes / self._over_floor(values)[..., None])
+
+    def unit(self, values: Array) -> Array:
+        """Return by how much the scale of the residuals changes per relative change of values, as rounding makes."""
+        if self.residual == "linear":
+            return np.abs(values)
+        with np.errstate(all="ignore"):
+            return np.asarray(values / self._over_floor(values))
 
     def rho(self, r: Array) -> Array:
         """Loss of each residual; NaN becomes inf, so that a prediction outside the domain is never an optimum."""
@@ -344,7 +414,7 @@ class Objective:
                 bend, chord = (weights * c for c in self.curvatures(r))
             if not log:
                 return objective, -slope, chord, bend
-            inverse = 1 / predicted
+            inverse = 1 / self._over_floor(predicted)
             first, square = -slope * inverse, inverse * inverse
             return objective, first, chord * square, (bend + slope) * square
 
@@ -421,6 +491,13 @@ def _quantile_factor(tau: float) -> float:
 
     z = float(ndtri(tau))
     return float(math.exp(0.1 * z * z) * (2 * z * z + 1) ** -0.4)
+
+
+def _scale_and_floor(text: Any) -> tuple[Any, float]:
+    """Take a text such as ``log above 1.967`` apart."""
+    if isinstance(text, str) and (match := _ABOVE.fullmatch(text)) and match[2] is not None:
+        return match[1], _number(match[2], "the floor of the logarithms")
+    return text, 0.0
 
 
 def _number(value: Any, what: str) -> float:

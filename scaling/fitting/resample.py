@@ -186,6 +186,8 @@ class Perturbed:
         On the scale of the objective; the residuals already corrected.
     log : bool
         Whether that scale is logarithmic.
+    floor : float, default 0
+        Of those logarithms.
     """
 
     kind: str
@@ -195,6 +197,7 @@ class Perturbed:
     fitted: Array
     residuals: Array
     log: bool
+    floor: float = 0.0
 
     def draw(self, start: int, stop: int) -> tuple[Array, Array]:
         """Return weights and observed values of replicates start..stop; see `Source`."""
@@ -210,7 +213,7 @@ class Perturbed:
                 drawn = factors[rng.integers(0, len(factors), units)]
                 row[:] = self.residuals * (drawn if self.groups is None else drawn[self.groups])
         rows += self.fitted
-        return np.broadcast_to(self.weights, rows.shape), np.exp(rows) if self.log else rows
+        return np.broadcast_to(self.weights, rows.shape), np.exp(rows) + self.floor if self.log else rows
 
 
 @dataclass(frozen=True)
@@ -309,7 +312,7 @@ def source_of(
         put_back = (residuals - centre(residuals, objective)) * inflate
     else:
         return Reweighted(kind, weights, seed, groups, jacobian.shape[1])
-    return Perturbed(kind, weights, seed, groups, fitted, put_back, objective.residual == "log")
+    return Perturbed(kind, weights, seed, groups, fitted, put_back, objective.residual == "log", objective.floor)
 
 
 def without_leverage(

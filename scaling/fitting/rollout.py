@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.fitting.checks import Rows, bounds_of, design_points, make_problem, ranges
-from scaling.fitting.compile import compile_law
+from scaling.fitting.compile import compile_value
 from scaling.fitting.diagnostics import SPARE_ROWS
 from scaling.fitting.objective import Objective
 from scaling.fitting.starts import starting_values
@@ -308,7 +308,7 @@ def refit(law: Law, inputs: Mapping[str, Array], observed: Array, objective: Obj
 
 def evaluate(law: Law, theta: Array, inputs: Mapping[str, Array]) -> Array:
     """Work a law out at inputs (m,) for parameters (p,) in natural units: shape (m,)."""
-    kernel = compile_law(law, (False,) * len(law.parameters))
+    kernel = compile_value(law, (False,) * len(law.parameters))
     return np.asarray(kernel.value(theta[None], kernel.prepare(dict(inputs)))[0])
 
 
@@ -320,6 +320,7 @@ def change_beyond(
     powers: Mapping[str, float],
     support: Mapping[str, tuple[float, float]],
     log: bool,
+    floor: float = 0.0,
 ) -> Array:
     """Work out how much a law changes between the edge of the data and targets beyond it.
 
@@ -339,6 +340,8 @@ def change_beyond(
         Range of each input in the data.
     log : bool
         Whether the change is of logarithms.
+    floor : float, default 0
+        Of those logarithms.
 
     Returns
     -------
@@ -350,5 +353,6 @@ def change_beyond(
     clipped = {k: np.clip(x, *support[k]) for k, x in inputs.items()}
     here, *edges = (evaluate(law, theta, x) for x in (inputs, back, clipped))
     with np.errstate(all="ignore"):
-        changes = [np.abs(np.log(here) - np.log(edge)) if log else np.abs(here - edge) for edge in edges]
+        here, *edges = (np.log(value - floor) if log else value for value in (here, *edges))
+        changes = [np.abs(here - edge) for edge in edges]
     return np.asarray(np.fmax(np.nan_to_num(changes[0]), np.nan_to_num(changes[1])))

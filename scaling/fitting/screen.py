@@ -30,6 +30,7 @@ def screen(
     high: Array,
     ranges: Sequence[tuple[float, float]],
     relative: bool,
+    floor: float = 0.0,
 ) -> Array:
     """Propose starting values.
 
@@ -46,7 +47,10 @@ def screen(
     ranges : sequence of (float, float), one a parameter
         Where to look; may be infinite.
     relative : bool
-        Whether residuals are relative (of logarithms), which weighs the rows of the inner problem by 1/observed.
+        Whether residuals are relative (of logarithms), which weighs the rows of the inner problem by
+        1/(observed - floor).
+    floor : float, default 0
+        Of those logarithms.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def screen(
     # A law may not be defined everywhere; squares of what is kept must not overflow.
     size = np.maximum(np.max(np.abs(columns), axis=(1, 2)), np.max(np.abs(offset), axis=1))
     points, columns, offset = points[size < 1e100], columns[size < 1e100], offset[size < 1e100]
-    weight = 1 / np.maximum(np.abs(observed), 1e-300) if relative else np.ones_like(observed)
+    weight = 1 / np.maximum(np.abs(observed - floor), 1e-300) if relative else np.ones_like(observed)
     solution = _bounded_least_squares(columns * weight, (observed - offset) * weight, low[linear], high[linear])
     out = np.empty((len(points), len(names)))
     out[:, curved], out[:, linear] = points, solution

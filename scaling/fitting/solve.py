@@ -276,8 +276,8 @@ class Problem:
 
     def _rounding(self, weights: Array) -> Array:
         """Objective that rounding alone leaves, for each row of weights (B, n): (B,)."""
-        log = self.objective.residual == "log"
-        size = np.maximum(np.abs(np.log(self.observed)) if log else np.abs(self.observed), 1.0 if log else 1e-300)
+        size = np.maximum(np.abs(self.objective.to_scale(self.observed)), self.objective.unit(self.observed))
+        size = np.maximum(size, 1e-300)
         least = np.abs(self.objective.rho(2e-16 * size) - self.objective.rho(np.zeros(())))
         least = np.broadcast_to(least, weights.shape)
         return np.asarray(np.einsum("bi,bi->b", weights, least))

@@ -81,8 +81,10 @@ def starting_values(
             raise UsageError("the list of starting values is empty", hint="Leave `start` out to have them sought.")
         return kernel.to_internal(np.clip(np.array(given), bounds[:, 0], bounds[:, 1]))
     ranges = [q.screening_range(support) for q in law.parameters]
-    relative = problem.objective.residual == "log"
-    points = kernel.to_internal(screen(law, rows.inputs, rows.observed, bounds[:, 0], bounds[:, 1], ranges, relative))
+    low, high, goal = bounds[:, 0], bounds[:, 1], problem.objective
+    points = kernel.to_internal(
+        screen(law, rows.inputs, rows.observed, low, high, ranges, goal.residual == "log", goal.floor)
+    )
     if not len(points):
         raise InputDataError(f"no starting values for the law '{law.name}' were found inside its bounds")
     # Some hundred rows tell good starts from bad ones; the polish sees all of them.

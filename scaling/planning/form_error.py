@@ -49,9 +49,9 @@ class FormError:
         """Return its standard deviation at cells (m,), on the scale of the residuals: shape (m,)."""
         fit = self.fit
         factor = FLOP_PER_PARAMETER_TOKEN * cells["N"] * cells["D"] / self.edge_flop
-        log = fit.objective.residual == "log"
+        log, floor = fit.objective.residual == "log", fit.objective.floor
         powers = {"N": 0.5, "D": 0.5}
-        return self.share * change_beyond(fit.law, fit.theta, cells, factor, powers, fit.support, log)
+        return self.share * change_beyond(fit.law, fit.theta, cells, factor, powers, fit.support, log, floor)
 
     def covariance(self, cells: Mapping[str, Array]) -> Array:
         """Return its covariance between cells (m,): shape (m, m)."""

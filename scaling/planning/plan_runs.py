@@ -124,9 +124,9 @@ def plan_runs(
     ratio = _target_ratio(fit, goal)
     cells = _check_candidates(fit, rows, candidates, budget, ratio, floor_flop)
 
-    spread = _on_residual_scale(fit, fit.evaluate(cells.inputs, fit.replicates[known]))
+    spread = fit.objective.to_scale(fit.evaluate(cells.inputs, fit.replicates[known]))
     usable = np.all(np.isfinite(spread), axis=1)
-    forecast = _on_residual_scale(fit, values[1:][known])
+    forecast = fit.objective.to_scale(values[1:][known])
     form = FormError(fit, FLOP_PER_PARAMETER_TOKEN * float(np.max(rows.inputs["N"] * rows.inputs["D"])))
     at = goal.cells(fit)
     places = {k: np.concatenate([column, at[k]]) for k, column in cells.inputs.items()}
@@ -290,13 +290,6 @@ def _check_candidates(
             hint="Raise the budget, or name smaller runs yourself (--candidates, candidates=).",
         )
     return cells
-
-
-def _on_residual_scale(fit: Fit, values: Array) -> Array:
-    if fit.objective.residual == "linear":
-        return values
-    with np.errstate(all="ignore"):
-        return np.asarray(np.log(values))
 
 
 def _group(cells: Candidates, chosen: list[int], teaches: list[float], budget: float) -> tuple[PlannedRun, ...]:

@@ -248,7 +248,7 @@ def rehearse(
     chosen = truths[np.resize(order, simulations)]
     wrong = [_no_error if form is None else form.draw(np.random.default_rng(c)) for c in root.spawn(simulations)]
     at_target = np.array([error(target.cells(fit)) for error in wrong])
-    truth = _shifted(fit, target.forecast(fit, chosen), at_target)
+    truth = fit.objective.moved(target.forecast(fit, chosen), at_target)
     children = [child.spawn(len(designs)) for child in root.spawn(simulations)]
     nothing = rows.refit(fit, [fit.estimates], {}, np.empty(0))
     inflate = np.sqrt(len(fit.residuals) / (len(fit.residuals) - len(fit.theta)))
@@ -289,11 +289,7 @@ def _outcomes(fit: Fit, theta: Array, cells: Candidates, away: Array) -> Array:
     """Losses of new runs, as far away from the law as is said on the scale of the residuals."""
     if not len(away):
         return np.empty(0)
-    return _shifted(fit, fit.evaluate(check_inputs(fit.law, cells.inputs), theta[None])[0], away)
-
-
-def _shifted(fit: Fit, values: Array, away: Array) -> Array:
-    return np.asarray(values * np.exp(away) if fit.objective.residual == "log" else values + away)
+    return fit.objective.moved(fit.evaluate(check_inputs(fit.law, cells.inputs), theta[None])[0], away)
 
 
 def _no_error(cells: Mapping[str, Array]) -> Array:

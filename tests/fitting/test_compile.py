@@ -37,6 +37,11 @@ BOOK = {
     "skaling": {"E": 1.8, "A": 300.0, "R": 3.0, "alpha": 0.45, "beta": 0.42, "k": 0.77},
     "multiplicative": {"E": 1.2, "A": 2e3, "alpha": 0.18, "beta": 0.16},
     "shifted_power": {"K": 0.9, "E_x": 1.4, "kappa": 1.1, "E_y": 1.2},
+    "offset_power": {"K": 0.4, "kappa": 1.3, "E_y": 1.2},
+    "log_log": {"K": 0.9, "kappa": 1.2},
+    "affine": {"a": 0.4, "b": 0.8},
+    "quadratic": {"a": 0.6, "b": 0.7, "c": 0.1},
+    "log_quadratic": {"a": 0.2, "b": 0.9, "c": 0.1},
     "power": {"A": 30.0, "alpha": 0.1},
     "power_floor": {"E": 1.7, "A": 100.0, "alpha": 0.25},
 } | {name: truths.draw(name, np.random.default_rng(1))[1] for name in truths.BY_HAND}
