@@ -207,10 +207,12 @@ def _exact(source: Fit, pair: Fit, power: PowerMap, draws: Draws) -> TranslatedL
     where = names.index("E"), others.index(power.scale), others.index(power.exponent)
 
     def translated(laws: Array, maps: Array, moved: bool) -> Array:
-        scale, exponent = maps[:, where[1]], maps[:, where[2]]
+        scale, exponent, low = maps[:, where[1]], maps[:, where[2]], power.floors_y(pair.law, maps)
         if moved:
-            scale, exponent = from_other_floor(scale, exponent, floor, laws[:, where[0]], pair.support[x])
-        out = translate_kaplan(source.law, laws, scale, exponent, power.floors_y(pair.law, maps))
+            free = isinstance(power.floor_y, str)
+            others = laws[:, where[0]]
+            scale, exponent, low = from_other_floor(scale, exponent, low, floor, others, pair.support[x], free)
+        out = translate_kaplan(source.law, laws, scale, exponent, low)
         out[np.isnan(out).any(axis=1)] = np.nan
         return out
 

@@ -21,6 +21,8 @@ from scaling.verdicts import WEAK
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-12  # of a parameter: a spread below it is none
+
 
 @dataclass(frozen=True)
 class TranslatedLaw:
@@ -135,7 +137,7 @@ def assemble(source: Fit, pair: Fit, made: TranslatedLaw, rows: Rows | None, see
         replicates=whole,
         residuals=residuals,
         support=support | {made.law.output: seen},
-        diagnostics=_judged(source, pair, made, rows, residuals, clustered),
+        diagnostics=_judged(pair, made, rows, residuals, clustered),
         seed=seed,
         settings=settings,
         version=__version__,
@@ -147,12 +149,11 @@ def assemble(source: Fit, pair: Fit, made: TranslatedLaw, rows: Rows | None, see
     return replace(fit, diagnostics=replace(fit.diagnostics, concerns=tuple(notes)))
 
 
-def _judged(
-    source: Fit, pair: Fit, made: TranslatedLaw, rows: Rows | None, residuals: Array, clustered: Fit | None
-) -> Diagnostics:
+def _judged(pair: Fit, made: TranslatedLaw, rows: Rows | None, residuals: Array, clustered: Fit | None) -> Diagnostics:
     """What is known of the translation itself; what was found of the two fits is added to it."""
     known = np.sqrt(np.diag(made.covariance))
-    free = np.flatnonzero(np.isfinite(known) & (known > 0))
+    size = np.where(made.log_scaled, 1.0, np.abs(made.theta))
+    free = np.flatnonzero(np.isfinite(known) & (known > _ROUNDING * size))
     names, worst, condition = made.law.parameter_names, 0.0, 1.0
     pair_of: tuple[str, ...] = ()
     if len(free) > 1:
@@ -169,7 +170,7 @@ def _judged(
         )
     drawn = len(made.replicates)
     return Diagnostics(
-        converged=source.diagnostics.converged and pair.diagnostics.converged,
+        converged=True,  # whether the two fits did is said by the side
         starts=1,
         starts_at_optimum=1,
         enough_rows=True,

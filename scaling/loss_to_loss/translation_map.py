@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 _SAME_FLOOR = 1e-9  # relative difference below which the floor of a map is that of the law
 _GRID = 33  # losses over which a map is written anew from another floor
+_STEPS = 8  # of Gauss-Newton from a neighbouring optimum; four reach rounding
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class PowerMap:
 
     def formula(self, floor_x: float) -> str:
         """Write the formula with another number for the floor of x."""
-        above = f"(x - {floor_x!r})" if floor_x else "x"
-        below = self.floor_y if isinstance(self.floor_y, str) else repr(self.floor_y) if self.floor_y else ""
+        above = f"(x - {float(floor_x)!r})" if floor_x else "x"
+        below = self.floor_y if isinstance(self.floor_y, str) else repr(float(self.floor_y)) if self.floor_y else ""
         return f"{self.scale}*{above}**{self.exponent}" + (f" + {below}" if below else "")
 
     def floors_y(self, law: Law, theta: Array) -> Array:
@@ -146,24 +147,27 @@ def translate_kaplan(law: Law, theta: Array, scale: Array, exponent: Array, floo
 
 
 def from_other_floor(
-    scale: Array, exponent: Array, floor: float, others: Array, losses: tuple[float, float]
-) -> tuple[Array, Array]:
-    """Write shifted power laws anew from other floors of x: the straight lines that are closest where the pairs lie.
+    scale: Array, exponent: Array, floor_y: Array, floor: float, others: Array, losses: tuple[float, float], free: bool
+) -> tuple[Array, Array, Array]:
+    """Fit shifted power laws anew with other floors of x, to what they themselves say where the pairs lie.
 
     Parameters
     ----------
-    scale, exponent : ndarray (B,)
-        K and kappa, fitted with `floor` as the floor of x.
+    scale, exponent, floor_y : ndarray (B,)
+        K, kappa and E_y, fitted with `floor` as the floor of x.
     floor : float
         That floor.
     others : ndarray (B,)
         The floors to take in its place, one a row.
     losses : (float, float)
-        The range of x of the pairs, over which ln(y - E_y) is met by least squares.
+        The range of x of the pairs.
+    free : bool
+        Whether E_y is a parameter: plain differences are then made small over the range, in the logarithm of x - E_x
+        evenly, and those of ln(y - E_y) with E_y as it is otherwise, as the two are fitted to pairs.
 
     Returns
     -------
-    scale, exponent : ndarray (B,)
+    scale, exponent, floor_y : ndarray (B,)
         NaN where the other floor does not lie below the pairs.
 
     Notes
@@ -177,7 +181,22 @@ def from_other_floor(
         at = np.log(np.where(others[:, None] < grid[0], grid - others[:, None], np.nan))
         middle = at.mean(axis=1, keepdims=True)
         slope = np.sum((at - middle) * line, axis=1) / np.sum((at - middle) ** 2, axis=1)
-        return np.exp(line.mean(axis=1) - slope * middle[:, 0]), slope
+        rows = np.stack([line.mean(axis=1) - slope * middle[:, 0], slope, floor_y], axis=1)
+        if free:
+            rows = _least_squares(rows, at, np.exp(line) + floor_y[:, None])
+        return np.exp(rows[:, 0]), rows[:, 1], np.where(np.isnan(slope), np.nan, rows[:, 2])
+
+
+def _least_squares(start: Array, at: Array, wanted: Array) -> Array:
+    """Bring exp(a + b*at) + c close to curves (B, g), by Gauss-Newton steps from rows (B, 3) that are close already."""
+    rows = start.copy()
+    known = np.flatnonzero(np.isfinite(at).all(axis=1) & np.isfinite(start).all(axis=1))
+    for _ in range(_STEPS):
+        power = np.exp(rows[known, :1] + rows[known, 1:2] * at[known])
+        slopes = np.stack([power, power * at[known], np.ones_like(power)], axis=2)
+        left = wanted[known] - power - rows[known, 2:]
+        rows[known] += (np.linalg.pinv(slopes) @ left[:, :, None])[:, :, 0]
+    return rows
 
 
 @dataclass(frozen=True)
