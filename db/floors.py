@@ -67,7 +67,7 @@ def floors_of(
     InputDataError
         Where it cannot be fitted.
     """
-    from db.pairs import sides_of
+    from db.pair_units import sides_of
 
     if mode not in MODES:
         raise UsageError(f"There are no floors '{mode}'.", did_you_mean(mode, MODES))

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from db.columns import check_expression, usual_column
+from db.pair_units import odd_compute, run_side, units_of, unusable
+from db.problems import nearest
 from db.select import Excluded, Selection, hash_rows
-from db.views import quote_name, quote_text
+from db.views import KeptColumn, quote_name, quote_text, runs_final_sql
 from scaling.errors import InputDataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from db.store import Store
     from scaling.loss_to_loss.matching import Pairs
-    from scaling.loss_to_loss.units import PairUnits
 
 _COLUMNS = ["side", "run_id", "n_params", "n_tokens", "compute_flop", "value", "status"]
 
@@ -149,25 +150,6 @@ def select_pairs_by_sql(store: Store, question: PairQuestion, sql: str) -> PairS
     return _selection(store, question, sql, rows)
 
 
-class SideUnit(NamedTuple):
-    """The unit that a side is fitted in, and the factor from the store's to it."""
-
-    unit: str
-    factor: float
-
-
-def sides_of(store: Store, question: PairQuestion) -> dict[str, SideUnit]:
-    """Tell in which unit each side of a question is fitted.
-
-    Raises
-    ------
-    UsageError
-        For units that cannot be compared.
-    """
-    _, units = _units(store, question)
-    return {"source": SideUnit(units.x, units.factor_x), "target": SideUnit(units.y, units.factor_y)}
-
-
 def ask_pairs(
     store: Store,
     source: str,
@@ -246,6 +228,8 @@ def check_pairs(store: Store, question: PairQuestion) -> PairQuestion:
             f"No run is both of {question.source} and of {question.target}, so runs cannot be paired with themselves.",
             "Pair runs of the same size, --pair-by cell, or of the same compute, --pair-by compute.",
         )
+    for metric in (question.metric_source, question.metric_target):
+        store.runs_final_sql(metric)  # which refuses one that no run has
     if question.where is not None:
         check_expression(question.where, "--where", "n_params > 1e8")
     return replace(question, column=column)
@@ -255,7 +239,7 @@ def _column(store: Store, text: str) -> str:
     known, _ = store.query("SELECT * FROM runs_final LIMIT 0")
     found = usual_column(text, known)
     if found is None:
-        raise UsageError(f"runs_final has no column '{text}' to tell the two sides by.", did_you_mean(text, known))
+        raise UsageError(f"runs_final has no column '{text}' to tell the two sides by.", nearest(text, known))
     return found
 
 
@@ -266,12 +250,19 @@ def _sql(store: Store, question: PairQuestion) -> str:
         ("source", question.source, question.metric_source),
         ("target", question.target, question.metric_target),
     )
+    kept = _kept(store, question)
     parts = [
         f"SELECT '{side}' AS side, run_id, n_params, n_tokens, compute_flop, loss AS value, loss_status AS status\n"
-        f"FROM ({store.runs_final_sql(metric)}) AS runs_final\nWHERE {column} = {quote_text(value)}{condition}"
+        f"FROM ({runs_final_sql(kept, metric)}) AS runs_final\nWHERE {column} = {quote_text(value)}{condition}"
         for side, value, metric in sides
     ]
     return "\nUNION ALL\n".join(parts) + "\nORDER BY side, run_id"
+
+
+def _kept(store: Store, question: PairQuestion) -> list[KeptColumn]:
+    """Kept columns that the question may name: those whose name stands in its text, so that the SQL stays readable."""
+    text = f"{question.column} {question.where or ''}".lower()
+    return [c for c in store.kept_columns() if c.name.lower() in text or quote_name(c.name.lower())[1:-1] in text]
 
 
 def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Sequence[Any]]) -> PairSelection:
@@ -280,7 +271,7 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
     from scaling.loss_to_loss.matching import match_runs
     from scaling.loss_to_loss.monotone import monotone_note
 
-    kinds, units = _units(store, question)
+    kinds, units = units_of(store, question)
     if question.complement and kinds["target"] == "loss":
         raise UsageError(
             f"The metric {question.metric_target} is a loss, and 1 - a loss means nothing.",
@@ -296,7 +287,7 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
                 f"There is no {side} run ({question.column} = '{getattr(question, side)}'){where}.",
                 "See what there is with: scaling ls",
             )
-        reasons = [_reason(row, side, question, kinds[side]) for row in ours]
+        reasons = [unusable(row, side, question, kinds[side]) for row in ours]
         excluded += [
             Excluded(str(row[1]), f"{side}: {why}") for row, why in zip(ours, reasons, strict=True) if why
         ]  # fmt: skip
@@ -307,7 +298,7 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
                 f"None of the {len(ours)} {side} runs can be used: of run {ours[0][1]}, {reasons[0]}.",
                 f"See which metrics they logged with: scaling show {ours[0][1]}. Asked for: {metric}.",
             )
-        sides[side] = _side(kept)
+        sides[side] = run_side(kept)
     pairs = match_runs(sides["source"], sides["target"], question.way, question.tolerance)
     excluded += [Excluded(one.run_id, f"{one.side}: {one.reason}") for one in pairs.unpaired]
     x, y = pairs.x * units.factor_x, pairs.y * units.factor_y
@@ -315,7 +306,8 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
     order = pairs.budget if bool(np.all(np.isfinite(pairs.budget))) else None
     ids = tuple("+".join(dict.fromkeys([*ours, *theirs])) for ours, theirs in pairs.members)
     hashed = {"x": x} | ({} if order is None else {"budget": order})
-    notes = (pairs.sentence, *units.notes, *filter(None, [monotone_note(x, observed, order)]))
+    remarks = [odd_compute(pairs), monotone_note(x, observed, order)]
+    notes = (pairs.sentence, *units.notes, *filter(None, remarks))
     return PairSelection(
         run_ids=ids,
         inputs={"x": x},
@@ -334,51 +326,6 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
         notes=notes,
         question=question,
     )
-
-
-def _side(rows: Sequence[Sequence[Any]]) -> Any:
-    import numpy as np
-
-    from scaling.loss_to_loss.matching import RunSide
-
-    columns = [np.array([np.nan if row[i] is None else float(row[i]) for row in rows]) for i in range(2, 6)]
-    return RunSide([str(row[1]) for row in rows], *columns)
-
-
-def _reason(row: Sequence[Any], side: str, question: PairQuestion, kind: str) -> str:
-    """Why a run cannot be paired, whatever it would be paired with; empty where it can."""
-    value, status = row[5], row[6]
-    metric = getattr(question, f"metric_{side}")
-    if status != "ok":
-        return f"the metric {metric} is {status}"
-    if kind == "loss" and value <= 0:
-        return f"the metric {metric} is not positive"
-    if side == "target" and question.complement and not 0 <= value <= 1:
-        return f"the metric {metric} is no share from 0 to 1"
-    return ""
-
-
-def _units(store: Store, question: PairQuestion) -> tuple[dict[str, str], PairUnits]:
-    """Kinds of both metrics, and the units in which the pairs are fitted."""
-    from scaling.loss_to_loss.units import pair_units
-
-    _, rows = store.query("SELECT metric, kind, unit FROM metric_defs")
-    known = {metric: (kind, unit) for metric, kind, unit in rows}
-    metrics = (question.metric_source, question.metric_target)
-    kinds, units = zip(*(known.get(metric, ("loss", "unknown")) for metric in metrics), strict=True)
-    _, rows = store.query("SELECT dataset_id, tokenizer FROM datasets")
-    tokenizers = dict(rows) if question.column == "corpus" else {}
-    sides = (question.source, question.target)
-    found = pair_units(
-        *units,
-        question.bytes_per_token_source,
-        question.bytes_per_token_target,
-        tokenizers=(tokenizers.get(sides[0]), tokenizers.get(sides[1])),
-        losses=(kinds[0] == "loss", kinds[1] == "loss"),
-    )
-    if question.complement and found.y:
-        found = replace(found, y=f"1 - {found.y}" if found.y not in ("share", "fraction", "") else found.y)
-    return dict(zip(("source", "target"), kinds, strict=True)), found
 
 
 def _left_out(store: Store, question: PairQuestion, rows: Sequence[Sequence[Any]]) -> int:

@@ -119,6 +119,8 @@ class Selection:
             metric=self.metric,
             units=self.units,
             clusters=None if self.clusters is None else tuple(self.clusters[i] for i in rows),
+            order=None if self.order is None else self.order[rows],
+            members=None if self.members is None else tuple(self.members[i] for i in rows),
         )
 
     def reasons(self) -> dict[str, int]:

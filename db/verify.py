@@ -19,6 +19,7 @@ from db.backtests import backtest_again, untrimmed
 from db.fits import environment
 from db.remade import RELATIVE_SPREAD, Moved, largest_difference, moved_backtest, moved_macro, moved_numbers, same_bits
 from db.saved import SavedFit, load_fit, rows_by_sql, rows_of
+from db.translations import translated_again, what_left
 from scaling.errors import InputDataError, ScalingError, StoreError, UsageError
 from scaling.formatting import format_number, format_plural
 
@@ -111,8 +112,14 @@ def verify_fit(store: Store, name: str) -> Verification:
             status=GONE, n_now=0, sentences=(*said, *_since(store, saved)), versions=versions, **about
         )  # fmt: skip
     same_data = rows.sha256 == saved.data_sha256
+    if "translated" in saved.config and (left := what_left(store, saved)) is not None:
+        said = [left[0], "So it cannot be translated again; forecasts from it still work."]
+        return Verification(
+            status=GONE if left[1] else CHANGED, n_now=len(rows), sentences=(*said, *_since(store, saved)),
+            versions=versions, **about,
+        )  # fmt: skip
     try:
-        again = _refit(saved, rows)
+        again = _refit(store, saved, rows)
     except StoreError:
         raise
     except ScalingError as error:
@@ -195,6 +202,8 @@ def _load(store: Store, name: str) -> SavedFit:
         question, settings = saved.config["question"], saved.config["settings"]
         for place in (question, settings, question["inputs"]):
             dict(place)
+        if saved.pairs is not None:
+            dict(saved.config["transfer"]), dict(saved.fit.settings["loss_to_loss"])
     except (KeyError, TypeError, ValueError) as error:
         raise _damage(saved.name, f"its question or settings cannot be read ({error!r})") from error
     return saved
@@ -246,11 +255,13 @@ def _tried(
     return rows if len(rows) else InputDataError(f"No run has {saved.group_by} = {saved.group_value}")
 
 
-def _refit(saved: SavedFit, rows: Selection) -> Fit:
+def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
     import scaling
 
     settings = dict(saved.config["settings"])
     try:
+        if "translated" in saved.config:
+            return translated_again(store, saved, rows)
         if saved.pairs is not None:
             from scaling.loss_to_loss.rerun import refit_map
 
@@ -270,14 +281,14 @@ def _stored(store: Store, saved: SavedFit) -> dict[str, Any]:
 def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[Moved], list[str]]:
     """Run the back-test of a fit again, on the rows before its trimming; what moved, and what to say of it."""
     found = saved.fit.backtest
-    if found is None:
+    if found is None or not found.n_rows:  # of no rows: that of a law seen through a map, which is translated with it
         return [], []
     try:
         whole = untrimmed(store, saved, rows)
     except InputDataError:
         return [], ["Rows that its trimming left out have changed since, so its back-test was not run again."]
     try:
-        again = backtest_again(saved, whole, level=found.level, seed=found.seed, trim=found.trim)
+        again = backtest_again(store, saved, whole, level=found.level, seed=found.seed, trim=found.trim)
     except ScalingError as error:
         return [Moved("back-test", format_plural(len(found), "forecast"), f"refused: {error.message}")], []
     moved = moved_backtest(found, again)
@@ -292,6 +303,8 @@ def _not_run(saved: SavedFit) -> list[str]:
     """What of a fit whose law was chosen is not reproduced."""
     if saved.pairs is not None:
         return ["The choice among forms (rivals and their weights) was not made again, and given floors were kept."]
+    if "translated" in saved.config:
+        return ["It was translated again from the law and the map as they are stored."]
     if "family" not in saved.config and not saved.fit.rivals:
         return []
     return [

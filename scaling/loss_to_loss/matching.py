@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_count, format_number, format_percent, format_plural
+from scaling.loss_to_loss.cells import number_cells
 
 Array = NDArray[np.float64]
 
 SOURCE, TARGET = "source", "target"
 #: How runs are paired, and the tolerance that goes with it where none is given.
 WAYS = {"cell": 1e-3, "run": 0.0, "compute": 1e-2}
-_ROUNDING = 1e-9  # a tolerance of 0 still allows for the last digits
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def match_runs(source: RunSide, target: RunSide, by: str = "cell", tolerance: fl
     place = np.array([_place(sides[name], i, by) for name, i in usable]).reshape(len(usable), -1)
     labels = [(name, sides[name].run_id[i]) for name, i in usable]
     cells: dict[int, dict[str, list[int]]] = {}
-    for (name, i), number in zip(usable, _cells(place, width, labels), strict=True):
+    for (name, i), number in zip(usable, number_cells(place, width, labels), strict=True):
         cells.setdefault(number, {SOURCE: [], TARGET: []})[name].append(i)
     found: list[tuple[list[int], list[int]]] = []
     for cell in cells.values():
@@ -299,65 +299,6 @@ def _place(side: RunSide, i: int, by: str) -> list[float]:
     if by == "compute":
         return [math.log(side.compute_flop[i])]
     return [math.log(side.n_params[i]), math.log(side.n_tokens[i])]
-
-
-def _reach(tolerance: float) -> float:
-    return math.log1p(tolerance) + _ROUNDING
-
-
-def _cells(place: Array, tolerance: float, labels: list[tuple[str, str]]) -> list[int]:
-    """Number the cells: runs within reach of each other in all coordinates.
-
-    Raises
-    ------
-    InputDataError
-        Where a run is within reach of two that are not within reach of each other.
-    """
-    reach = _reach(tolerance)
-    order = np.lexsort(place.T[::-1])
-    sorted_ = place[order]
-    if not len(place):
-        return []
-    ends = np.searchsorted(sorted_[:, 0], sorted_[:, 0] + reach, side="right")
-    parent = list(range(len(order)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for i, end in enumerate(ends):
-        near = np.all(np.abs(sorted_[i + 1 : end] - sorted_[i]) <= reach, axis=1)
-        for j in np.flatnonzero(near):
-            parent[root(i + 1 + int(j))] = root(i)
-    cell = [0] * len(order)
-    for i, k in enumerate(order):
-        cell[int(k)] = root(i)
-    for number in set(cell):
-        rows = np.array([k for k, one in enumerate(cell) if one == number])
-        if np.any(np.ptp(place[rows], axis=0) > reach):
-            raise _ambiguous(place, rows, reach, tolerance, labels)
-    return cell
-
-
-def _ambiguous(
-    place: Array, rows: NDArray[np.int64], reach: float, tolerance: float, labels: list[tuple[str, str]]
-) -> InputDataError:
-    """Name a run within reach of two that are not within reach of each other; a cell wider than its reach has one."""
-    apart = np.max(np.abs(place[rows][:, None] - place[rows][None]), axis=2)
-    near = apart <= reach
-    middle = next(m for m in range(len(rows)) if np.any(apart[np.ix_(near[m], near[m])] > reach))
-    both = np.flatnonzero(near[middle])
-    inner = apart[np.ix_(both, both)]
-    a, b = np.unravel_index(int(np.argmax(inner)), inner.shape)
-    names = [" ".join(labels[int(rows[k])]) for k in (middle, both[a], both[b])]
-    least = math.expm1(float(np.min(apart[apart > _ROUNDING])))
-    return InputDataError(
-        f"the tolerance of {format_percent(tolerance)} is ambiguous: the run {names[0]} is within reach of {names[1]} "
-        f"and of {names[2]}, which are not within reach of each other, so it belongs to two cells",
-        hint=f"Take a smaller --tolerance; the nearest of these that differ are {format_percent(least)} apart.",
-    )
 
 
 def _lowest(side: RunSide, rows: list[int], name: str) -> tuple[list[int], list[Unpaired]]:
