@@ -1368,6 +1368,125 @@ def transfer_fit(
     fail_on_verdict(fail_on, saved.fit.verdict)
 
 
+@command(
+    None,
+    "Examples: scaling transfer forecast web_to_code --run big-web;  "
+    "scaling transfer forecast web_to_code --source-fit web --params 3B --tokens 50B",
+    of=transfer,
+    name="forecast",
+)
+def transfer_forecast(
+    name: FitName,
+    run: Annotated[
+        list[str] | None, Option("--run", metavar="RUN", help="A run of the source in the store: its loss is x.")
+    ] = None,
+    x: Annotated[
+        list[str] | None, Option("--x", metavar="LOSS", help="Or the loss itself, as it was measured.")
+    ] = None,
+    flops: Annotated[
+        str | None, Option("--flops", metavar="C", help="Training compute of the run that --x is of, in FLOP.")
+    ] = None,
+    source_fit: Annotated[
+        str | None,
+        Option(
+            "--source-fit", metavar="FIT", help="Or a law of the source that predicts x, for --params and --tokens."
+        ),
+    ] = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    level: Level = 0.9,
+    curve: Annotated[bool, Option("--curve", help="Interval of the map's curve, without the scatter of runs.")] = False,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Forecast a loss on the target: from a loss of the source that was measured, or from one that a law predicts."""
+    from db.measured import measured_run, pair_question, question_words
+    from db.saved import load_fit
+    from db.store import Store
+    from reports.map_forecast_rows import map_forecast_notes, map_forecast_rows, map_forecasts_shown
+    from scaling.loss_to_loss.forecast import forecast_map
+
+    measured, predicted = bool(run or x), bool(source_fit or params or tokens)
+    if measured == predicted:
+        raise UsageError(
+            "Say where x comes from: measured (--run, or --x) or predicted (--source-fit with --params and --tokens)."
+        )
+    if flops is not None and not x:
+        raise UsageError("--flops is the compute of the run that --x is of.", "Add --x, or leave --flops out.")
+    kind = "curve" if curve else "run"
+    if predicted:
+        if source_fit is None or not (params and tokens):
+            raise UsageError("A predicted x needs --source-fit, --params and --tokens.")
+        targets = arguments.targets(params, tokens, None)
+        forecast_predicted(name, source_fit, targets, level, kind, force, fail_on, db, format_)
+        return
+    compute = None if flops is None else arguments.size(flops, "--flops")
+    with Store(db, read_only=True) as store:
+        saved = load_fit(store, name)
+        pair_question(saved)
+        runs = [measured_run(store, saved, one) for one in run or ()]
+    given = [(None, arguments.quantity(one, "--x"), compute) for one in x or ()]
+    asked = [*((one.run_id, one.x, one.compute_flop) for one in runs), *given]
+    found = [forecast_map(saved.fit, loss, level, kind, flop, force) for _, loss, flop in asked]
+    names = [one for one, *_ in asked]
+    head = {"fit": saved.name, "fit_id": saved.fit_id} | question_words(saved)
+    emit(map_forecast_rows(head, found, names), format_, map_forecasts_shown(found, names))
+    say(f"{head['map']}, in {head['y_unit'] or 'an unknown unit'}. x was measured: it has no error here.")
+    about = "a new run" if kind == "run" else "the map's curve"
+    for method in dict.fromkeys(one.prediction.method for one in found):
+        say(f"Interval for {about}: {method}.")
+    for line in [*(remark for one in runs for remark in one.remarks), *map_forecast_notes(found)]:
+        say(line)
+    say_verdict(saved)
+    fail_on_verdict(fail_on, *(one.prediction.verdict for one in found), saved.fit.verdict)
+
+
+def forecast_predicted(
+    name: str,
+    source_fit: str,
+    targets: list[dict[str, float]],
+    level: float,
+    kind: str,
+    force: bool,
+    fail_on: str | None,
+    db: str,
+    format_: str | None,
+) -> None:
+    """Forecast a loss on the target through the law of the source: both laws' errors are in it."""
+    from db.measured import pair_question, question_words
+    from db.saved import load_fit
+    from db.store import Store
+    from reports.chain_rows import chain_notes, chain_rows, chain_shown
+    from scaling.downstream import chain
+
+    with Store(db, read_only=True) as store:
+        saved, first = load_fit(store, name), load_fit(store, source_fit)
+    wanted = pair_question(saved).metric_source
+    if first.metric != wanted:
+        raise UsageError(
+            f"The fit {first.name} is of the metric {first.metric}, and the map {saved.name} starts from {wanted}.",
+            f"Fit a law to {wanted}: scaling fit auto --metric {wanted}",
+        )
+    arguments.check_targets(targets, first.fit.law.name, list(first.fit.law.inputs))
+    found = [chain(first.fit, saved.fit, target, level=level, kind=kind, force=force) for target in targets]
+    head = {"fit": first.name, "fit_id": first.fit_id, "then": saved.name, "then_id": saved.fit_id}
+    head |= question_words(saved) | {"question": "x predicted"}
+    emit(
+        [head | row for row in chain_rows(first.fit, saved.fit, targets, found)],
+        format_,
+        chain_shown(first.fit, saved.fit, targets, found),
+    )
+    say(f"{head['map']}, in {head['y_unit'] or 'an unknown unit'}. x is predicted by {first.name}: its error is in it.")
+    say(f"Interval: {found[0].method}.")
+    for line in chain_notes(first.name, saved.name, found):
+        say(line)
+    for one in (first, saved):
+        say_verdict(one)
+    fail_on_verdict(fail_on, *(one.verdict for one in found), first.fit.verdict, saved.fit.verdict)
+
+
 def say_pairs(found: Any) -> None:
     """Say how runs were paired, how many are left over, and what is to be known of it."""
     from scaling.formatting import format_plural

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.formatting import format_factor, format_percent
+from scaling.formatting import format_factor, format_number, format_percent
 from scaling.inputs import check_inputs, check_level
 from scaling.verdicts import NOT_IDENTIFIED
 from scaling.width import Side, lost_share, parts_of
@@ -160,7 +160,7 @@ def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> st
     unknown = ~fit.objective.has(mean)
     where = "" if len(mean) == 1 else f" at {unknown.sum()} of the {len(mean)} targets"
     if unknown.all():
-        return f"unknown, because {_no_value(fit)}"
+        return f"unknown, because {_no_value(fit, mean)}"
     words = {
         "noise": "scatter of the runs",
         "form": "form of the law",
@@ -173,11 +173,12 @@ def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> st
     if lost > _LOST:
         most = "" if len(mean) == 1 else "up to "
         said += f", without {most}{format_percent(lost)} of them, for which the law has no value there"
-    return f"{said}; unknown{where}, because {_no_value(fit)}" if unknown.any() else said
+    return f"{said}; unknown{where}, because {_no_value(fit, mean[unknown])}" if unknown.any() else said
 
 
-def _no_value(fit: Fit) -> str:
-    if fit.objective.residual == "linear":
+def _no_value(fit: Fit, mean: Array) -> str:
+    """Why a law says nothing where it has these values."""
+    if fit.objective.residual == "linear" or np.isnan(mean).all():
         return "the law has no value there"
-    above = fit.objective.residual_text.removeprefix("log ") if fit.objective.floor else "above 0"
+    above = f"above {format_number(fit.objective.floor)}" if fit.objective.floor else "above 0"
     return f"the law is not {above} there, and its residuals are those of logarithms"
