@@ -86,7 +86,7 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     saved = load_fit(store, name)
     rows = untrimmed(store, saved, unchanged_rows(store, saved))
     settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
-    found = backtest_again(saved, rows, **settings)
+    found = backtest_again(store, saved, rows, **settings)
     saved = replace(saved, fit=replace(saved.fit, backtest=found))
     with store.transaction() as connection:
         _, [(text,)] = store.query("SELECT fit FROM fits WHERE fit_id = ?", [saved.fit_id])
@@ -99,11 +99,13 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     return saved, found
 
 
-def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:
+def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:
     """Back-test a saved fit on rows, in the order that its kind asks for.
 
     Parameters
     ----------
+    store : Store
+        An open store.
     saved : SavedFit
         The fit.
     rows : Selection
@@ -117,6 +119,10 @@ def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtes
     """
     import scaling
 
+    if "translated" in saved.config:
+        from db import translations
+
+        return translations.backtest_again(store, saved, rows, **settings)
     if saved.pairs is None:
         return scaling.backtest_law(
             saved.fit, rows.inputs, rows.observed, groups=rows.clusters, by=rows.order, **settings

@@ -166,6 +166,9 @@ def _moved(quantity: str, then: Any, now: Any, tolerance: float) -> Moved | None
     """Compare two plain values: numbers and lists of them by size, all else exactly."""
     if then == now:
         return None
+    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
+        found = (_moved(f"{quantity}.{key}", then[key], now[key], tolerance) for key in now)
+        return next((one for one in found if one is not None), None)
     try:
         a, b = _numbers(then), _numbers(now)
     except (TypeError, ValueError):

@@ -86,6 +86,10 @@ class SavedFit:
     def command(self) -> str:
         """The command that makes this fit."""
         question, settings = self.config["question"], self.config["settings"]
+        if "translated" in self.config:
+            from db.translations import translate_command
+
+            return translate_command(self.config)
         if (pairs := self.pairs) is not None:
             return _transfer_command(self.config, pairs)
         law = self.config["law"]

@@ -213,10 +213,11 @@ def _refitted(
 
 
 def _fit(law: Law, like: Fit, rows: Rows, left: Mask, bootstrap: int, seed: int) -> Fit:
+    resample = None if rows.groups is not None or like.settings.get("grouped") else like.settings.get("resample")
     return fit_law(
         law, {k: v[left] for k, v in rows.inputs.items()}, rows.observed[left], objective=like.objective,
         bootstrap=bootstrap, seed=seed, groups=None if rows.groups is None else rows.groups[left],
-        penalty=like.settings.get("penalty"),
+        penalty=like.settings.get("penalty"), resample=resample,
     )  # fmt: skip
 
 
@@ -270,6 +271,7 @@ def seen_through(found: Backtest, pair: Fit) -> Backtest:
         text = f"{format_plural(n, 'forecast')} left out: the map '{pair.law.name}' has no value for what was observed"
         skipped = (*skipped, (float(found.cut[~keep].max()), text))
     columns = {name: getattr(found, name)[keep] for name in ("cut", "row", "unit", "compute", "factor")}
+    columns["n_rows"] = 0  # its rows are not those of the fit that carries it
     return replace(
         found, law=f"{found.law} seen through the map {pair.law.name}", log=log, observed=observed, predicted=predicted,
         low=ends.min(axis=0), high=ends.max(axis=0), error=_error(predicted, observed, log),
