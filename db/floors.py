@@ -118,13 +118,8 @@ def _floor(fit: Fit, factor: float, source: str) -> Floor:
     return Floor(value * factor, source, low * factor, high * factor)
 
 
-def _check_fit(fit: Fit, what: str, option: str) -> None:
-    """Refuse a fit that gives no floor."""
-    if PARAMETER not in fit.law.parameter_names:
-        raise UsageError(
-            f"{what} has no parameter {PARAMETER}, so it gives no floor.",
-            f"Such a law is chinchilla or kaplan. Or give a number: {option} 1.7",
-        )
+def _check_identified(fit: Fit, what: str, option: str) -> None:
+    """Refuse a fit whose floor the data do not determine."""
     if fit.verdict == NOT_IDENTIFIED:
         raise VerdictError(
             f"{what} is not identified, so its {PARAMETER} = {format_number(fit.estimates[PARAMETER])} is no floor. "
@@ -159,7 +154,7 @@ def _fitted(store: Store, question: PairQuestion, side: str, law: str, factor: f
             f"Leave the floors to the map (--floors free), or give a number: {option} 1.7",
         ) from error
     what = f"the law {found.name}, fitted to {format_plural(len(rows), 'run')} of {corpus} ({metric})"
-    _check_fit(fit, f"{what[0].upper()}{what[1:]},", option)
+    _check_identified(fit, f"{what[0].upper()}{what[1:]},", option)
     return _floor(fit, factor, f"{PARAMETER} of {what}")
 
 
@@ -169,7 +164,11 @@ def _saved(store: Store, question: PairQuestion, side: str, name: str, factor: f
 
     saved = load_fit(store, name)
     corpus, metric = getattr(question, side), getattr(question, f"metric_{side}")
-    _check_fit(saved.fit, f"The fit {saved.name}", _option(side))
+    if PARAMETER not in saved.fit.law.parameter_names:
+        raise UsageError(
+            f"The fit {saved.name} has no parameter {PARAMETER}, so it gives no floor.",
+            f"Such a law is chinchilla or kaplan. Or give a number: {_option(side)} 1.7",
+        )
     if saved.metric != metric:
         raise UsageError(
             f"The fit {saved.name} is of the metric {saved.metric}, and the {side} is of {metric}.",
@@ -187,6 +186,7 @@ def _saved(store: Store, question: PairQuestion, side: str, name: str, factor: f
         raise UsageError(
             f"The fit {saved.name} {said}, and the {side} is {corpus}.", "Name a fit of the runs of that side alone."
         )
+    _check_identified(saved.fit, f"The fit {saved.name}", _option(side))
     return _floor(saved.fit, factor, f"{PARAMETER} of the fit {saved.name}")
 
 

@@ -18,6 +18,7 @@ MODULES = [
     "scaling.fitting.holdout",
     "scaling.formatting",
     "scaling.laws.book",
+    "scaling.loss_to_loss.matching",
     "scaling.laws.formula",
     "scaling.parameter_counts",
     "scaling.allocation.repetition",
@@ -59,7 +60,11 @@ def test_every_command_and_option_on_a_page_exists(page):
     for line in re.findall(r"^(?:\$ )?scaling (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
         words = line.split("#")[0].split()
         assert words[0] in commands, line
-        known = {o for p in commands[words[0]].params for o in p.opts} | {"--help", "-h"}
+        command = commands[words[0]]
+        if hasattr(command, "commands"):
+            assert words[1] in command.commands, line
+            command = command.commands[words[1]]
+        known = {o for p in command.params for o in p.opts} | {"--help", "-h"}
         assert {w for w in words if w.startswith("-") and len(w) > 1 and not w[1].isdigit()} <= known, line
 
 
