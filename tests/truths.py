@@ -65,6 +65,12 @@ BY_HAND = {
     "kaplan_c": lambda C, C_c, alpha_C: (C_c / C) ** alpha_C,
     "kaplan_steps": lambda N, S, N_c, S_c, alpha_N, alpha_S: (N_c / N) ** alpha_N + (S_c / S) ** alpha_S,
     "downstream_error": lambda L, eps, k, gamma: eps - k * np.exp(-gamma * L),
+    "capped_power": lambda x, K, E_x, kappa, E_y, cap: (
+        -np.logaddexp(-10 * cap, -10 * (K * (x - E_x) ** kappa + E_y)) / 10
+    ),
+    "chance_sigmoid": lambda x, E_y, chance_error, s, x_0: (
+        chance_error - (chance_error - E_y) / (1 + np.exp(s * (x - x_0)))
+    ),
 }
 
 
@@ -97,6 +103,10 @@ def design(name):
         return crossed(N=np.geomspace(1e6, 1e9, 6), S=np.geomspace(1e3, 1e6, 8))
     if name == "downstream_error":
         return {"L": np.linspace(2, 5, 30)}
+    if name == "capped_power":  # from near the floor E_x on, which nothing else tells
+        return {"x": 1.4 + np.geomspace(0.02, 3, 40)}
+    if name == "chance_sigmoid":
+        return {"x": np.linspace(1.5, 4.5, 40)}
     symbol = name[-1].upper()
     return {symbol: np.geomspace(*{"N": (1e6, 1e10), "D": (1e8, 1e12), "C": (1e17, 1e22)}[symbol], 24)}
 
@@ -135,6 +145,12 @@ def draw(name, rng):
         return x, both | {"r_N": log_uniform(0.3, 3), "r_D": log_uniform(0.3, 3)}
     if name == "downstream_error":
         return x, {"eps": uniform(0.7, 0.9), "k": log_uniform(1, 4), "gamma": uniform(0.6, 1.2)}
+    if name == "capped_power":
+        ends = {"E_x": 1.4, "E_y": uniform(0.05, 0.25), "cap": uniform(0.5, 0.8)}
+        return x, ends | {"K": log_uniform(0.4, 1), "kappa": uniform(0.3, 1)}
+    if name == "chance_sigmoid":
+        ends = {"E_y": uniform(0.05, 0.25), "chance_error": uniform(0.5, 0.8)}
+        return x, ends | {"s": log_uniform(2, 6), "x_0": uniform(2.2, 3.2)}
     slope = uniform(0.04, 0.15)
     if name == "kaplan_steps":
         scale = 3e7 * log_uniform(2, 4) ** (1 / slope)

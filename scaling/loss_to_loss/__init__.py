@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling.loss_to_loss.accuracy import fit_accuracy
+    from scaling.loss_to_loss.accuracy_forecast import AccuracyForecast, forecast_accuracy
     from scaling.loss_to_loss.floors import Floor
     from scaling.loss_to_loss.forecast import MapForecast, forecast_map
     from scaling.loss_to_loss.maps import FORMS, map_law
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from scaling.loss_to_loss.translation import translate
 
 _HOMES = {
+    "AccuracyForecast": "scaling.loss_to_loss.accuracy_forecast",
     "FORMS": "scaling.loss_to_loss.maps",
     "Floor": "scaling.loss_to_loss.floors",
     "MapForecast": "scaling.loss_to_loss.forecast",
     "Pairs": "scaling.loss_to_loss.matching",
     "fit_accuracy": "scaling.loss_to_loss.accuracy",
+    "forecast_accuracy": "scaling.loss_to_loss.accuracy_forecast",
     "fit_pairs": "scaling.loss_to_loss.pairs",
     "forecast_map": "scaling.loss_to_loss.forecast",
     "map_law": "scaling.loss_to_loss.maps",
@@ -39,11 +42,13 @@ _HOMES = {
 
 __all__ = [
     "FORMS",
+    "AccuracyForecast",
     "Floor",
     "MapForecast",
     "Pairs",
     "fit_accuracy",
     "fit_pairs",
+    "forecast_accuracy",
     "forecast_map",
     "map_law",
     "match_runs",

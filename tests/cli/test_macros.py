@@ -21,6 +21,8 @@ INPUTS = {
     "data_constrained": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
     "data_constrained_decay": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
     "downstream_error": ("L=1 + 300 / power(n_params, 0.3)",),
+    "capped_power": ("x=1 + 300 / power(n_params, 0.3)",),
+    "chance_sigmoid": ("x=1 + 300 / power(n_params, 0.3)",),
     "kaplan_steps": ("S=n_tokens / 1e5",),
     "gemstones": ("w=power(n_params, 0.4)", "l=power(n_params, 0.15)"),
     "precision": ("P_w=2 + n_params % 13", "P_a=2 + n_params % 11", "P_kv=2 + n_tokens % 7"),
