@@ -1370,6 +1370,46 @@ def transfer_fit(
 
 @command(
     None,
+    "Examples: scaling transfer translate web web_to_code --name code;  "
+    "scaling transfer translate web web_to_code --flops 1e23",
+    of=transfer,
+    name="translate",
+)
+def transfer_translate(
+    source: Annotated[str, Argument(metavar="LAW", help="A fit of a law of N and D to the source.")],
+    pair: Annotated[str, Argument(metavar="MAP", help="A fit of pairs from that source to the target.")],
+    name: Annotated[str | None, Option("--name", help="Name of the translated fit and of its SQL macro.")] = None,
+    replace: Replace = False,
+    flops: Annotated[
+        list[str] | None, Option("--flops", metavar="C", help="Budgets to compare the optimum at, in FLOP.")
+    ] = None,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Translate a law of the source to the target by a map, and save it; the loss on the source is predicted."""
+    from db.saved import load_fit
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.translations import translate_runs
+    from reports.translation_rows import translation_row, translation_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    budgets = [arguments.size(c, "--flops") for c in flops or ()]
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        first, second = load_fit(store, source), load_fit(store, pair)
+        saved = translate_runs(store, first.fit_id, second.fit_id, name=name, replace=replace, seed=seed)
+    parts = (saved, first, second, budgets, level)
+    emit([translation_row(*parts)], format_, translation_text(*parts))
+    fail_on_verdict(fail_on, saved.fit.verdict)
+
+
+@command(
+    None,
     "Examples: scaling transfer forecast web_to_code --run big-web;  "
     "scaling transfer forecast web_to_code --source-fit web --params 3B --tokens 50B",
     of=transfer,

@@ -236,7 +236,7 @@ def _question(store: Store, source: SavedFit, pair: SavedFit) -> Question:
         what = "1 - the metric" if pairs.complement else "a metric that was brought to another unit"
         raise UsageError(
             f"The map '{pair.name}' predicts {what}, and the runs of a fit are taken as the store has them.",
-            f"Forecast through both instead: scaling forecast {source.name} --then {pair.name}",
+            f"Forecast through both instead: scaling transfer forecast {pair.name} --source-fit {source.name}",
         )
     if source.metric != pairs.metric_source:
         raise UsageError(

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from reports.answers import Answers, Forecast
 from reports.backtest import axis_name
+from reports.translation_rows import translation_words
 from reports.width import NAMES
 from reports.words import (
     ASSUMED,
@@ -116,12 +117,12 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
     out = [
         ("Law", cited(form)),
         ("Objective", cited(_objective(fit.objective))),
-        (
-            "Optimiser",
-            Markup("{}, inside the bounds.").format(_optimiser(fit)),
-        ),
-        ("Intervals", cited(_intervals(fit))),
     ]
+    if "translated" in fit.settings:
+        out += [(term, cited(words)) for term, words in translation_words(fit)]
+    else:
+        out.append(("Optimiser", Markup("{}, inside the bounds.").format(_optimiser(fit))))
+        out.append(("Intervals", cited(_intervals(fit))))
     if answers.forecasts:
         out.append(
             (
@@ -235,9 +236,8 @@ def rows_used(answers: Answers) -> str:
     data = answers.data
     left = sum(data.excluded_counts.values())
     refused = len(data.refused)
-    parts = [
-        f"{format_plural(data.fit.n_obs, 'row')} of {format_plural(len(set(data.run_ids)), 'run')} went into the fit"
-    ]
+    use = "went into the fit" if "translated" not in data.fit.settings else "are held against the translated law"
+    parts = [f"{format_plural(data.fit.n_obs, 'row')} of {format_plural(len(set(data.run_ids)), 'run')} {use}"]
     if left:
         parts.append(f"{left} {'was' if left == 1 else 'were'} left out by the selection")
     if trim := trim_words(data):

@@ -473,6 +473,9 @@ class Fit:
         said = [f"{trim} of the runs left out"] if trim != "none" else []
         near = [f"{r.law.name} {format_number(r.weight, 2)}" for r in self.rivals if r.weight >= 0.01]
         said += [f"rivals and their weights: {', '.join(near)}"] if near else []
+        if (record := self.settings.get("translated")) is not None:
+            head = f"translated, {record['way']}, by {record['map']['formula']}; the loss x is predicted"
+            return ["; ".join([head, *said])]
         return [f"chosen by a back-test; {'; '.join(said)}"] if said else []
 
     def summary(self, level: float = 0.95) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 SAME = 1e-9  # relative difference below which two optima are one
-_ROUNDING = 1e-12
+ROUNDING = 1e-12  # relative differences below it are none
 _BUDGETS = (1.0, 10.0, 100.0)  # in units of the largest budget of the data
 _AROUND = 0.05  # of ln N, on both sides of what golden section found
 
@@ -58,7 +58,7 @@ class Optima:
             "n_params_target": self.after.tolist(),
             "same": self.largest_difference <= SAME if self.known else None,
             # What is left below is rounding, and another build of the same libraries rounds differently.
-            "largest_relative_difference": 0.0 if self.largest_difference < _ROUNDING else self.largest_difference,
+            "largest_relative_difference": 0.0 if self.largest_difference < ROUNDING else self.largest_difference,
         }
 
 
