@@ -227,6 +227,11 @@ def _question(store: Store, source: SavedFit, pair: SavedFit) -> Question:
             f"The fit '{pair.name}' is no map from one loss to another.",
             "Fit one to pairs of runs: scaling transfer fit --from OLD --to NEW",
         )
+    if "translated" in source.config:
+        raise UsageError(
+            f"The fit '{source.name}' was itself translated.",
+            f"Fit a map from where it came: scaling transfer fit --from CORPUS --to {pairs.target}",
+        )
     if set(law.inputs) != {"N", "D"} or source.pairs is not None:
         raise UsageError(
             f"The fit '{source.name}' is of {', '.join(law.inputs)}, and what is translated is a law of N and D.",

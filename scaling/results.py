@@ -314,6 +314,25 @@ class Fit:
                 hint="Add runs that differ in what these ones share, or force an answer (--force, force=True).",
             )
 
+    def require_fitted(self, what: str) -> None:
+        """Refuse what rests on the law being fitted to its rows, where it was translated and meets them by itself.
+
+        Parameters
+        ----------
+        what : str
+            What was asked for, after "so".
+
+        Raises
+        ------
+        UsageError
+            For a law that was translated.
+        """
+        if "translated" in self.settings:
+            raise UsageError(
+                f"the law '{self.law.name}' was translated from another corpus and not fitted to its rows, so {what}",
+                hint="Ask for the law or the map that it was made of.",
+            )
+
     def extrapolation_factor(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Tell how far inputs lie beyond the data.
 

@@ -177,6 +177,7 @@ def _trim_of(fit: Fit) -> str:
 
 def _check_as_fitted(fit: Fit, weights: ArrayLike | None, n: int, trim: str | None) -> None:
     """Refuse to back-test something else than what was fitted."""
+    fit.require_fitted("its back-test is not that of a law fitted to them")
     if fit.settings.get("weighted") and weights is None:
         raise UsageError(
             f"the fit of '{fit.law.name}' was made with weights, which it does not keep, so without them another fit "

@@ -68,6 +68,7 @@ class Setting:
         groups: ArrayLike | None,
     ) -> Setting:
         """Check that rows are those of a fit, and make its problem again; see `scaling.profile_likelihood`."""
+        fit.require_fitted("they give no profile likelihood of it")
         goal = fit.objective
         rows = check_rows(fit.law, inputs, observed, goal, weights, groups)
         names = fit.law.parameter_names

@@ -183,6 +183,7 @@ def _check_fit(
     fit: Fit, inputs: Mapping[str, ArrayLike], observed: ArrayLike, groups: ArrayLike | None, weights: ArrayLike | None
 ) -> Rows:
     """Refuse a fit that nothing can be planned from, and rows that are not its own."""
+    fit.require_fitted("more of them would not teach it anything")
     if set(fit.law.inputs) != {"N", "D"}:
         raise UsageError(
             f"the law '{fit.law.name}' has the inputs {', '.join(fit.law.inputs)}, so no run of N and D can be planned",

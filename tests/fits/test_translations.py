@@ -187,6 +187,8 @@ def test_fits_that_do_not_belong_together_are_refused(store: Store) -> None:
     for name in ("mixed", "other"):
         with pytest.raises(UsageError, match="has runs of code, and the map 'to_code' starts from web"):
             translate_runs(store, name, "to_code")
+    with pytest.raises(UsageError, match="The fit 'code' was itself translated"):
+        translate_runs(store, "code", "to_code")
     with pytest.raises(UsageError, match="is no map from one loss to another"):
         translate_runs(store, "web", "other")
     with pytest.raises(UsageError, match="is of x, and what is translated is a law of N and D"):

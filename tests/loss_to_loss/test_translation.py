@@ -437,6 +437,16 @@ def test_rows_on_which_the_translated_law_has_no_value_are_refused(chinchilla):
         translate(chinchilla, high, SIZES, NEW)
 
 
+def test_what_rests_on_a_fit_to_the_rows_is_refused(source, pair):
+    fit = translate(source, pair, SIZES, NEW)
+    with pytest.raises(UsageError, match="so they give no profile likelihood of it"):
+        scaling.profile_likelihood(fit, SIZES, NEW, "E")
+    with pytest.raises(UsageError, match="so more of them would not teach it anything"):
+        scaling.plan_runs(fit, SIZES, NEW, 1e21, target_flop=1e23)
+    with pytest.raises(UsageError, match="so its back-test is not that of a law fitted to them"):
+        scaling.backtest_law(fit, SIZES, NEW)
+
+
 def test_a_formula_that_gets_too_long_is_refused(chinchilla):
     long = " + ".join(["a*x**2"] + [f"b*x**{k + 3}" for k in range(60)])
     with pytest.raises(UsageError, match="characters, and formulas have 2000 at most"):
