@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scaling.loss_to_loss.pairs import fit_pairs
     from scaling.loss_to_loss.purchase import plan_pairs
     from scaling.loss_to_loss.ranking import rank_corpora
+    from scaling.loss_to_loss.ranking_backtest import backtest_ranking
     from scaling.loss_to_loss.translation import translate
 
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "Floor": "scaling.loss_to_loss.floors",
     "MapForecast": "scaling.loss_to_loss.forecast",
     "Pairs": "scaling.loss_to_loss.matching",
+    "backtest_ranking": "scaling.loss_to_loss.ranking_backtest",
     "fit_accuracy": "scaling.loss_to_loss.accuracy",
     "forecast_accuracy": "scaling.loss_to_loss.accuracy_forecast",
     "fit_pairs": "scaling.loss_to_loss.pairs",
@@ -46,6 +48,7 @@ __all__ = [
     "Floor",
     "MapForecast",
     "Pairs",
+    "backtest_ranking",
     "fit_accuracy",
     "fit_pairs",
     "forecast_accuracy",

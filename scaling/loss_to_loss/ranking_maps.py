@@ -42,15 +42,16 @@ def fit_linear(form: str, x: Array, y: Array, weights: Array | None = None) -> t
     centre = float(u.mean())
     design = (u - centre)[..., None] ** np.arange(power + 1)
     w = np.ones_like(u) if weights is None else np.atleast_2d(weights)
-    b = max(len(w), len(u), len(v))
-    gram = np.broadcast_to(np.einsum("bn,bni,bnj->bij", *_same(w, design, design)), (b, power + 1, power + 1))
-    right = np.broadcast_to(np.einsum("bn,bni,bn->bi", *_same(w, design, v)), (b, power + 1))
+    # Rows that all replicates share stand once: their matrix is inverted once.
+    weighted = w[..., None] * design
+    gram = np.swapaxes(weighted, 1, 2) @ design
+    right = np.swapaxes(weighted, 1, 2) @ v[..., None]
     scale = np.sqrt(np.einsum("bii->bi", gram))
     scale = np.where(scale > 0, scale, 1.0)
     scaled = gram / scale[:, :, None] / scale[:, None, :]
     sound = np.linalg.cond(scaled) < 1e10
-    scaled = np.where(sound[:, None, None], scaled, np.eye(power + 1))
-    found = np.linalg.solve(scaled, (right / scale)[..., None])[..., 0] / scale
+    inverse = np.linalg.inv(np.where(sound[:, None, None], scaled, np.eye(power + 1)))
+    found = (inverse @ (right / scale[..., None]))[..., 0] / scale
     return np.where(sound[:, None], found, np.nan), centre
 
 
