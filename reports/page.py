@@ -55,13 +55,13 @@ def render_report(data: ReportInput) -> str:
     number = count(1)  # figures are numbered in the order of the page
 
     def picture(drawn: tuple[FigureData, Figure] | None) -> dict[str, Any] | None:
-        return None if drawn is None else _picture(*drawn, next(number))
+        return None if drawn is None else picture_of(*drawn, next(number))
 
     width, errors = picture(width_figure(answers)), picture(backtest_figure(answers))
     figures = [picture(drawn) for drawn in all_figures(answers)]
     several = len(answers.forecasts) > 1
     law = data.fit.law
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         data=data,
         fit=data.fit,
         law=law,
@@ -101,7 +101,7 @@ def render_report(data: ReportInput) -> str:
         excluded=tables.of_excluded(answers),
         refused=tables.of_refused(answers),
         methods=methods(answers),
-        css=Markup(_resource("theme.css")),
+        css=Markup(resource("theme.css")),
         machine=_json(answers),
     ) + "\n"  # fmt: skip
 
@@ -160,8 +160,13 @@ def write_report(data: ReportInput, path: str | os.PathLike[str]) -> Path:
     StoreError
         Where the place cannot be written to, or the disk is full; what was there is as it was.
     """
+    check_place(path)  # before the work of drawing it
+    return write_page(render_report(data), path)
+
+
+def write_page(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a finished page to a file, as `write_report` does and with the same errors."""
     goal = check_place(path)
-    text = render_report(data)
     beside = goal.with_name(f".{goal.name}.{os.getpid()}.part")
     try:
         with open(beside, "w", encoding="utf-8", newline="\n") as file:
@@ -187,7 +192,8 @@ def _not_written(path: str | os.PathLike[str], error: OSError) -> StoreError:
     )
 
 
-def _picture(one: FigureData, picture: Figure, number: int) -> dict[str, Any]:
+def picture_of(one: FigureData, picture: Figure, number: int) -> dict[str, Any]:
+    """Turn a figure into what the template sets: its SVG, its words, and the table of what it shows."""
     return {
         "key": one.key,
         "number": number,
@@ -203,7 +209,7 @@ def _latex_name(name: str) -> str:
 
 
 def _json(answers: Answers) -> Markup:
-    """Everything for machines. ``<``, ``>`` and ``&`` are escaped, so that no text can end the script element."""
+    """Everything for machines."""
     data = answers.data
     table: dict[str, Any] = {
         "report_version": 1,
@@ -253,6 +259,11 @@ def _json(answers: Answers) -> Markup:
         "store": data.store,
         "versions": data.versions,
     }
+    return machine_text(table)
+
+
+def machine_text(table: dict[str, Any]) -> Markup:
+    """Write data for machines into a page. ``<``, ``>`` and ``&`` are escaped, so no text can end the element."""
     text = json.dumps(plain(table), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -267,20 +278,22 @@ def _rows(data: ReportInput) -> dict[str, list[Any]] | None:
     return columns | {data.fit.law.output: data.observed.tolist(), "residual": data.fit.residuals.tolist()}
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Read a file that lies beside the pages."""
     return resources.files("reports").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates; text is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FunctionLoader(lambda name: _resource(f"templates/{name}")),
+    made = Environment(
+        loader=FunctionLoader(lambda name: resource(f"templates/{name}")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["unbroken"] = lambda text: type(text)(unbroken(text))  # Markup stays Markup
-    return environment
+    made.filters["unbroken"] = lambda text: type(text)(unbroken(text))  # Markup stays Markup
+    return made
