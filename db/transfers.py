@@ -74,7 +74,7 @@ def fit_transfer(
     floor_x, floor_y = floors_of(store, question, floors, floor_source, floor_target, floor_law, seed=seed)
     fit = fit_pairs(
         rows.inputs["x"], rows.observed, floor_x, floor_y, form=form, budget=rows.order, bootstrap=bootstrap, seed=seed,
-        progress=progress,
+        names=rows.run_ids, progress=progress,
     )  # fmt: skip
     fit = replace_fields(
         fit, law=replace_fields(fit.law, inputs={"x": rows.units["x"]}, unit=rows.target_unit)

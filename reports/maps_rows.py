@@ -253,7 +253,7 @@ def _candidate(row: dict[str, Any] | None) -> Cell:
         return NOTHING
     size = row["verdict"] if row["score"] is None else format_percent(row["score"])
     weight = f"weight {format_number(row['weight'], 2)}" if row["weight"] is not None else "no weight"
-    mark = '<strong>{}</strong><span class="below">{}</span>' if row["verdict"] == "chosen" else (
+    mark = '<strong>{}</strong><span class="below">{}</span>' if row["verdict"] in ("chosen", "asked for") else (
         '{}<span class="below">{}</span>'
     )  # fmt: skip
     return Markup(mark).format(size, weight)

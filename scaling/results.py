@@ -495,7 +495,9 @@ class Fit:
         if (record := self.settings.get("translated")) is not None:
             head = f"translated, {record['way']}, by {record['map']['formula']}; the loss x is predicted"
             return ["; ".join([head, *said])]
-        return [f"chosen by a back-test; {'; '.join(said)}"] if said else []
+        asked = self.settings.get("loss_to_loss", {}).get("chosen") == "asked for"
+        head = "held against others by a back-test" if asked else "chosen by a back-test"
+        return [f"{head}; {'; '.join(said)}"] if said else []
 
     def summary(self, level: float = 0.95) -> str:
         """Return the fit as a report in plain text: parameters, intervals, verdict and its reasons."""

@@ -33,6 +33,7 @@ Report = Callable[[int, int], None]
 
 #: What maps of losses usually miss by: half as large a share as laws of size and data do (docs/loss_to_loss.md).
 USUAL_MAP = Usual(0.06, 1.0, heavy=True)
+_NAMED = 5  # pairs in a message, one by one
 _FEW = 6  # pairs up to which a straight line forecasts better than anything bent (docs/loss_to_loss.md)
 _RANKS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # without budgets: shares of the pairs that are left, by their x
 # A normal error, seen from its ends at one standard error: mean size 0.8 of that, half of it on each side.
@@ -50,6 +51,7 @@ def fit_pairs(
     seed: int = 0,
     *,
     groups: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
     progress: Report | None = None,
 ) -> Fit:
     """Fit a map from a loss x to a loss y.
@@ -72,6 +74,8 @@ def fit_pairs(
         Of the bootstrap; recorded.
     groups : array_like (n,), optional
         Clusters of pairs that are resampled and held out whole.
+    names : sequence of str (n,), optional
+        What to call each pair in a message; ``pair 0`` and so on where missing.
     progress : callable, optional
         Told from time to time how many forms are done, and of how many.
 
@@ -109,8 +113,9 @@ def fit_pairs(
     """
     one, other, order = _check(x, y, budget)
     e_x, e_y = as_floor(floor_x), as_floor(floor_y)
-    _check_floor(e_x, one, "x")
-    _check_floor(e_y, other, "y")
+    called = [f"pair {i}" for i in range(len(one))] if names is None else list(names)
+    _check_floor(e_x, one, "x", called)
+    _check_floor(e_y, other, "y", called)
     laws = {law.name: law for law in candidate_laws(e_x, e_y)}
     if form != "auto":
         laws[find_form(form)] = map_law(form, e_x, e_y)
@@ -127,7 +132,7 @@ def fit_pairs(
     except InputDataError as error:
         tested, why = False, error.message
     if tested:
-        best, table = chosen.best, [_row(c) for c in chosen.candidates]
+        best, table = chosen.best, [_row(c, asked is not None) for c in chosen.candidates]
     else:
         best, table = _untested(laws, goals, asked, one, other, ordered, settings, why)
     best = _with_floors(best, e_x, e_y, one, other)
@@ -206,15 +211,16 @@ def _losses(values: ArrayLike, name: str) -> Array:
     return losses
 
 
-def _check_floor(floor: Floor | None, losses: Array, name: str) -> None:
+def _check_floor(floor: Floor | None, losses: Array, name: str, called: Sequence[str]) -> None:
     """Refuse a floor that some of the losses do not lie above, and say which."""
     if floor is None or not (below := np.flatnonzero(losses <= floor.value)).size:
         return
-    lowest = f"pair {below[0]} has {name} = {format_number(float(losses[below[0]]))}"
+    first = [f"{called[i]} ({name} = {format_number(float(losses[i]))})" for i in below[:_NAMED]]
+    lowest = ", ".join(first) + (" and others" if len(below) > _NAMED else "")
     raise InputDataError(
         f"the floor of {name}, {format_number(floor.value)} ({floor.source}), does not lie below the data: "
-        f"{format_plural(len(below), 'pair')} of {len(losses)} {'is' if len(below) == 1 else 'are'} at or under it "
-        f"({lowest}), where a shifted power law has no value",
+        f"{format_plural(len(below), 'pair')} of {len(losses)} {'is' if len(below) == 1 else 'are'} at or under it, "
+        f"where a shifted power law has no value: {lowest}",
         hint="Leave the floor free, take that of another law, or a form without a floor, such as log_log.",
     )
 
@@ -276,10 +282,14 @@ def _untested(
     return replace(best, backtest=found, rivals=tuple(rivals)), table
 
 
-def _row(c: Candidate) -> dict[str, Any]:
+def _row(c: Candidate, asked: bool) -> dict[str, Any]:
+    """What became of a form; beside one that was asked for, others may do better."""
+    verdict = c.verdict
+    if asked and verdict != "refused":
+        verdict = "asked for" if verdict == "chosen" else "better" if c.ratio < 0 and verdict == "worse" else verdict
     return {
         "form": c.law.name,
-        "verdict": c.verdict,
+        "verdict": verdict,
         "score": c.errors.rms if c.errors else None,
         "weight": c.weight,
         "reason": c.reason,

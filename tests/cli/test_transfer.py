@@ -123,7 +123,7 @@ class TestFit:
         assert row["objective"].startswith("squared on log residuals above 0.")
         assert {c["form"] for c in row["candidates"]} >= {"shifted_power", "log_log", "affine", "quadratic"}
         assert row["candidates"][0] | {"score": 0, "weight": 0} == {
-            "form": "shifted_power", "verdict": "chosen", "score": 0, "weight": 0, "reason": "",
+            "form": "shifted_power", "verdict": "asked for", "score": 0, "weight": 0, "reason": "",
         }  # fmt: skip
         assert all(entry["level"] == 0.9 and entry["n"] > 0 for entry in row["backtest"])
         assert row["source"] == {"value": "web", "metric": "loss", "unit": "nats/token"}

@@ -80,6 +80,9 @@ def test_a_form_that_is_asked_for_has_the_others_as_rivals():
     fit = fit_pairs(x, y, form="affine", budget=BUDGETS, bootstrap=0)
     assert fit.law.name == "affine"
     assert fit.settings["loss_to_loss"]["chosen"] == "asked for"
+    became = {row["form"]: row["verdict"] for row in fit.settings["loss_to_loss"]["candidates"]}
+    assert (became["affine"], became["log_log"]) == ("asked for", "better")
+    assert "held against others by a back-test" in fit.summary()
     rivals = {rival.law.name: rival.weight for rival in fit.rivals}
     assert rivals["log_log"] > 0.1  # the truth; its distance widens every forecast
     wide = fit.predict({"x": 1.9}, level=0.9)
@@ -190,13 +193,26 @@ def test_the_same_seed_gives_the_same_intervals():
     assert one.interval("kappa") != other.interval("kappa")
 
 
+def test_pairs_below_a_floor_are_named():
+    x = np.linspace(3.4, 2.3, 12)
+    names = [f"run-{i}" for i in range(12)]
+    with pytest.raises(InputDataError, match=r"2 pairs of 12 are at or under it.*: run-10 \(x = 2.400\), run-11"):
+        fit_pairs(x, 0.8 * x**1.1, 2.4000001, form="shifted_power", bootstrap=0, names=names)
+    with pytest.raises(InputDataError, match=r"12 pairs of 12 .*run-4 \(x = 3\) and others"):
+        fit_pairs(x, 0.8 * x**1.1, 3.5, bootstrap=0, names=names)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
         ({"x": [2.0]}, InputDataError, "1 losses x and 64 losses y"),
         ({"x": [2.0], "y": [1.9], "budget": [1e19]}, InputDataError, "1 pair cannot determine"),
         ({"y": None}, UsageError, "mapped to themselves"),
-        ({"floor_x": 9.0}, InputDataError, "the floor of x, 9 .number., does not lie below the data: 64 pairs of 64"),
+        (
+            {"floor_x": 9.0},
+            InputDataError,
+            "the floor of x, 9 .number., does not lie below the data: 64 pairs of 64 are",
+        ),
         ({"floor_y": 1.7}, InputDataError, "the floor of y, 1.700 .number., does not lie below the data"),
         ({"floor_y": -1}, UsageError, "a floor is a loss from 0 on"),
         ({"form": "cubic"}, UsageError, "there is no map 'cubic'"),
