@@ -1527,6 +1527,115 @@ def forecast_predicted(
     fail_on_verdict(fail_on, *(one.verdict for one in found), first.fit.verdict, saved.fit.verdict)
 
 
+@command(
+    None,
+    "Examples: scaling transfer rank --metric c4_val_loss --flops 1e21;  "
+    "scaling transfer rank --metric arc --metric sciq --corpora web,code --flops 1e21 --no-backtest",
+    of=transfer,
+    name="rank",
+)
+def transfer_rank(
+    metric: Annotated[
+        list[str], Option("--metric", help="Metric to rank by, lower is better (of an accuracy its error); repeat.")
+    ],
+    flops: Annotated[str, Option("--flops", metavar="C", help="The budget to rank at, in FLOP.")],
+    corpora: Annotated[
+        list[str] | None, Option("--corpora", metavar="CORPUS,...", help="Which; all that have the metric by default.")
+    ] = None,
+    law: Annotated[
+        str, Option("--law", metavar="LAW", help="Law of N and D of each corpus; auto is by its back-test.")
+    ] = "auto",
+    method: Annotated[
+        str, Option("--method", help="laws (of each corpus), maps (of one to the others) or both.")
+    ] = "both",
+    params: Annotated[
+        str | None, Option("--params", metavar="N", help="Parameters there; where each law is lowest by default.")
+    ] = None,
+    reference: Annotated[
+        str | None, Option("--reference", metavar="CORPUS", help="Where maps start; that with most pairs by default.")
+    ] = None,
+    backtest: Annotated[
+        bool, Option("--backtest/--no-backtest", help="Rank from smaller budgets too, and say which way was right.")
+    ] = True,
+    where: Where = None,
+    by_column: Annotated[str, Option("--by-column", metavar="COLUMN", help="Column of the corpora.")] = "corpus",
+    bootstrap: Bootstrap = 500,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Rank training corpora at a budget: the probability that each is best, beside the best loss tried so far."""
+    from db.ranking import rank_runs
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.ranking_rows import ranking_rows, ranking_text
+
+    named = [name for text in corpora or () for name in text.split(",") if name]
+    target = arguments.size(flops, "--flops")
+    size = None if params is None else arguments.size(params, "--params")
+    with Store(db, read_only=True) as store, progress("back-testing") as advance:
+        shut_out_files(store)
+        found = rank_runs(
+            store, metric, target, corpora=named, column=by_column, where=where, backtest=backtest, law=law,
+            progress=advance, method=method, n_params=size, reference=reference, level=level, bootstrap=bootstrap,
+            seed=seed,
+        )  # fmt: skip
+    emit(ranking_rows(found), format_, ranking_text(found))
+    for one, ranking in found.rankings:
+        for note in (*one.notes, *ranking.notes):
+            say(f"{one.metric}: {note}" if len(found.rankings) > 1 else note)
+
+
+@command(
+    None,
+    "Examples: scaling transfer plan --from web --metric loss --error 0.01;  "
+    "scaling transfer plan --from web --metric loss --target-run big-web --budget 5e19",
+    of=transfer,
+    name="plan",
+)
+def transfer_plan(
+    source: FromSide,
+    metric: Annotated[str, Option("--metric", help="Loss of both sides.")],
+    budget: Annotated[str | None, Option("--budget", metavar="C", help="FLOP to spend on the new corpus.")] = None,
+    error: Annotated[
+        float | None, Option("--error", help="Or the error that is wanted at the target, as a share: 0.01 is 1 %.")
+    ] = None,
+    measure: Annotated[
+        str, Option("--measure", help="Which error is meant: mean, or p90, which nine in ten stay below.")
+    ] = "mean",
+    target_x: Annotated[
+        float | None, Option("--target-x", metavar="LOSS", help="Loss of the source at the target, measured.")
+    ] = None,
+    target_run: Annotated[
+        str | None, Option("--target-run", metavar="RUN", help="Or the run of the source that has it.")
+    ] = None,
+    where: Where = None,
+    by_column: Annotated[str, Option("--by-column", metavar="COLUMN", help="Column of the corpora.")] = "corpus",
+    simulations: Annotated[int, Option("--simulations", help="Outcomes that are drawn.")] = 400,
+    seed: Seed = 0,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say how many runs to buy on a new corpus, and which, so that a map from an old one forecasts its large run."""
+    from db.purchases import chosen_designs, plan_purchase
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.purchase_rows import purchase_rows, purchase_text
+
+    spend = None if budget is None else arguments.size(budget, "--budget")
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        found = plan_purchase(
+            store, source, metric, target_x=target_x, target_run=target_run, column=by_column, where=where,
+            simulations=simulations, seed=seed,
+        )  # fmt: skip
+    answers = chosen_designs(found, error, spend, measure)
+    emit(purchase_rows(found, answers), format_, purchase_text(found, answers))
+    for note in found.notes:
+        say(note)
+
+
 def say_pairs(found: Any) -> None:
     """Say how runs were paired, how many are left over, and what is to be known of it."""
     from scaling.formatting import format_plural

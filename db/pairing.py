@@ -95,7 +95,7 @@ def other_text(store: Store, one: SavedFit, other: SavedFit) -> tuple[list[str],
         text = f"the fit {one.name} is of the metric {one.metric} and {other.name} of {other.metric}"
         return [f"NOT LIKE WITH LIKE: {text}, so their difference is not one of recipes."], []
     found = [_corpora(store, saved) for saved in (one, other)]
-    own = set(re.findall("[a-z]+", one.metric.lower())) <= _NO_TEXT
+    own = names_no_text(one.metric)
     for corpora, saved in zip(found, (one, other), strict=True):
         if corpora is None and own:
             text = f"The runs of the fit {saved.name} are no longer all in the store"
@@ -111,6 +111,11 @@ def other_text(store: Store, one: SavedFit, other: SavedFit) -> tuple[list[str],
             "held-out text (--metric)."
         ], []
     return [], [f"{trained[0].upper()}{trained[1:]}; both losses are {one.metric}, taken to be on the same text."]
+
+
+def names_no_text(metric: str) -> bool:
+    """Tell whether the name of a metric says no text, so that it is each run's own loss: ``val_loss``, and no other."""
+    return set(re.findall("[a-z]+", metric.lower())) <= _NO_TEXT
 
 
 def _corpora(store: Store, saved: SavedFit) -> tuple[str, ...] | None:

@@ -79,7 +79,7 @@ class Ranking:
     Parameters
     ----------
     corpora : tuple of str (n,)
-        In the order given; rows and columns of `pairwise`.
+        Sorted by name; rows and columns of `pairwise`.
     method : {'laws', 'maps', 'both'}
         What the answer rests on; ``laws`` where maps were asked for as well, but could not be fitted.
     target_flop : float

@@ -68,6 +68,7 @@ def read_runs(runs: Mapping[str, Any]) -> dict[str, Runs]:
     Returns
     -------
     dict of str to Runs
+        Sorted by name, so that no answer depends on the order in which corpora are named.
 
     Raises
     ------
@@ -80,7 +81,10 @@ def read_runs(runs: Mapping[str, Any]) -> dict[str, Runs]:
             f"{len(runs)}",
             hint="Name more corpora, or ingest their runs.",
         )
-    return {str(corpus): _read(str(corpus), columns) for corpus, columns in runs.items()}
+    return {
+        corpus: _read(corpus, columns)
+        for corpus, columns in sorted(((str(k), v) for k, v in runs.items()), key=lambda pair: pair[0])
+    }
 
 
 def _read(corpus: str, columns: Any) -> Runs:

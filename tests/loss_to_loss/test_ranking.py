@@ -72,6 +72,8 @@ def test_seeds_and_plain_data():
     one, same, other = (rank_corpora(runs, 1e22, law="chinchilla", bootstrap=50, seed=s) for s in (3, 3, 4))
     assert one.to_dict() == same.to_dict()
     assert one.to_dict()["tables"] != other.to_dict()["tables"]
+    turned = dict(reversed(runs.items()))
+    assert rank_corpora(turned, 1e22, law="chinchilla", bootstrap=50, seed=3).to_dict() == one.to_dict()
     table = json.loads(json.dumps(one.to_dict(), allow_nan=False))
     assert table["seed"] == 3
     assert set(table["tables"]) == {"laws", "maps", "both"}
