@@ -11,6 +11,11 @@ BY_HAND = truths.BY_HAND | {
     "skaling": lambda N, D, E, A, R, alpha, beta, k: E + A * (N**-alpha + R * D**-beta) ** k,
     "multiplicative": lambda N, D, E, A, alpha, beta: E + A * N**-alpha * D**-beta,
     "shifted_power": lambda x, K, E_x, kappa, E_y: K * (x - E_x) ** kappa + E_y,
+    "offset_power": lambda x, K, kappa, E_y: K * x**kappa + E_y,
+    "log_log": lambda x, K, kappa: K * x**kappa,
+    "affine": lambda x, a, b: a + b * x,
+    "quadratic": lambda x, a, b, c: a + b * x + c * x**2,
+    "log_quadratic": lambda x, a, b, c: np.exp(a + b * np.log(x) + c * np.log(x) ** 2),
     "power": lambda x, A, alpha: A / x**alpha,
     "power_floor": lambda x, E, A, alpha: E + A / x**alpha,
 }
@@ -60,6 +65,12 @@ def draw_truth(name, rng):
         pole = uniform(1, 2)
         truth = {"K": log_uniform(0.4, 2.5), "E_x": pole, "kappa": uniform(0.5, 2), "E_y": uniform(0.5, 2)}
         return {"x": pole + np.geomspace(0.1, 3, 24)}, truth
+    if name in ("offset_power", "log_log"):
+        truth = {"K": log_uniform(0.2, 2), "kappa": uniform(0.5, 2)}
+        return {"x": np.geomspace(0.6, 9, 24)}, truth | ({"E_y": uniform(0.3, 1.5)} if name == "offset_power" else {})
+    if name in ("affine", "quadratic", "log_quadratic"):
+        truth = {"a": uniform(0.1, 0.8), "b": uniform(0.4, 1.5)}
+        return {"x": np.linspace(1.5, 7, 24)}, truth | ({} if name == "affine" else {"c": uniform(0.05, 0.3)})
     x = {"x": np.geomspace(1e6, 1e10, 24)}
     if name == "power":
         a = uniform(0.03, 0.6)

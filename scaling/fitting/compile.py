@@ -97,6 +97,20 @@ class Kernel:
                 chosen.append(j)
         return np.isin(np.arange(len(self.names)), chosen)
 
+    @cached_property
+    def projectable(self) -> NDArray[np.bool_]:
+        """Parameters (p,) in which the law is jointly linear, on their internal scale or as amplitudes behind it.
+
+        Behind the logarithm of an amplitude the second derivative is the first.
+        """
+        chosen: list[int] = []
+        for j in range(len(self.names)):
+            amplitude = self.log_scaled[j] and self._hessian.get((j, j)) == self._gradient[j]
+            apart = not any((min(j, k), max(j, k)) in self._hessian for k in chosen)
+            if apart and (amplitude or (j, j) not in self._hessian):
+                chosen.append(j)
+        return np.isin(np.arange(len(self.names)), chosen)
+
     def prepare(self, inputs: Mapping[str, Array]) -> Data:
         """Check the inputs and work out what depends on them alone.
 

@@ -109,6 +109,7 @@ def minimise(
         step = _newton_step(g, h, damp[active]) * scale
         trial = np.clip(at + step, least, most)
         value = _finite(evaluate(trial, active))
+        _offer_along_bounds(trial, value, evaluate, active, at, step, g, h, scale, damp[active], least, most)
         again = np.ones(len(active), bool) if always_both else ~(value < now)
         if again.any():
             other_step = _damped_step(g[again], b[again], damp[active][again, None]) * scale[again]
@@ -267,6 +268,30 @@ def _linear_optimum(
         step = _damped_step(np.where(linear, slope, 0.0), matrix, np.zeros((int(fit.sum()), 1))) * scale
         theta[fit] = np.clip(theta[fit] + step, low[fit], high[fit])
     return theta
+
+
+def _offer_along_bounds(
+    trial: Array, value: Array, evaluate: Evaluate, rows: NDArray[np.int64], at: Array, step: Array,
+    g: Array, h: Array, scale: Array, damp: Array, low: Array, high: Array,
+) -> None:  # fmt: skip
+    """Where a step crosses a bound, take that parameter to it and the others to their best place from there, if lower.
+
+    A step that is only cut off at a bound leaves the others where they belong to a point beyond it: in a narrow valley
+    that is uphill, and steps have to become tiny before one goes down.
+    """
+    held = at + step != trial
+    crossed = np.flatnonzero(np.any(held, axis=1))
+    if not crossed.size:
+        return
+    at, g, h, scale, damp = (part[crossed] for part in (at, g, h, scale, damp))
+    held, cut = held[crossed], trial[crossed]
+    free = ~held
+    moved = np.where(held, (cut - at) / scale, 0.0)
+    slope = np.where(free, g + np.einsum("bij,bj->bi", h, moved), 0.0)
+    matrix = np.where(free[:, :, None] & free[:, None, :], h, np.eye(at.shape[1]))
+    along = np.where(held, cut, at + _newton_step(slope, matrix, damp) * scale)
+    along = np.clip(along, low[crossed], high[crossed])
+    _take_lower(trial, value, crossed, along, _finite(evaluate(along, rows[crossed])))
 
 
 def _newton_step(g: Array, h: Array, damp: Array) -> Array:

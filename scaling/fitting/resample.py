@@ -22,6 +22,7 @@ at once, in which order, or by how many workers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,8 @@ RESAMPLINGS = ("iid", "cluster", "dirichlet", "wild", "residual")
 WEBB_BELOW = 12  # groups; signs alone give only 2^groups different replicates
 JACKKNIFE_BLOCKS = 200
 _HIGHEST_LEVERAGE = 0.9  # a row that alone holds a parameter has no residual to be scaled up
+# Laws that are fitted to the same rows one after another draw the same replicates, which cost as much as to solve them.
+_KEPT_DRAWS, _KEPT_ELEMENTS = 8, 500_000  # 32 MB at most
 _ORDER_OF_BLOCKS = 0x6A61636B  # a stream of its own, so that blocks do not follow the replicates
 
 
@@ -153,19 +156,13 @@ class Reweighted:
         """Return the weights of replicates start..stop; see `Source`."""
         n = len(self.weights)
         units = n if self.groups is None else int(self.groups.max()) + 1
-        rows = np.empty((stop - start, n))
-        # Shares of gamma variables of shape a, times n, have the variance (n - 1)/(n a + 1).
-        shape = max(((units - 1) * (units - self.spent) / units - 1) / units, 0.1) if self.spent else 1.0
-        for row, i in zip(rows, range(start, stop), strict=True):
-            rng = _generator(self.seed, i)
-            if self.kind == "dirichlet":
-                counts = rng.standard_gamma(shape, units)
-                counts *= units / counts.sum()
-            else:
-                counts = np.bincount(rng.integers(0, units, units), minlength=units).astype(float)
-            row[:] = counts if self.groups is None else counts[self.groups]
-        rows *= self.weights
-        return rows, None
+        shape = None
+        if self.kind == "dirichlet":
+            # Shares of gamma variables of shape a, times n, have the variance (n - 1)/(n a + 1).
+            shape = max(((units - 1) * (units - self.spent) / units - 1) / units, 0.1) if self.spent else 1.0
+        kept = (stop - start) * units <= _KEPT_ELEMENTS
+        counts = (_kept_counts if kept else _counts)(self.seed, units, start, stop, shape)
+        return (counts if self.groups is None else counts[:, self.groups]) * self.weights, None
 
 
 @dataclass(frozen=True)
@@ -371,6 +368,26 @@ def centre(residuals: Array, objective: Objective) -> float:
         else:
             high = middle
     return 0.5 * (low + high)
+
+
+def _counts(seed: int, units: int, start: int, stop: int, shape: float | None) -> Array:
+    """Draw how often each unit counts in replicates start..stop: (b, units); gamma shares where they have a shape."""
+    out = np.empty((stop - start, units))
+    for k, i in enumerate(range(start, stop)):
+        rng = _generator(seed, i)
+        if shape is None:
+            out[k] = np.bincount(rng.integers(0, units, units), minlength=units)
+        else:
+            shares = rng.standard_gamma(shape, units)
+            out[k] = shares * (units / shares.sum())
+    return out
+
+
+@lru_cache(maxsize=_KEPT_DRAWS)
+def _kept_counts(seed: int, units: int, start: int, stop: int, shape: float | None) -> Array:
+    counts = _counts(seed, units, start, stop, shape)
+    counts.flags.writeable = False
+    return counts
 
 
 def _generator(seed: int, i: int) -> np.random.Generator:

@@ -21,6 +21,7 @@ _CHUNK_ELEMENTS = 128 * 240
 # Weights of replicates held at once, 32 MB: those of 4000 replicates of 1000 rows, or of 40 of 100,000.
 _BLOCK_ELEMENTS = 4_000_000
 _PATIENCE = 100  # iterations of variable projection; NIST's problems need 42 at most
+_NEAR = 10  # iterations that starts near an optimum may take before they count as slow; most take five
 # Objectives with a corner are reached through rounded ones of shrinking width; the last is far below any residual.
 _WIDTHS = 10.0 ** -np.arange(0, 11)
 # Replicates describe a spread, which four digits of the optimum do not move.
@@ -127,7 +128,24 @@ class Problem:
             return self._solve_cornered(theta, weights, far, progress)
         if far:
             return self._solve_far(theta, weights, progress)
-        return self._solve_smooth(theta, weights, False, progress, max_iterations)
+        return self._solve_near(theta, weights, progress, max_iterations)
+
+    def _solve_near(self, theta: Array, weights: Array, progress: Progress | None, max_iterations: int) -> Minima:
+        """Minimise from starts that are near; rows that take long are in a valley, and cross it by projection."""
+        across = self.kernel.projectable
+        if not across.any() or max_iterations <= _NEAR:
+            return self._solve_smooth(theta, weights, False, progress, max_iterations)
+        found = self._solve_smooth(theta, weights, False, progress, _NEAR)
+        slow = np.flatnonzero(~found.converged & np.isfinite(found.objective))
+        if not slow.size:
+            return found
+        done = len(theta) - len(slow)
+        tell = None if progress is None else lambda more, _: progress(done + more, len(theta))
+        part = self._subset(slow)
+        again = part._solve_smooth(found.theta[slow], weights[slow], True, tell, max_iterations - _NEAR, across)
+        theta, objective, converged = found.theta, found.objective, found.converged
+        theta[slow], objective[slow], converged[slow] = again.theta, again.objective, again.converged
+        return Minima(theta, objective, converged, found.iterations + again.iterations)
 
     def _solve_far(self, theta: Array, weights: Array, progress: Progress | None = None) -> Minima:
         """Minimise from starts that may be poor, with what the linear parameters offer where that is needed.

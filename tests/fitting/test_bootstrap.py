@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import scaling
-from scaling.fitting.resample import bootstrap_weights
+from scaling.fitting.resample import Reweighted, bootstrap_weights
 
 
 def test_a_replicate_draws_as_many_rows_as_there_are():
@@ -143,3 +143,35 @@ def test_progress_is_told_to_the_end():
     fitted(x, y, bootstrap=150, progress=lambda done, of: told.append((done, of)))
     assert told[-1] == (150, 150)
     assert told == sorted(told)
+
+
+@pytest.mark.parametrize("kind", ["iid", "dirichlet"])
+def test_what_is_kept_of_a_draw_is_not_changed_by_those_who_got_it(kind):
+    weights = np.linspace(0.5, 2, 12)
+    first, _ = Reweighted(kind, weights, 3, None, 2).draw(5, 9)
+    copy = first.copy()
+    first *= 7.0
+    again, _ = Reweighted(kind, weights, 3, None, 2).draw(5, 9)
+    np.testing.assert_array_equal(again, copy)
+    one, _ = Reweighted(kind, weights, 3, None, 2).draw(6, 7)
+    np.testing.assert_array_equal(one[0], copy[1])
+    other, _ = Reweighted(kind, 2 * weights, 3, None, 2).draw(5, 9)
+    np.testing.assert_array_equal(other, 2 * copy)
+
+
+def test_replicates_of_a_law_in_a_long_valley_all_arrive():
+    # Over one decade of what is reducible, scale, exponent and both floors stand in for each other.
+    x = np.sort(np.random.default_rng(0).uniform(2.6, 4.5, 80))
+    y = (0.7 * x**1.2 + 0.35) * np.exp(0.005 * np.random.default_rng(1).standard_normal(80))
+    fit = scaling.fit("shifted_power", {"x": x}, y, objective="squared", residual="linear", bootstrap=200)
+    assert fit.diagnostics.replicates_converged == 1.0
+    # No replicate can be lowered by its linear parameters, nor by giving up a floor.
+    draws, _ = Reweighted("iid", np.ones(80), 0, None).draw(0, 200)
+    for (k, e_x, kappa, e_y), w in zip(fit.replicates, draws, strict=True):
+        found = np.sum(w * (y - k * (x - e_x) ** kappa - e_y) ** 2)
+        root = np.sqrt(w)
+        for floor in (e_x, 0.0):
+            columns = np.column_stack([(x - floor) ** kappa, np.ones(80)]) * root[:, None]
+            best, *_ = np.linalg.lstsq(columns, y * root, rcond=None)
+            if best[0] > 0 and 0 <= best[1] <= y.min():
+                assert found <= np.sum((y * root - columns @ best) ** 2) * (1 + 1e-6)

@@ -266,9 +266,9 @@ class TestAgainstMovedData:
 
     def test_where_the_law_has_no_value(self, twins):
         above, *_ = twins
-        assert "the law has no value there" not in above.predict({"x": 2.0}).method
-        down = dataclasses.replace(above, estimates=above.estimates | {"K": -1.0}, diagnostics=above.diagnostics)
-        assert "the law is not above 0.8 there" in down.predict({"x": 2.0}).method
+        higher = dataclasses.replace(above, objective=dataclasses.replace(above.objective, floor=3.0))
+        assert "the law is not above 3 there" in higher.predict({"x": 2.0}).method
+        assert "there" not in above.predict({"x": 2.0}).method
 
 
 class TestBeyondTheData:

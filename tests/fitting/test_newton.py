@@ -142,3 +142,19 @@ def test_a_start_on_a_pole_is_left_alone_and_not_called_converged():
     minima = minimise(np.array([[0.0, 5.0]]), *functions, np.array([0.0, -10.0]), np.array([9.0, 10.0]))
     np.testing.assert_array_equal(minima.theta, [[0.0, 5.0]])
     assert not minima.converged[0]
+
+
+def test_a_bound_at_the_end_of_a_narrow_valley_is_reached_at_once():
+    # The valley is 1e4 times longer than wide and runs into the bound, where the other parameter has its place.
+    residuals = np.array([[100.0, 100.0, 0.0], [0.01, -0.01, 0.0], [0.0, 1.0, 3.0]])
+    at_zero = np.array([1.0, 2.0, 0.3])
+    problem = least_squares(
+        lambda t: residuals @ (t - at_zero), lambda t: residuals, lambda t, r: np.zeros((3, 3))
+    )  # fmt: skip
+    low, high = np.array([1.5, -9.0, -9.0]), np.full(3, 9.0)
+    minima = minimise(np.array([[5.0, 5.0, 5.0], [2.0, 9.0, -9.0]]), *problem, low, high)
+    rest, *_ = np.linalg.lstsq(residuals[:, 1:], residuals @ at_zero - 1.5 * residuals[:, 0], rcond=None)
+    assert minima.converged.all()
+    assert minima.iterations <= 10
+    np.testing.assert_array_equal(minima.theta[:, 0], 1.5)
+    np.testing.assert_allclose(minima.theta[:, 1:], [rest, rest], rtol=1e-9)

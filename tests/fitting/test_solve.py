@@ -87,6 +87,21 @@ def test_linear_parameters_are_told_by_their_second_derivatives(formula, linear)
     assert not compile_law(law, [True] * len(law.parameters)).linear.any()
 
 
+@pytest.mark.parametrize(
+    ("formula", "names"),
+    [
+        ("K*(x - F)**k + E", {"K", "E"}),
+        ("K*x**k", {"K"}),
+        ("K*(x**k + M)", {"K"}),
+        ("exp(K*x) + E", {"E"}),
+    ],
+)
+def test_amplitudes_are_linear_behind_their_logarithm(formula, names):
+    law = scaling.find_law(formula, {"x": [1.0]})
+    kernel = compile_law(law, tuple(name == "K" for name in law.parameter_names))
+    assert {name for name, yes in zip(kernel.names, kernel.projectable, strict=True) if yes} == names
+
+
 def test_variable_projection_crosses_a_long_valley():
     """A shifted power law, whose amplitude, shift and exponent trade off: a thousand steps without it."""
     x = np.linspace(7, 12, 150)
