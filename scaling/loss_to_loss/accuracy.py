@@ -33,7 +33,6 @@ from scaling.rivals import Rival
 from scaling.selection.select import select
 
 if TYPE_CHECKING:
-    from scaling.fitting.backtest import Backtest
     from scaling.results import Fit
     from scaling.selection.selected import Candidate
 
@@ -156,15 +155,17 @@ def fit_accuracy(
         best, table = made.best, [_row(c) for c in made.candidates]
     else:
         best, table = _untested(laws, asked, loss, share, ordered, settings, why)
+    weights = None
     if questions is not None:
-        best = _weighted(best, loss, share, questions, ordered, settings)
+        best, weights = _weighted(best, loss, share, questions, ordered, settings)
     best = _with_floor(best, floor, loss, share)
-    best, concern = _with_concern(best, loss, share, order, chance, questions)
+    best, concern = with_concern(best, loss, share, order, chance, questions)
     record = {
         "form": best.law.name,
         "floor_x": _floor_row(best, floor),
         "chance": chance,
         "n_questions": _summary(questions),
+        "weights": None if weights is None else weights.tolist(),
         "ordered_by": "x" if order is None else "budget",
         "largest_budget": None if order is None else float(order.max()),
         "smallest_budget": None if order is None else float(order.min()),
@@ -202,41 +203,6 @@ def question_weights(fit: Fit, x: ArrayLike, n_questions: ArrayLike) -> Array:
     return np.asarray(weights / weights.mean())
 
 
-def backtest_accuracy(
-    fit: Fit,
-    x: ArrayLike,
-    error: ArrayLike,
-    budget: ArrayLike | None = None,
-    n_questions: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-    **settings: Any,
-) -> Backtest:
-    """Back-test a law of the error as it was when it was chosen.
-
-    Parameters
-    ----------
-    fit : Fit
-        Of `fit_accuracy`.
-    x, error, budget, n_questions, groups
-        As of `fit_accuracy`.
-    **settings
-        ``level bootstrap seed``, as of `scaling.backtest_law`.
-
-    Returns
-    -------
-    Backtest
-    """
-    loss = np.asarray(x, float)
-    order = None if budget is None else np.asarray(budget, float)
-    usual = fit.backtest.usual if fit.backtest is not None else ACCURACY_USUAL
-    weights = None if n_questions is None else question_weights(fit, loss, n_questions)
-    found = backtest_law(
-        fit, {"x": loss}, error, weights=weights, groups=groups, usual=usual,
-        **ordered_by(fit.law, loss, order), **settings,
-    )  # fmt: skip
-    return found if order is None else replace(found, axis="budget")
-
-
 def _untested(
     laws: Mapping[str, Law], asked: str | None, x: Array, error: Array, ordered: dict[str, Any],
     settings: dict[str, Any], why: str,
@@ -251,8 +217,8 @@ def _untested(
 
 def _weighted(
     best: Fit, x: Array, error: Array, n_questions: Array, ordered: dict[str, Any], settings: dict[str, Any]
-) -> Fit:
-    """Fit the chosen form, its back-test and its rivals of some weight again, with the weights of the questions."""
+) -> tuple[Fit, Array]:
+    """Fit the chosen form, its back-test and its rivals of some weight again with weights, and return these too."""
     weights, fit = question_weights(best, x, n_questions), best
     for _ in range(_ROUNDS):  # until the weights are those of the curve that they give
         fit = fit_law(
@@ -272,7 +238,7 @@ def _weighted(
         if rival.weight >= _COUNTS:
             known = fit_law(rival.law, {"x": x}, error, objective=GOAL, weights=weights, bootstrap=0).estimates
         rivals.append(replace(rival, estimates=known))
-    return replace(again, backtest=found, rivals=tuple(rivals))
+    return replace(again, backtest=found, rivals=tuple(rivals)), weights
 
 
 def _with_floor(fit: Fit, floor: Floor | None, x: Array, error: Array) -> Fit:
@@ -296,9 +262,10 @@ def _with_floor(fit: Fit, floor: Floor | None, x: Array, error: Array) -> Fit:
     return replace(fit, rivals=(*fit.rivals, *ends))
 
 
-def _with_concern(
+def with_concern(
     fit: Fit, x: Array, error: Array, order: Array | None, chance: float | None, n_questions: Array | None
 ) -> tuple[Fit, str | None]:
+    """Add what speaks against extrapolating, if anything does, to the diagnostics; and say which kind it is."""
     found = concern_of(x, error, 1 / x if order is None else order, chance, n_questions)
     if found is None:
         return fit, None

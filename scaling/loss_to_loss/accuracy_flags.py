@@ -98,7 +98,8 @@ def _not_yet(
     if n_questions is not None:
         noise = math.sqrt(chance * guess / float(np.mean(n_questions[largest])))
     else:
-        noise = float(np.std(error[largest], ddof=1)) if largest.sum() > 1 else 0.0
+        count = int(largest.sum())
+        noise = float(np.std(error[largest], ddof=1)) / math.sqrt(count) if count > 1 else 0.0
     if mean < guess - _SURE * noise:
         return None
     said = (

@@ -153,7 +153,7 @@ def forecast_accuracy(
     from scaling.downstream import chain
 
     first, steps = loss_fit, []
-    inputs, said = _inputs(loss_fit, target, level, force)
+    inputs, said = split_budget(loss_fit, target, level, force)
     steps += said
     if map_fit is not None:
         from scaling.loss_to_loss.translation import translate
@@ -209,8 +209,34 @@ def _measured(
     )  # fmt: skip
 
 
-def _inputs(fit: Fit, target: Mapping[str, float], level: float, force: bool) -> tuple[dict[str, float], list[str]]:
-    """Turn a budget into the size and the tokens that the law of the loss has best."""
+def split_budget(
+    fit: Fit, target: Mapping[str, float], level: float = 0.9, force: bool = False
+) -> tuple[dict[str, float], list[str]]:
+    """Turn a budget into the size and the tokens that a law of the loss has best.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law of N and D.
+    target : mapping of str to float
+        ``{"C": flop}``; any other is returned as it is.
+    level : float, default 0.9
+        As of `scaling.allocate`.
+    force : bool, default False
+        Likewise.
+
+    Returns
+    -------
+    inputs : dict of str to float
+        N, D and C.
+    said : list of str
+        The step in words; empty where nothing was split.
+
+    Raises
+    ------
+    UsageError
+        For a law of other inputs.
+    """
     if set(target) != {"C"} or "C" in fit.law.inputs:
         return {k: float(v) for k, v in target.items()}, []
     if set(fit.law.inputs) != {"N", "D"}:

@@ -159,5 +159,5 @@ def _of_error(parameter: Parameter, form: str, zeros: bool) -> Parameter:
     if parameter.name == "K" and form == "power_error":
         return replace(parameter, high=1e3, meaning=_MEANINGS["K"])
     if parameter.name == "kappa" and form == "power_error":
-        return replace(parameter, screen=(0.05, 3))
+        return replace(parameter, screen=(0.05, 3), meaning="exponent")
     return replace(parameter, high=1) if parameter.name == "eps" else parameter

@@ -122,6 +122,17 @@ CASES = {
         lambda L, eps, k, gamma: eps - k * np.exp(-gamma * L),
         {"eps": 0.85, "k": 2.0, "gamma": 0.9}, {"L": np.linspace(1.5, 3.2, 60)}, 0.005, {"L": np.array([1.2, 1.0])},
     ),
+    # Its floor E_x is seen by the rows close to it alone: see shifted_power.
+    "capped_power": Case(
+        lambda x, K, E_x, kappa, E_y, cap: -np.logaddexp(-10 * cap, -10 * (K * (x - E_x) ** kappa + E_y)) / 10,
+        {"K": 0.6, "E_x": 1.4, "kappa": 0.6, "E_y": 0.15, "cap": 0.75}, {"x": 1.4 + np.geomspace(0.01, 3, 60)}, 0.001,
+        {"x": np.array([1.408, 8.0])},
+    ),
+    "chance_sigmoid": Case(
+        lambda x, E_y, chance_error, s, x_0: E_y + (chance_error - E_y) / (1 + np.exp(-s * (x - x_0))),
+        {"E_y": 0.15, "chance_error": 0.75, "s": 4.0, "x_0": 2.5}, {"x": np.linspace(1.5, 4.5, 60)}, 0.005,
+        {"x": np.array([1.2, 1.0])},
+    ),
     "shared_exponents": Case(
         lambda N, D, g, E, A, B, alpha, beta, r_N, r_D: (
             E + A * r_N ** (-alpha * g) / N**alpha + B * r_D ** (-beta * g) / D**beta

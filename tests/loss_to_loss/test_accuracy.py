@@ -9,9 +9,10 @@ import scaling
 from scaling.downstream import chain
 from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.loss_to_loss import Floor, fit_accuracy, fit_pairs, forecast_accuracy
-from scaling.loss_to_loss.accuracy import backtest_accuracy, question_weights
+from scaling.loss_to_loss.accuracy import question_weights
 from scaling.loss_to_loss.accuracy_flags import AT_CHANCE, NOT_YET, RISES, concern_of
 from scaling.loss_to_loss.accuracy_laws import accuracy_law, candidate_forms
+from scaling.loss_to_loss.accuracy_rerun import backtest_accuracy, refit_accuracy
 from scaling.results import Fit
 from tests.truths import crossed
 
@@ -186,8 +187,11 @@ class TestWeights:
         assert found.estimates["kappa"] != pytest.approx(plain.estimates["kappa"], rel=1e-3)
         assert found.settings["weighted"]
         assert found.settings["accuracy"]["n_questions"] == questions.tolist()
-        again = backtest_accuracy(found, LOSS, error, BUDGET, questions)
+        again = backtest_accuracy(found, LOSS, error, BUDGET)
         assert again.predicted == pytest.approx(found.backtest.predicted, rel=1e-6)
+        once_more = refit_accuracy(found, LOSS, error, BUDGET, {"objective": found.objective, "bootstrap": 0})
+        assert once_more.estimates == pytest.approx(found.estimates, rel=1e-6, abs=1e-9)
+        assert once_more.settings["accuracy"] | {"r2": 0} == found.settings["accuracy"] | {"r2": 0}
 
 
 class TestFlags:
