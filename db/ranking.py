@@ -115,7 +115,13 @@ def rank_runs(
     from scaling.loss_to_loss.ranking_backtest import backtest_ranking
 
     found = [runs_by_corpus(store, metric, corpora, column, where) for metric in dict.fromkeys(metrics)]
-    ranked = tuple((one, rank_corpora(one.runs, target_flop, law=law, **settings)) for one in found)
+    ranked = tuple(
+        (
+            one,
+            rank_corpora(one.runs, target_flop, law=law, ceiling=1.0 if one.kind == "error" else math.inf, **settings),
+        )
+        for one in found
+    )
     if not backtest:
         return RankingAnswer(ranked, None, "No back-test was asked for.")
     try:

@@ -28,7 +28,8 @@ def ranking_rows(answer: Any) -> Rows:
         ``metric kind target_flop corpus forecast low high level p_best rank rank_low rank_high``; the baseline as
         ``baseline_flop baseline_loss baseline_rank baseline_p_best``; how it was made as ``method law trim reference
         form n_runs seed``; ``by_method``, forecast and probability by each way; and of the metric ``verdict``,
-        ``decision`` and ``backtest``, the scores of each way on hidden budgets with ``winner`` and ``verdict``.
+        ``rising``, ``decision`` and ``backtest``, the scores of each way on hidden budgets with ``winner`` and
+        ``verdict``.
     """
     tried = _backtest(answer.backtest, answer.why_none)
     rows: Rows = []
@@ -36,7 +37,18 @@ def ranking_rows(answer: Any) -> Rows:
         head = {"metric": one.metric, "kind": one.kind, "target_flop": ranking.target_flop}
         how = {
             name: getattr(ranking, name)
-            for name in ("level", "method", "law", "trim", "reference", "form", "baseline_flop", "seed", "verdict")
+            for name in (
+                "level",
+                "method",
+                "law",
+                "trim",
+                "reference",
+                "form",
+                "baseline_flop",
+                "seed",
+                "verdict",
+                "rising",
+            )
         }
         for row in ranking.table:
             by_method = {

@@ -11,6 +11,7 @@ from scaling.formatting import format_factor, format_number, format_percent, for
 from scaling.serial import plain
 
 MEASURES = ("mean", "p90")
+_WORTH = 0.97  # of the error of a cheaper design; closer ones are equal as far as simulations can tell
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class PurchasePlan:
 
     @cached_property
     def pareto(self) -> tuple[Design, ...]:
-        """Designs that no cheaper one is as good as, by the mean error; the cheapest first."""
+        """Designs that no cheaper one is as good as to within 3 %, by the mean error; the cheapest first."""
         out: list[Design] = []
         for design in sorted(self.designs, key=lambda d: (d.cost_flop, d.mean_error)):
-            if not out or design.mean_error < out[-1].mean_error * (1 - 1e-9):
+            if not out or design.mean_error < out[-1].mean_error * _WORTH:
                 out.append(design)
         return tuple(out)
 

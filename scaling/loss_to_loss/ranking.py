@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_factor, format_number, format_percent
 from scaling.inputs import check_level
+from scaling.loss_to_loss.monotone import ERROR_RATE, larger_half, rising_chance
 from scaling.loss_to_loss.ranking_baseline import Baseline, find_baseline
 from scaling.loss_to_loss.ranking_chained import USUAL_MAP, MapForecasts, forecast_maps
 from scaling.loss_to_loss.ranking_laws import LawForecasts, forecast_laws
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 
 METHODS = ("laws", "maps", "both")
 _DRAWS = 4000
+_FEWEST_RISING = 6  # runs that can show a rise by more than chance
 
 
 def rank_corpora(
@@ -38,6 +40,7 @@ def rank_corpora(
     method: str = "both",
     n_params: float | None = None,
     reference: str | None = None,
+    ceiling: float = math.inf,
     level: float = 0.9,
     bootstrap: int = 500,
     seed: int = 0,
@@ -60,6 +63,8 @@ def rank_corpora(
         Parameters of the run at the target. Where missing, each law has its lowest loss for the budget.
     reference : str, optional
         The corpus that maps start from; the one with the most pairs where missing.
+    ceiling : float, optional
+        What the metric cannot exceed: 1 for an error.
     level : float, default 0.9
         Nominal coverage of the intervals.
     bootstrap : int, default 500
@@ -103,6 +108,7 @@ def rank_corpora(
             if method == "maps":
                 raise
             notes.append(f"Ranked by laws alone: {error.message}.")
+    found = {name: (np.minimum(c, ceiling), np.minimum(d, ceiling)) for name, (c, d) in found.items()}
     baseline = find_baseline(read)
     drawn = baseline.draws(_DRAWS, streams[2], np.array([laws.scatter(c) for c in read]))
     if method == "both" and maps is not None:
@@ -127,6 +133,7 @@ def rank_corpora(
         bootstrap=bootstrap,
         draws=_DRAWS,
         seed=seed,
+        rising=tuple(corpus for corpus, r in read.items() if _rises(r)),
         notes=(*notes, *_notes(read, laws, baseline, target_flop)),
     )
 
@@ -235,6 +242,14 @@ def _logs(values: Array, instead: float = math.nan) -> Array:
             raise InputDataError("no replicate of the law has a forecast above 0 at the target")
         return np.full(len(values), instead)
     return np.where(known, logs, np.median(logs[known]))
+
+
+def _rises(runs: Runs) -> bool:
+    """Whether the loss rises with compute over the larger half of the budgets, by more than chance."""
+    levels: Array = np.asarray(np.round(np.log(runs.compute), 2), float)
+    some = larger_half(levels)
+    enough = some.sum() >= _FEWEST_RISING and len(np.unique(levels[some])) > 1
+    return bool(enough and rising_chance(runs.loss[some], levels[some]) <= ERROR_RATE)
 
 
 def _table(

@@ -92,6 +92,25 @@ def test_a_cell_at_the_target_is_where_all_laws_are_worked_out():
     assert lowest < wanted
 
 
+def test_a_metric_that_rises_with_compute_is_not_forecast():
+    n, d, flop, loss = sweep(2.3, noise=0.002, seed=5)
+    rising = loss + 0.3 * np.log(flop / 1e18) ** 2 / 10
+    found = rank_corpora(
+        {"a": sweep(2.0, noise=0.002), "odd": (n, d, flop, rising)}, 1e22, law="chinchilla", bootstrap=20
+    )
+    assert found.rising == ("odd",)
+    assert found.verdict == "open"
+    assert found.decision.startswith("The metric is not monotone: it rises with compute on odd")
+    assert rank_corpora(crossing(), 1e22, law="chinchilla", bootstrap=20).rising == ()
+
+
+def test_nothing_exceeds_the_ceiling():
+    runs = {name: (n, d, flop, loss / 3) for name, (n, d, flop, loss) in crossing(0.05).items()}
+    free, held = (rank_corpora(runs, 1e21, law="chinchilla", bootstrap=40, ceiling=c) for c in (np.inf, 0.9))
+    assert max(row.high for row in free.table) > 0.9
+    assert max(row.high for row in held.table) == 0.9
+
+
 def test_auto_takes_the_law_that_misses_least_of_its_own():
     found = rank_corpora(crossing(0.001), 1e21, bootstrap=20)
     assert found.law in ("chinchilla", "gadre")
