@@ -121,7 +121,6 @@ def test_mean_error_at_1e21_with_the_floor_of_the_target_free(sweep, large, floo
     assert np.mean(np.abs(list(errors.values()))) == pytest.approx(0.717, abs=0.005)
 
 
-@pytest.mark.slow
 def test_the_map_chosen_by_the_smaller_budgets_forecasts_1e21(sweep, large):
     """Nothing of 1e21 FLOP is seen by the choice of the form, by its back-test or by the width of the interval."""
     rows = []
@@ -193,6 +192,7 @@ def test_forecasts_of_task_losses_at_1e21_from_few_runs(sweep, large, floors, ta
     assert np.mean(errors, axis=0) == pytest.approx(FEW_RUNS[task], abs=0.05)
 
 
+@pytest.mark.slow
 def test_five_parameters_on_six_to_eight_runs_are_refused(sweep):
     """What the published table gives as the law's forecast there depends on where its optimiser stopped."""
     for corpus in SHORT:
