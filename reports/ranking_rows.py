@@ -28,7 +28,7 @@ def ranking_rows(answer: Any) -> Rows:
         ``metric kind target_flop corpus forecast low high level p_best rank rank_low rank_high``; the baseline as
         ``baseline_flop baseline_loss baseline_rank baseline_p_best``; how it was made as ``method law trim reference
         form n_runs seed``; ``by_method``, forecast and probability by each way; and of the metric ``verdict``,
-        ``rising``, ``decision`` and ``backtest``, the scores of each way on hidden budgets with ``winner`` and
+        ``not_falling``, ``decision`` and ``backtest``, the scores of each way on hidden budgets with ``winner`` and
         ``verdict``.
     """
     tried = _backtest(answer.backtest, answer.why_none)
@@ -47,7 +47,7 @@ def ranking_rows(answer: Any) -> Rows:
                 "baseline_flop",
                 "seed",
                 "verdict",
-                "rising",
+                "not_falling",
             )
         }
         for row in ranking.table:

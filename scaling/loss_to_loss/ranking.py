@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 METHODS = ("laws", "maps", "both")
 _DRAWS = 4000
-_FEWEST_RISING = 6  # runs that can show a rise by more than chance
+_FEWEST_TO_TELL = 10  # runs; fewer often hide a fall that is there
 
 
 def rank_corpora(
@@ -133,7 +133,7 @@ def rank_corpora(
         bootstrap=bootstrap,
         draws=_DRAWS,
         seed=seed,
-        rising=tuple(corpus for corpus, r in read.items() if _rises(r)),
+        not_falling=tuple(corpus for corpus, r in read.items() if not _falls(r)),
         notes=(*notes, *_notes(read, laws, baseline, target_flop)),
     )
 
@@ -244,12 +244,13 @@ def _logs(values: Array, instead: float = math.nan) -> Array:
     return np.where(known, logs, np.median(logs[known]))
 
 
-def _rises(runs: Runs) -> bool:
-    """Whether the loss rises with compute over the larger half of the budgets, by more than chance."""
+def _falls(runs: Runs) -> bool:
+    """Whether the loss falls with compute over the larger half of the budgets, as far as so many runs can tell."""
     levels: Array = np.asarray(np.round(np.log(runs.compute), 2), float)
     some = larger_half(levels)
-    enough = some.sum() >= _FEWEST_RISING and len(np.unique(levels[some])) > 1
-    return bool(enough and rising_chance(runs.loss[some], levels[some]) <= ERROR_RATE)
+    if some.sum() < _FEWEST_TO_TELL or len(np.unique(levels[some])) < 2:
+        return True
+    return rising_chance(-runs.loss[some], levels[some]) <= ERROR_RATE
 
 
 def _table(

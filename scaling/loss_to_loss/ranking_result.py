@@ -100,8 +100,8 @@ class Ranking:
         The largest budget that all have tried, and the standard deviation of a run there, of logarithms.
     bootstrap, draws, seed : int
         Of the draws.
-    rising : tuple of str
-        Corpora whose loss rises with compute over the larger budgets, so that no forecast of it holds.
+    not_falling : tuple of str
+        Corpora on whose larger budgets no fall with compute can be told from chance, so that no forecast holds.
     notes : tuple of str
         What else is to be known.
     """
@@ -122,7 +122,7 @@ class Ranking:
     bootstrap: int
     draws: int
     seed: int
-    rising: tuple[str, ...] = ()
+    not_falling: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -141,8 +141,8 @@ class Ranking:
 
     @property
     def verdict(self) -> str:
-        """``clear``, ``likely`` or ``open``: how sure it is which corpus is best; ``open`` where a loss rises."""
-        if self.rising:
+        """``clear``, ``likely`` or ``open``: how sure it is which corpus is best; ``open`` where one does not fall."""
+        if self.not_falling:
             return "open"
         p = self.best.p_best
         return "clear" if p >= SURE else "likely" if p >= LIKELY else "open"
@@ -155,11 +155,13 @@ class Ranking:
         gap = second.forecast / first.forecast - 1
         at = f"at {format_number(self.target_flop)} FLOP"
         sure = format_chance(first.p_best, self.draws)
-        if self.rising:
+        if self.not_falling:
+            where = ", ".join(self.not_falling)
             said = (
-                f"The metric is not monotone: it rises with compute on {', '.join(self.rising)}, so no forecast of it "
+                f"The metric is not monotone: over the larger budgets of {where} no fall with compute can be told from "
+                f"chance, so no forecast of it holds {at}, and the leader there, {first.corpus} with {sure}, stands "
+                "for little."
             )
-            said += f"holds {at}, and the leader there, {first.corpus} with {sure}, stands for little."
         elif self.verdict == "open":
             rivals = [row.corpus for row in sorted(self.table, key=lambda r: -r.p_best) if row.p_best >= 1 - SURE]
             said = f"It is open which corpus is best {at}: {first.corpus} leads with a probability of {sure}"

@@ -22,6 +22,7 @@ MODULES = [
     "scaling.loss_to_loss.translation",
     "scaling.loss_to_loss.pairs",
     "scaling.loss_to_loss.maps",
+    "scaling.loss_to_loss.ranking_result",
     "scaling.laws.formula",
     "scaling.parameter_counts",
     "scaling.allocation.repetition",

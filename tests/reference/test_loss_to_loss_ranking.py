@@ -68,6 +68,18 @@ def test_published_laws_are_right_less_often(tables, kaplan, right):
     assert decided(losses, truth, metrics) == (right, 315)
 
 
+def test_of_all_losses_boolq_alone_does_not_fall(tables):
+    """It is why boolq is no decision; the quiet losses have nothing to say."""
+    sweep, _, published, _ = tables
+    boolq = next(m for m in published.loss_name if "boolq" in m)
+    settings = {"law": "chinchilla", "method": "maps", "bootstrap": 20}
+    found = rank_corpora(runs_of(sweep, boolq), TARGET, **settings)
+    assert found.not_falling == ("fineweb-100b", "slimpajama-chunk1", "smollm-corpus")
+    assert found.verdict == "open"
+    assert "The metric is not monotone" in found.decision
+    assert rank_corpora(runs_of(sweep, QUICK[0]), TARGET, **settings).not_falling == ()
+
+
 def rankings(tables, metrics, **settings):
     """Probability and outcome of every decision of each way."""
     sweep, truth, *_ = tables
