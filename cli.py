@@ -700,6 +700,10 @@ def forecast(
         str | None,
         Option("--then", metavar="FIT", help="A fit of the error on tasks over the loss, to forecast the error too."),
     ] = None,
+    flops: Annotated[
+        list[str] | None,
+        Option("--flops", metavar="C", help="With --then: budgets, split as the law has them best, in FLOP."),
+    ] = None,
     level: Level = 0.9,
     curve: Annotated[bool, Option("--curve", help="Interval of the law's curve, without the scatter of runs.")] = False,
     save: Annotated[bool, Option("--save", help="Keep the forecast in the store, to score it later.")] = False,
@@ -715,8 +719,10 @@ def forecast(
     from reports.backtest_rows import forecast_notes
     from reports.rows import forecast_rows, forecast_shown
 
+    if flops and then is None:
+        raise UsageError("--flops belongs to --then.", "For the best split of a budget and its loss: scaling allocate")
     targets = arguments.targets(params, tokens, at)
-    if not targets:
+    if not targets and not flops:
         raise UsageError("Nothing to forecast.", "Name a target: --params 70B --tokens 1.4T, or --at x=1e24.")
     if save and curve:
         raise UsageError(
@@ -726,7 +732,8 @@ def forecast(
     if then is not None:
         if save:
             raise UsageError("A forecast through two fits cannot be kept.", "Leave --save or --then out.")
-        forecast_chain(name, then, targets, level, kind, force, fail_on, db, format_)
+        budgets = [arguments.size(c, "--flops") for c in flops or ()]
+        forecast_chain(name, then, targets, budgets, level, kind, force, fail_on, db, format_)
         return
     with Store(db, read_only=not save, create=False) as store:
         saved = load_fit(store, name)
@@ -750,6 +757,7 @@ def forecast_chain(
     name: str,
     then: str,
     targets: list[dict[str, float]],
+    budgets: list[float],
     level: float,
     kind: str,
     force: bool,
@@ -765,10 +773,20 @@ def forecast_chain(
 
     with Store(db, read_only=True) as store:
         saved, second = load_fit(store, name), load_fit(store, then)
-    arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+    if targets:
+        arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
     check_loss_input(second.fit, second.columns, saved.metric)
-    found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
     head = {"fit": saved.name, "fit_id": saved.fit_id, "then": second.name, "then_id": second.fit_id}
+    targets = [*targets, *({"C": c} for c in budgets)]
+    if "accuracy" in second.fit.settings:
+        forecast_accuracies(saved, second, targets, head, level, kind, force, fail_on, format_)
+        return
+    if budgets:
+        raise UsageError(
+            f"The fit '{then}' is not of an accuracy, so --flops does not go with it.",
+            "Fit one with: scaling transfer accuracy. Or name the size: --params 7B --tokens 2T.",
+        )
+    found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
     emit(
         [head | row for row in chain_rows(saved.fit, second.fit, targets, found)],
         format_,
@@ -779,6 +797,31 @@ def forecast_chain(
     say(f"{path}; interval for {about}: {found[0].method}.")
     for line in chain_notes(saved.name, second.name, found):
         say(line)
+    say_verdict(saved)
+    say_verdict(second)
+    fail_on_verdict(fail_on, *(p.verdict for p in found), saved.fit.verdict, second.fit.verdict)
+
+
+def forecast_accuracies(
+    saved: Any,
+    second: Any,
+    targets: list[dict[str, float]],
+    head: dict[str, Any],
+    level: float,
+    kind: str,
+    force: bool,
+    fail_on: str | None,
+    format_: str | None,
+) -> None:
+    """Forecast the accuracy on a task through the loss."""
+    from reports.accuracy_rows import forecast_rows, forecast_shown
+    from scaling.loss_to_loss.accuracy_forecast import forecast_accuracy
+
+    found = [forecast_accuracy(saved.fit, second.fit, x, level, kind, force=force) for x in targets]
+    emit([head | row for row in forecast_rows(saved, second, found)], format_, forecast_shown(saved, found))
+    for line in dict.fromkeys(line for one in found for line in ("; ".join(one.steps) + ".", *one.notes)):
+        say(line)
+    say(f"{second.name}: 1 - {second.fit.law.output}; interval: {found[0].method}.")
     say_verdict(saved)
     say_verdict(second)
     fail_on_verdict(fail_on, *(p.verdict for p in found), saved.fit.verdict, second.fit.verdict)
@@ -1370,6 +1413,72 @@ def transfer_fit(
 
 @command(
     None,
+    "Example: scaling transfer accuracy --corpus web --loss val_loss --metric acc --chance 0.25 --name task",
+    of=transfer,
+    name="accuracy",
+)
+def transfer_accuracy(
+    corpus: Annotated[str, Option("--corpus", metavar="CORPUS", help="What the runs were trained on.")],
+    loss: Annotated[str, Option("--loss", metavar="METRIC", help="Metric of the loss.")],
+    metric: Annotated[str, Option("--metric", metavar="METRIC", help="Metric of the accuracy, a share from 0 to 1.")],
+    chance: Annotated[
+        float | None, Option("--chance", metavar="SHARE", help="Accuracy of guessing, such as 0.25 for four choices.")
+    ] = None,
+    questions: Annotated[
+        int | None, Option("--questions", metavar="N", help="How many questions there are; runs are weighted by it.")
+    ] = None,
+    floor: Annotated[
+        str | None,
+        Option("--floor", metavar="E|FIT|free", help="Floor of the loss: a number, a fit whose E it is, or none."),
+    ] = None,
+    floor_law: Annotated[
+        str, Option("--floor-law", metavar="LAW", help="Law of N and D that gives the floor where none is named.")
+    ] = "chinchilla",
+    form: Annotated[
+        str,
+        Option(
+            "--form",
+            help="auto (by its back-test), power_error, capped_power, chance_power, free_sigmoid, chance_sigmoid or "
+            "downstream_error.",
+        ),
+    ] = "auto",
+    where: Where = None,
+    by_column: ByColumn = "corpus",
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit the error on a task, 1 - accuracy, over a loss of the same runs, and save it."""
+    from db.accuracies import accuracy_question, fit_accuracy_runs
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.accuracy_rows import accuracy_row, accuracy_text
+    from scaling.formatting import format_plural
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store, progress("choosing") as advance:
+        shut_out_files(store)
+        saved = fit_accuracy_runs(
+            store, accuracy_question(corpus, loss, metric, column=by_column, where=where), chance=chance,
+            n_questions=questions, floor=floor, floor_law=floor_law, form=form, name=name, replace=replace,
+            bootstrap=bootstrap, seed=seed, progress=advance,
+        )  # fmt: skip
+    for note in saved.config["notes"]:
+        say(note)
+    for reason, count in saved.excluded["counts"].items():
+        say(f"left out: {format_plural(count, 'run')}, {reason}")
+    emit([accuracy_row(saved, level)], format_, accuracy_text(saved, level))
+    fail_on_verdict(fail_on, saved.fit.verdict)
+
+
+@command(
+    None,
     "Examples: scaling transfer translate web web_to_code --name code;  "
     "scaling transfer translate web web_to_code --flops 1e23",
     of=transfer,
@@ -1525,6 +1634,82 @@ def forecast_predicted(
     for one in (first, saved):
         say_verdict(one)
     fail_on_verdict(fail_on, *(one.verdict for one in found), first.fit.verdict, saved.fit.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling transfer report --from web -o maps.html;  "
+    "scaling transfer report --metric val_loss --where 'compute_flop < 1e20' -o maps.html",
+    of=transfer,
+    name="report",
+)
+def transfer_report(
+    source: Annotated[
+        list[str] | None, Option("--from", metavar="CORPUS,...", help="Sources; all that have the metric by default.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, Option("--to", metavar="CORPUS,...", help="Targets; all that have the metric by default.")
+    ] = None,
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The page.")] = Path("maps.html"),
+    metric: PairMetric = None,
+    metric_from: MetricFrom = None,
+    metric_to: MetricTo = None,
+    where: Where = None,
+    by_column: ByColumn = "corpus",
+    pair_by: PairBy = "cell",
+    tolerance: PairTolerance = None,
+    floors: Annotated[
+        str, Option("--floors", metavar="WHICH", help="both, source or free: which are given, by a law of each side.")
+    ] = "free",
+    floor_law: Annotated[
+        str, Option("--floor-law", metavar="LAW", help="Law of N and D that gives these floors.")
+    ] = "chinchilla",
+    form: Annotated[str, Option("--form", help="As of transfer fit; auto (by its back-test) by default.")] = "auto",
+    x: Annotated[float | None, Option("--x", help="Loss of the large run on the source, measured.")] = None,
+    target_run: Annotated[
+        str | None,
+        Option("--target-run", metavar="RUN", help="The large run; by default the largest that is in no pair."),
+    ] = None,
+    source_fit: Annotated[
+        str | None, Option("--source-fit", metavar="FIT", help="A law that forecasts x, at --params and --tokens.")
+    ] = None,
+    params: Annotated[str | None, Option("--params", metavar="N", help="Parameters of the run it forecasts.")] = None,
+    tokens: Annotated[str | None, Option("--tokens", metavar="D", help="Its tokens.")] = None,
+    flops: Annotated[str | None, Option("--flops", metavar="C", help="Compute of the run of --x, FLOP.")] = None,
+    bootstrap: Bootstrap = 200,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Write all maps of a source, or between all corpora, on one sheet, with their forecasts of the large run."""
+    from db.map_sheet import SheetQuestion, map_sheet
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports import check_place
+    from reports.maps_page import map_row, maps_shown, write_maps
+
+    check_place(output)
+    sides = [
+        tuple(dict.fromkeys(name for text in texts or [] for name in text.split(",") if name))
+        for texts in (source, target)
+    ]
+    sizes = [
+        None if text is None else arguments.size(text, option)
+        for text, option in ((params, "--params"), (tokens, "--tokens"), (flops, "--flops"))
+    ]
+    asked = SheetQuestion(
+        *sides, metric, metric_from, metric_to, by_column, where, pair_by, tolerance, floors, floor_law, form, x,
+        target_run, source_fit, *sizes, level, bootstrap, seed,
+    )  # fmt: skip
+    with Store(db, read_only=True) as store, progress("mapping") as advance:
+        shut_out_files(store)
+        sheet = map_sheet(store, asked, advance)
+    path = write_maps(sheet, output)
+    say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
+    emit([{"path": str(path)} | map_row(one, False) for one in sheet.maps], format_, maps_shown(sheet))
+    fail_on_verdict(fail_on, *(one.verdict for one in sheet.maps if one.fit is not None))
 
 
 @command(

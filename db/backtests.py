@@ -127,6 +127,10 @@ def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: A
         return scaling.backtest_law(
             saved.fit, rows.inputs, rows.observed, groups=rows.clusters, by=rows.order, **settings
         )  # fmt: skip
+    if "accuracy" in saved.config:
+        from db import accuracies
+
+        return accuracies.backtest_again(saved, rows, **settings)
     from scaling.loss_to_loss.rerun import backtest_map
 
     return backtest_map(saved.fit, rows.inputs["x"], rows.observed, rows.order, rows.clusters, **settings)

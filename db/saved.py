@@ -91,6 +91,10 @@ class SavedFit:
 
             return translate_command(self.config)
         if (pairs := self.pairs) is not None:
+            if "accuracy" in self.config:
+                from db.accuracies import accuracy_command
+
+                return accuracy_command(self.config, pairs)
             return _transfer_command(self.config, pairs)
         law = self.config["law"]
         words = ["scaling", "fit", *([f"--formula={law}"] if law.startswith("-") else [law])]

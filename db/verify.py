@@ -203,7 +203,8 @@ def _load(store: Store, name: str) -> SavedFit:
         for place in (question, settings, question["inputs"]):
             dict(place)
         if saved.pairs is not None:
-            dict(saved.config["transfer"]), dict(saved.fit.settings["loss_to_loss"])
+            asked, about = ("accuracy",) * 2 if "accuracy" in saved.config else ("transfer", "loss_to_loss")
+            dict(saved.config[asked]), dict(saved.fit.settings[about])
     except (KeyError, TypeError, ValueError) as error:
         raise _damage(saved.name, f"its question or settings cannot be read ({error!r})") from error
     return saved
@@ -262,6 +263,10 @@ def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
     try:
         if "translated" in saved.config:
             return translated_again(store, saved, rows)
+        if "accuracy" in saved.config:
+            from db.accuracies import refit_again
+
+            return refit_again(saved, rows)
         if saved.pairs is not None:
             from scaling.loss_to_loss.rerun import refit_map
 
