@@ -18,6 +18,8 @@ MODULES = [
     "scaling.fitting.holdout",
     "scaling.formatting",
     "scaling.laws.book",
+    "scaling.loss_to_loss.accuracy",
+    "scaling.loss_to_loss.accuracy_laws",
     "scaling.loss_to_loss.matching",
     "scaling.loss_to_loss.translation",
     "scaling.loss_to_loss.pairs",
