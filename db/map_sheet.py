@@ -200,7 +200,7 @@ def map_sheet(store: Store, asked: SheetQuestion, progress: Callable[[int, int],
             first = first or error
             maps.append(_refused(question, error))
             continue
-        floors = [_law_floors(large, laws, question, side, asked.seed) for side in ("source", "target")]
+        floors = [law_floors_of(large, laws, question, side, asked.seed) for side in ("source", "target")]
         settings: dict[str, Any] = {"form": asked.form, "bootstrap": asked.bootstrap, "seed": asked.seed}
         settings |= {"level": asked.level, "source_floors": floors[0], "target_floors": floors[1]}
         maps.append(make_map(data, run, **settings))
@@ -299,7 +299,7 @@ def _refused(question: PairQuestion, error: ScalingError) -> SheetMap:
     return SheetMap(PairData(*sides, "", "", none, none, None, ()), None, refused=f"{text[:1].upper()}{text[1:]}.")
 
 
-def _law_floors(
+def law_floors_of(
     large: LargeRuns, known: dict[tuple[Any, ...], tuple[LawFloor, ...]], question: PairQuestion, side: str, seed: int
 ) -> tuple[LawFloor, ...]:
     """Floors of the laws of one side; the same side of another map has them already."""

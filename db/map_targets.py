@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from db.pairs import PairQuestion, PairSelection, check_pairs, select_pairs
+from db.problems import nearest
 from db.views import quote_name, quote_text
 from scaling.errors import InputDataError, UsageError, did_you_mean
 
@@ -184,7 +185,7 @@ class LargeRuns:
         )
         if not rows:
             _, names = self._store.query("SELECT DISTINCT run_id FROM runs_final ORDER BY 1")
-            raise UsageError(f"There is no run '{run}'.", did_you_mean(run, [str(name) for (name,) in names]))
+            raise UsageError(f"There is no run '{run}'.", nearest(run, [str(name) for (name,) in names]))
         value = rows[0][0]
         if value is None:
             raise UsageError(f"The run {run} has no {column}, so it is of no source.")

@@ -72,7 +72,7 @@ def sheet_figure(sheet: Any) -> tuple[FigureData, Figure] | None:
             caption="Points: paired runs, the stronger their colour the larger their budget. Line: the map, with the "
             f"{level} band of a new run. Dashed: y = x, where both are losses of one unit. Diamond: the forecast of "
             "the large run with its interval; ring: what it scored. Shaded ground: losses x below those of all pairs. "
-            f"All panels have the same axes. {made_of_maps(sheet)}",
+            f"{'All panels have the same axes. ' if len(maps) > 1 else ''}{made_of_maps(sheet)}",
             series=(_large_series(maps, level), *_series(maps, curves, level)),
         ),
         figure,
@@ -193,7 +193,7 @@ def _outcomes(maps: list[Any]) -> bool:
 def _units(maps: list[Any], side: str) -> str:
     """Metric and unit of an axis, where all maps share them."""
     name = "source" if side == "x" else "target"
-    metrics = list(dict.fromkeys(getattr(one.data, f"metric_{name}") for one in maps))
+    metrics = list(dict.fromkeys(getattr(one.data, f"metric_{name}").rsplit("/", 1)[-1] for one in maps))
     units = list(dict.fromkeys(getattr(one.data, f"unit_{side}") for one in maps))
     return ", ".join(filter(None, [*(metrics if len(metrics) == 1 else []), *(units if len(units) == 1 else [])]))
 

@@ -141,7 +141,8 @@ def floors_figure(sheet: Any) -> tuple[FigureData, Figure] | None:
         for panel in axes:
             panel.set_ylim(-1.1 * reach, 1.1 * reach)
         draw.finish(figure, axes, "floor of x", "forecast against that of this page (%)")
-        _key(figure, any(math.isfinite(one.error) for one in maps))
+        given = any(row.basis == "given" for one in maps for row in one.sensitivity)
+        _key(figure, given, any(math.isfinite(one.error) for one in maps))
     told = f" Outside the picture, but in the tables: {format_plural(int(hidden), 'forecast')}." if hidden else ""
     return (
         FigureData(
@@ -186,7 +187,7 @@ def _mark(panel: Any, row: FloorRow, away: float, size: float) -> None:
     )  # fmt: skip
 
 
-def _key(figure: Figure, outcome: bool) -> None:
+def _key(figure: Figure, given: bool, outcome: bool) -> None:
     from matplotlib.lines import Line2D
 
     entries: list[tuple[Any, str]] = [
@@ -195,10 +196,13 @@ def _key(figure: Figure, outcome: bool) -> None:
         (Line2D([], [], marker="^", linestyle="", color=PAST, markersize=5, markeredgewidth=0), "no floor: log_log"),
         draw.key_line("floor of x moved"),
     ]
+    if given:
+        mark = Line2D([], [], marker="D", linestyle="", color=INK, markersize=4.5, markeredgewidth=0)
+        entries.insert(0, (mark, "floors given"))
     if outcome:
         entries.append((Line2D([], [], color=FORM, linewidth=1.2, linestyle=(0, (1, 1.5))), "outcome"))
     figure.legend(
-        [mark for mark, _ in entries], [text for _, text in entries], loc="outside upper left", ncols=5, fontsize=8,
+        [mark for mark, _ in entries], [text for _, text in entries], loc="outside upper left", ncols=6, fontsize=8,
         handlelength=1.5, columnspacing=1.4, borderpad=0.1, handletextpad=0.5,
     )  # fmt: skip
 

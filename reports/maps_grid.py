@@ -75,7 +75,7 @@ def title(panel: Axes, one: Any, columns: int) -> None:
     d, size = one.data, 9.0 if columns <= 2 else _SMALL + 0.5
     room = 7.4 / columns * 72 / (_CHARACTER * size)
     if d.source == d.target:
-        lines = [d.source, f"to {_short(d.metric_target, room)}"]
+        lines = [_short(d.source, room), f"→ {_short(d.metric_target.rsplit('/', 1)[-1], room - 2)}"]
     elif len(one.label) <= room:
         lines = [one.label]
     else:

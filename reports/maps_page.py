@@ -133,10 +133,10 @@ def maps_shown(sheet: Any) -> str:
                 "map": one.label,
                 "form": "-" if one.fit is None else one.fit.settings["loss_to_loss"]["form"],
                 "x": "-" if large is None else format_number(large.x),
-                "y": mean_text(mean, low, high),
+                "y": "undefined" if one.undefined else mean_text(mean, low, high),
                 level_text(sheet.question.level): format_interval(low, high),
                 "outcome": "-" if large is None or not large.outcome > 0 else format_number(large.outcome),
-                "verdict": one.verdict,
+                "verdict": "no value at this x" if one.undefined else one.verdict,
             }
         )
     return render(rows, "table").rstrip("\n")

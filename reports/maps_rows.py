@@ -23,6 +23,7 @@ from scaling.formatting import (
 
 _INSIDE = 1.05
 _NAMED = 8  # runs that a row names
+_WHOLE = 42  # letters of a name that is not broken
 
 
 def signed(share: float) -> str:
@@ -38,9 +39,10 @@ def heading(sheet: Any) -> str:
     return f"from {sheet.maps[0].data.source} to" if _one_source(sheet) else "map"
 
 
-def named(sheet: Any, one: Any) -> str:
-    """Name a map in a row under `heading`."""
-    return str(one.data.target if _one_source(sheet) else one.label)
+def named(sheet: Any, one: Any) -> Cell:
+    """Name a map in a row under `heading`; on one line, unless it is very long."""
+    text = str(one.data.target if _one_source(sheet) else one.label)
+    return Markup('<span class="whole">{}</span>').format(text) if len(text) <= _WHOLE else text
 
 
 def _one_source(sheet: Any) -> bool:
@@ -51,7 +53,7 @@ def _one_source(sheet: Any) -> bool:
 def made_of_maps(sheet: Any, intervals: str = "") -> str:
     """Say what stands behind a figure or table: objective, interval method and data."""
     maps = [one for one in sheet.maps if one.fit is not None]
-    goals = list(dict.fromkeys(str(one.fit.objective) for one in maps))
+    goals = list(dict.fromkeys(goal_text(one.fit.objective, False) for one in maps))
     goal = goals[0] if len(goals) == 1 else f"{listed(goals)}, by map as the table of the maps says"
     asked = sheet.question
     how = intervals or interval_words(sheet)
@@ -63,6 +65,14 @@ def made_of_maps(sheet: Any, intervals: str = "") -> str:
         f"Objective: {goal}; intervals: {how}; data: {format_plural(pairs, 'pair')} of runs in "
         f"{format_plural(len(maps), 'map')}{of if files else ''}{where}."
     )
+
+
+def goal_text(objective: Any, exact: bool = True) -> str:
+    """Write an objective; its floor with as many digits as other numbers have, or in words."""
+    if not objective.floor:
+        return str(objective)
+    floor = format_number(objective.floor) if exact else "the floor of y"
+    return f"{objective.text} on log residuals above {floor}"
 
 
 def interval_words(sheet: Any) -> str:
@@ -106,6 +116,12 @@ def of_answers(sheet: Any) -> Table:
         if math.isfinite(mean):
             said: tuple[Cell, ...] = (mean_text(mean, low, high), _below(format_interval(low, high), half_width(one)))
             verdict = one.verdict if one.in_budgets else f"{one.verdict} (of the loss)"
+        elif one.undefined:
+            f = one.forecast
+            instead = (
+                f"{format_number(f.instead)} by {f.instead_form}" if f.instead_form else "no other map has a value"
+            )
+            said, verdict = (_below("undefined", instead), NOTHING), "no value at this x"
         else:
             said, verdict = (UNKNOWN, UNKNOWN), one.refused or "no run is left to forecast"
         told = (_outcome(one),) if outcomes else ()
@@ -130,6 +146,8 @@ def _outcome(one: Any) -> Cell:
     if one.large is None or not math.isfinite(one.large.outcome):
         return NOTHING
     held = {True: ", held", False: ", not held", None: ""}[one.held]
+    if not math.isfinite(one.error):
+        return format_number(one.large.outcome)
     return _below(format_number(one.large.outcome), f"{signed(one.error)}{held}")
 
 
@@ -165,7 +183,7 @@ def of_maps(sheet: Any) -> Table:
     rows = []
     for one in sheet.maps:
         if one.fit is None:
-            rows.append((named(sheet, one), "refused", *[NOTHING] * 9))
+            rows.append((named(sheet, one), "refused", *[NOTHING] * 8))
             continue
         record = one.fit.settings["loss_to_loss"]
         rows.append(
@@ -176,25 +194,25 @@ def of_maps(sheet: Any) -> Table:
                 _parameter(one.fit, "K", level),
                 floor_text(record, "x"),
                 floor_text(record, "y"),
-                str(record["n_pairs"]),
-                format_number(record["r2"], 5),
+                _below(str(record["n_pairs"]), f"R² {format_number(record['r2'], 5)}"),
                 _tested(one),
-                str(one.fit.objective),
+                goal_text(one.fit.objective),
                 one.fit.verdict,
             )
         )
     heads = (
-        heading(sheet), "form", "kappa", "K", "floor of x", "floor of y", "pairs", "R² of the losses",
-        "back-test error", "objective", "verdict",
+        heading(sheet), "form", "kappa", "K", "floor of x", "floor of y", "pairs", "back-test error",
+        "objective", "verdict",
     )  # fmt: skip
     note = (
-        f"Small: {level_text(level)} intervals of parameters, and where floors come from with their 68 % intervals. A "
+        f"Small: {level_text(level)} intervals of parameters; where floors come from, with their 68 % intervals; R² of "
+        "the losses as they are. A "
         "form without a parameter of that name shows a dash; all parameters are in the JSON of this file. The "
         "back-test error is the root mean square relative error on pairs held out as far beyond a cut-off as the large "
         "run lies beyond all pairs, or the farthest there are (small: their factors, and how many of the intervals of "
         "parameters and scatter alone held the pair). " + made_of_maps(sheet)
     )
-    return make_table("The maps", heads, rows, (0, 1, 4, 5, 9, 10), note=note)
+    return make_table("The maps", heads, rows, (0, 1, 4, 5, 8, 9), note=note)
 
 
 def _parameter(fit: Any, name: str, level: float) -> Cell:
@@ -236,7 +254,7 @@ def of_candidates(sheet: Any) -> Table:
         rows.append((named(sheet, one), *(_candidate(tried.get(form)) for form in forms)))
         for row in record["candidates"]:
             if row["reason"]:
-                why[f"{named(sheet, one)}, {row['form']}: {row['reason'].rstrip('.')}."] = None
+                why[f"{one.label}, {row['form']}: {row['reason'].rstrip('.')}."] = None
     shown = list(why)[:_NAMED]
     more = f" And {len(why) - len(shown)} more such remarks, in the JSON of this file." if len(why) > len(shown) else ""
     note = (

@@ -40,7 +40,8 @@ def title(sheet: Any) -> str:
     """Name the page."""
     sources, targets = _sides(sheet)
     if len(sheet.maps) == 1:
-        return f"From {sheet.maps[0].label}, {about(sheet)}"
+        [one] = sheet.maps
+        return str(one.label) if one.data.source == one.data.target else f"{one.label}, {about(sheet)}"
     if len(sources) == 1:
         return f"{format_plural(len(sheet.maps), 'map')} from {sources[0]}, {about(sheet)}"
     if len(targets) == 1:
@@ -53,8 +54,7 @@ def headline(sheet: Any) -> Markup:
     said = [one for one in sheet.maps if math.isfinite(one.y[0])]
     level = level_text(sheet.question.level)
     if not said:
-        why = next((one.refused for one in sheet.maps if one.refused), "no run of a source is left to forecast.")
-        return Markup("{}: no forecast. {}").format(title(sheet), why)
+        return Markup("{}: {}").format(title(sheet), _nothing(sheet))
     if len(said) == 1:
         [one] = said
         mean, low, high = one.y
@@ -79,8 +79,24 @@ def headline(sheet: Any) -> Markup:
     )
 
 
+def _nothing(sheet: Any) -> Markup:
+    """Say why there is no forecast, and what the maps say that have a value."""
+    undefined = [one for one in sheet.maps if one.undefined]
+    if not undefined:
+        return Markup("no forecast. {}").format(
+            next((one.refused for one in sheet.maps if one.refused), "No run of a source is left to forecast.")
+        )
+    said = [one for one in undefined if one.forecast.instead_form]
+    others = [f"{format_number(o.forecast.instead)} on {_goal(o)} ({o.forecast.instead_form})" for o in said[:6]]
+    at = list(dict.fromkeys(format_number(one.large.x) for one in undefined))
+    where = f" at x = {at[0]}" if len(at) == 1 else ""
+    rest = f"Maps that have one say {listed(others)}, without an interval." if others else "No other map has one."
+    return Markup("<strong>no forecast</strong>, because the maps have no value{}. {}").format(where, rest)
+
+
 def _goal(one: Any) -> str:
-    return str(one.data.metric_target if one.data.source == one.data.target else one.data.target)
+    d = one.data
+    return str(d.metric_target.rsplit("/", 1)[-1] if d.source == d.target else d.target)
 
 
 def _run_words(one: Any) -> str:
@@ -170,8 +186,10 @@ def verdicts(sheet: Any) -> tuple[str, str]:
     """The worst verdict, and the counts of all."""
     words = Counter("refused" if one.fit is None else one.fit.verdict for one in sheet.maps)
     worst = next((word for word in ("not identified", "weak", "refused") if words[word]), "ok")
+    undefined = sum(one.undefined for one in sheet.maps)
     counts = listed([f"{words[word]} {word}" for word in ("ok", "weak", "not identified", "refused") if words[word]])
-    return ("weak" if worst == "refused" else worst), counts
+    counts += f"; {format_plural(undefined, 'forecast')} undefined" if undefined else ""
+    return ("weak" if worst == "refused" or (worst == "ok" and undefined) else worst), counts
 
 
 def reasons(sheet: Any) -> list[str]:

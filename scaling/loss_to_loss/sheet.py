@@ -144,18 +144,24 @@ class SheetMap:
         """Source and target, or both metrics where they are of one corpus."""
         d = self.data
         if d.source == d.target:
-            return f"{d.source}: {d.metric_source} → {d.metric_target}"
+            x, y = (metric.rsplit("/", 1)[-1] for metric in (d.metric_source, d.metric_target))
+            return f"{d.source}: {x} → {y}"
         return f"{d.source} → {d.target}"
 
     @property
     def y(self) -> tuple[float, float, float]:
-        """The forecast with the ends of its interval; NaN where there is none."""
-        if self.chained is not None:
-            return float(self.chained.mean), float(self.chained.low), float(self.chained.high)
+        """The forecast with the ends of its interval; NaN where there is none.
+
+        An x that is itself a forecast never narrows the interval, as percentiles of few replicates might.
+        """
         if self.forecast is None:
             return math.nan, math.nan, math.nan
-        said = self.forecast.prediction
-        return float(said.mean), float(said.low), float(said.high)
+        said, chained = self.forecast.prediction, self.chained
+        if chained is None:
+            return float(said.mean), float(said.low), float(said.high)
+        # Python's min and max would pass over a NaN, and an end that is not known must stay so.
+        low, high = np.minimum(chained.low, said.low), np.maximum(chained.high, said.high)
+        return float(chained.mean), float(low), float(high)
 
     @property
     def factor(self) -> float:
@@ -171,9 +177,16 @@ class SheetMap:
     @property
     def verdict(self) -> str:
         """Of the forecast, or of the fit where there is none."""
+        if self.chained is not None:
+            return self.chained.verdict
         if self.forecast is not None:
             return self.forecast.prediction.verdict
         return "refused" if self.fit is None else self.fit.verdict
+
+    @property
+    def undefined(self) -> bool:
+        """Whether the map was asked about a loss at which it has no value."""
+        return self.forecast is not None and bool(self.forecast.undefined)
 
     @property
     def error(self) -> float:
