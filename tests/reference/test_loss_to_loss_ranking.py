@@ -81,20 +81,21 @@ def test_of_all_losses_boolq_alone_does_not_fall(tables):
 
 
 def rankings(tables, metrics, **settings):
-    """Probability and outcome of every decision of each way."""
+    """Probability and outcome of every decision of each way; and the rankings."""
     sweep, truth, *_ = tables
-    rows = []
+    rows, made = [], {}
     for metric in metrics:
         found = rank_corpora(
             runs_of(sweep, metric), TARGET, law="chinchilla", n_params=N_TARGET, bootstrap=200, **settings
         )
+        made[metric] = found
         rows += [
             (way, table[a], truth.loc[a, metric] < truth.loc[b, metric])
             for way, matrix in found.pairwise.items()
             for a, b in itertools.combinations(found.corpora, 2)
             for table in [{a: matrix[found.corpora.index(a), found.corpora.index(b)]}]
         ]
-    return pd.DataFrame(rows, columns=["way", "p", "lower"])
+    return pd.DataFrame(rows, columns=["way", "p", "lower"]), made
 
 
 def scored(rows, way):
@@ -103,7 +104,7 @@ def scored(rows, way):
 
 
 def test_two_metrics_by_every_way(tables):
-    rows = rankings(tables, QUICK)
+    rows, _ = rankings(tables, QUICK)
     right = {way: scored(rows, way).right for way in ("baseline", "laws", "maps", "both")}
     assert right == {"baseline": 30, "laws": 30, "maps": 29, "both": 29}
     assert all(scored(rows, way).sure == scored(rows, way).sure_right for way in ("laws", "maps", "both"))
@@ -116,7 +117,7 @@ def test_our_ways_on_all_315_decisions(tables):
     Probabilities: Brier score .041 laws, .027 maps, .032 both, .028 baseline. Of those above 90 %, all 257 of the maps,
     all 215 of the laws and 284 of 286 of the baseline came true.
     """
-    rows = rankings(tables, tables[3])
+    rows, made = rankings(tables, tables[3])
     known = {way: scored(rows, way) for way in ("baseline", "laws", "maps", "both")}
     assert known["baseline"].right == 303
     for way, right, brier, sure in (("laws", 301, 0.041, 215), ("maps", 302, 0.027, 257), ("both", 300, 0.032, 233)):
@@ -133,6 +134,18 @@ def test_our_ways_on_all_315_decisions(tables):
         sure = float(np.mean(np.maximum(mine.p, 1 - mine.p)))
         assert sure == pytest.approx(known[way].accuracy, abs=0.07)
         assert sure <= known[way].accuracy + 0.01
+    truth = tables[1]
+    inside = [row.low <= truth.loc[row.corpus, m] <= row.high for m, found in made.items() for row in found.table]
+    ranks = [
+        row.rank_low <= truth[m].rank()[row.corpus] <= row.rank_high for m, found in made.items() for row in found.table
+    ]
+    winners = [(found.best.p_best, found.best.corpus == truth[m].idxmin()) for m, found in made.items()]
+    assert len(inside) == 126
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.04)  # nominal 90 %
+    assert np.mean(ranks) >= 0.9
+    promised, kept = np.mean(winners, axis=0)
+    assert promised == pytest.approx(0.75, abs=0.05)
+    assert kept == pytest.approx(14 / 21, abs=0.1)  # the baseline's leader is best in 16 of 21
 
 
 @pytest.mark.slow
