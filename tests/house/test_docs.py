@@ -25,6 +25,7 @@ MODULES = [
     "scaling.loss_to_loss.pairs",
     "scaling.loss_to_loss.maps",
     "scaling.loss_to_loss.ranking_result",
+    "scaling.loss_to_loss.sensitivity",
     "scaling.laws.formula",
     "scaling.parameter_counts",
     "scaling.allocation.repetition",
