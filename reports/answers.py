@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reports.comparison import AlternativeAnswer, ask, typical_residual
 from reports.course import FRONTIER, RATIO, Course, course_of
 from reports.inputs import ReportInput, Target
-from reports.words import describe, sentence
+from reports.words import describe, is_map, sentence
 from scaling.allocation.allocate import FLOP_PER_PARAMETER_TOKEN, Allocation, allocate
 from scaling.errors import ScalingError
 from scaling.prediction import Prediction
@@ -152,7 +152,8 @@ def _forecast(fit: Fit, target: Target, level: float) -> Forecast:
     factor = float("nan")
     if fit.backtest is not None:
         inputs = {name: np.array([value]) for name, value in target.inputs.items()}
-        factor = float(np.maximum(axis_factor(fit, fit.backtest, inputs), 1.0)[0])
+        if fit.backtest.powers or not is_map(fit):  # a loss does not tell how far its run lies in budgets
+            factor = float(np.maximum(axis_factor(fit, fit.backtest, inputs), 1.0)[0])
     return Forecast(target, fit.predict(target.inputs, level), fit.predict(target.inputs, level, kind="curve"), factor)
 
 

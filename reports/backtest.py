@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.answers import Answers
 from reports.tables import NOTHING, Table, make_table
-from reports.words import INSIDE, level_text, listed, printable
+from reports.words import INSIDE, level_text, listed, printable, rounded
 from scaling.fitting.backtest import Backtest, FactorSummary
 from scaling.formatting import UNKNOWN, format_factor, format_number, format_percent, format_plural
 
@@ -22,9 +22,10 @@ def made_of_backtest(answers: Answers, found: Backtest) -> str:
     data = answers.data
     files = [source.file for source in data.sources]
     where = f" where {printable(data.where)}" if data.where else ""
+    goal = rounded(found.objective)
     return (
-        f"Law: {found.law}; objective: {found.objective}{trim}; intervals: nominal {level_text(found.level)} of a new "
-        f"run, from the parameters and the scatter of the fit up to each cut-off alone (seed {found.seed}); data: "
+        f"Law: {found.law}; objective: {goal}{trim}; intervals: nominal {level_text(found.level)} of a new run, from "
+        f"the parameters and the scatter of the fit up to each cut-off alone (seed {found.seed}); data: "
         f"{format_plural(found.n_rows, 'row')}{f' of {_files(files)}' if files else ''}{where}, by {axis_name(found)}."
     )
 
@@ -176,6 +177,8 @@ def covered_name(found: Backtest) -> str:
 
 
 def _factor(value: float) -> str:
+    if np.isnan(value):
+        return UNKNOWN
     return "inside the data" if value < INSIDE else format_factor(value)
 
 

@@ -79,7 +79,7 @@ def backtest_figure(answers: Answers) -> tuple[FigureData, Figure] | None:
         words.append(f"Diamonds: the targets, with the errors that their intervals allow for{many}.")
         if np.any(np.abs(np.concatenate(_allowed(targets))) > limit):
             words.append("Bars that end in a triangle go on; their ends are in the table.")
-    if away := [f for f in answers.forecasts if not _near(f, found)]:
+    if away := [f for f in answers.forecasts if not _near(f, found) and not np.isnan(f.backtest_factor)]:
         far = " and ".join(f"{f.target.label} ({format_factor(f.backtest_factor)})" for f in away)
         words.append(f"Too far off to be drawn: {far}.")
     if covered:

@@ -18,11 +18,13 @@ from reports.words import (
     describe,
     factor_words,
     input_name,
+    is_map,
     level_text,
     made_of,
     mean_text,
     numbering,
     output_name,
+    rows_of,
     with_unit,
 )
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
@@ -108,9 +110,10 @@ def data_and_law(answers: Answers) -> tuple[FigureData, Figure]:
     return (
         FigureData(
             key="fig-data",
-            title=f"The data and the law: {fit.law.output} against {course.label}",
+            title=f"{'Loss against loss' if is_map(fit) else 'The data and the law'}: {fit.law.output} against "
+            f"{course.label}",
             finding=_finding(answers, course),
-            caption=f"Points: {format_plural(fit.n_obs, 'row')}. {law_words}"
+            caption=f"Points: {rows_of(fit)}. {law_words}"
             f"{off if answers.identified and course.kind == FRONTIER else ''}{made_of(data, method)}",
             series=tuple(series),
             tooltips={"runs": tips},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reports.inputs import RefusedRow, ReportInput, Source, Target
+from reports.words import ASSUMED, is_map, rounded
 from scaling.alternatives import Alternative
 from scaling.results import Fit
 
@@ -59,13 +61,13 @@ def gather(
     files = [Source(Path(s.uri).name, s.sha256, s.n_runs, f"{s.imported_at:%Y-%m-%d %H:%M} UTC") for s in sources]
     return ReportInput(
         name=saved.name,
-        fit=saved.fit,
+        fit=_labelled(saved),
         inputs=rows.inputs,
         observed=rows.observed,
         run_ids=rows.run_ids,
         targets=tuple(Target("", x) for x in targets),
         budgets=tuple(budgets),
-        alternatives=tuple(others),
+        alternatives=tuple(replace(one, label=rounded(one.label)) for one in others),
         refused=tuple(refused),
         excluded_counts=dict(saved.excluded["counts"]),
         sources=tuple(files),
@@ -82,6 +84,22 @@ def gather(
         untied=untied[0],
         no_untied=untied[1],
     )
+
+
+def _labelled(saved: Any) -> Fit:
+    """Return the fit; of a map with what x and y were measured on beside their units, so that axes say it."""
+    fit: Fit = saved.fit
+    asked = saved.pairs
+    if asked is None or not is_map(fit):
+        return fit
+    x = _measured(fit.law.inputs["x"], asked.metric_source, asked.source)
+    y = _measured(fit.law.unit, asked.metric_target, asked.target, "1 - " if asked.complement else "")
+    return replace(fit, law=replace(fit.law, inputs={"x": x}, unit=y))
+
+
+def _measured(unit: str, metric: str, corpus: str, complement: str = "") -> str:
+    bare, assumed = unit.removesuffix(ASSUMED), ASSUMED if unit.endswith(ASSUMED) else ""
+    return f"{bare or 'a loss'}, {complement}{metric.rsplit('/', 1)[-1]} of {corpus}{assumed}"
 
 
 def _condition(saved: Any) -> str:

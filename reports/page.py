@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 from functools import cache
 from importlib import resources
 from itertools import count
@@ -25,8 +26,9 @@ from reports.rivals import ask_rivals, of_rivals, rivals_words
 from reports.svg import formula_svg, themed_svg
 from reports.trust import VERDICTS, checks, trust_words
 from reports.width import contained, not_contained, of_parts, width_figure, width_words
-from reports.words import cited, level_text, unbroken
+from reports.words import cited, level_text, rounded, unbroken
 from scaling.errors import StoreError, UsageError
+from scaling.formatting import format_number
 from scaling.serial import plain
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from reports.series import FigureData
 
+_LONG_NUMBER = re.compile(r"\d+\.\d{5,}")
 JSON_ROWS = 2000  # more rows than this stay in the store alone
 
 
@@ -90,7 +93,9 @@ def render_report(data: ReportInput) -> str:
         checks=tables.of_checks(checks(answers)),
         parameters=tables.of_parameters(answers),
         published=tables.of_published(answers),
-        formula=formula_svg(f"{_latex_name(law.output)} = {law.latex()}", "formula", f"{law.output} = {law.formula}"),
+        formula=formula_svg(
+            f"{_latex_name(law.output)} = {_shorter(law.latex())}", "formula", f"{law.output} = {law.formula}"
+        ),
         law_source=cited(law.source),
         figures=figures,
         forest=picture(forest(answers)),
@@ -204,6 +209,11 @@ def picture_of(one: FigureData, picture: Figure, number: int) -> dict[str, Any]:
     }
 
 
+def _shorter(latex: str) -> str:
+    """Cut the numbers of a formula, such as the floors of a map, to the digits that numbers of the page have."""
+    return _LONG_NUMBER.sub(lambda match: format_number(float(match[0])), latex)
+
+
 def _latex_name(name: str) -> str:
     return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
@@ -295,5 +305,6 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["rounded"] = rounded
     made.filters["unbroken"] = lambda text: type(text)(unbroken(text))  # Markup stays Markup
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from markupsafe import Markup
 
 from reports.answers import Answers, Forecast
@@ -12,13 +13,18 @@ from reports.translation_rows import translation_words
 from reports.width import NAMES
 from reports.words import (
     ASSUMED,
+    INSIDE,
+    LOSS_FACTOR,
     a_value_of,
     cited,
     describe,
     factor_words,
+    is_map,
     level_text,
     listed,
     mean_text,
+    rounded,
+    rows_of,
     sentence,
     shortest,
     trim_words,
@@ -27,7 +33,7 @@ from reports.words import (
 )
 from scaling.fitting.backtest import Backtest
 from scaling.fitting.objective import Objective
-from scaling.formatting import format_interval, format_plural
+from scaling.formatting import format_factor, format_interval, format_plural
 from scaling.results import Fit
 
 
@@ -84,10 +90,15 @@ def headline(answers: Answers) -> Headline:
         with_unit(fit.law, mean),
         level_text(data.level),
         interval,
-        factor_words(run.extrapolation_factor),
+        _far(run.extrapolation_factor, fit),
     )
     choice = f"No target was given, so this page takes {answers.choice}." if answers.choice else ""
-    return Headline(answer, f"{data.name}: {fit.law.output} {mean} ({interval})", choice, run.backtest)
+    if is_map(fit):
+        choice += (
+            f" {_measured_on(fit)}How far its run lies beyond the pairs in budgets, a loss does not tell: "
+            f"scaling transfer forecast {data.name} --run RUN."
+        )
+    return Headline(answer, f"{data.name}: {fit.law.output} {mean} ({interval})", choice.strip(), run.backtest)
 
 
 def _subject(forecast: Forecast, fit: Fit) -> str:
@@ -95,7 +106,20 @@ def _subject(forecast: Forecast, fit: Fit) -> str:
     named = "" if forecast.target.label == inputs else f" ({forecast.target.label})"
     if set(fit.law.inputs) == {"N", "D"}:
         return f"A run of {inputs}{named} is forecast to end at"
-    return f"At {inputs}{named} the law forecasts"
+    return f"At {inputs}{named} the {'map' if is_map(fit) else 'law'} forecasts"
+
+
+def _measured_on(fit: Fit) -> str:
+    """Say what the losses of a map were measured on, where its units tell."""
+    x, y = (unit.removesuffix(ASSUMED).partition(", ")[2] for unit in (*fit.law.inputs.values(), fit.law.unit))
+    return f"Here x is the {x}, and y the {y}. " if x and y else ""
+
+
+def _far(factor: float, fit: Fit) -> str:
+    """Say how far a target lies from the data; of a map, that this is a ratio of losses."""
+    if is_map(fit) and INSIDE <= factor < np.inf:
+        return f"extrapolating {format_factor(factor)} in the loss x"
+    return factor_words(factor)
 
 
 def methods(answers: Answers) -> list[tuple[str, Markup]]:
@@ -130,10 +154,11 @@ def methods(answers: Answers) -> list[tuple[str, Markup]]:
                 Markup(
                     "The forecast is the law at its estimates. The interval of a new run adds in quadrature, on the "
                     "scale of the residuals: {}. The extrapolation factor is the largest ratio by which an input{} "
-                    "exceeds its range in the data."
+                    "exceeds its range in the data.{}"
                 ).format(
                     listed([NAMES[name] for name in answers.forecasts[0].run.parts]),
                     ", or the compute 6ND," if answers.of_n_and_d else "",
+                    LOSS_FACTOR if is_map(fit) else "",
                 ),
             )
         )
@@ -194,7 +219,8 @@ def _objective(objective: Objective) -> str:
         "asymmetric": f"the Huber loss with delta {shortest(objective.delta or 0)}, counted "
         f"{shortest(objective.over or 0)} times where the law lies above the run",
     }[objective.name]
-    return sentence(f"{objective}: the sum over rows of {rho}. The residual r is the difference of {what}.")
+    name = rounded(str(objective))
+    return sentence(f"{name}: the sum over rows of {rho}. The residual r is the difference of {what}.")
 
 
 def _intervals(fit: Fit) -> str:
@@ -236,8 +262,11 @@ def rows_used(answers: Answers) -> str:
     data = answers.data
     left = sum(data.excluded_counts.values())
     refused = len(data.refused)
+    if is_map(data.fit):  # runs in no pair are left out, and listed one by one among what was refused
+        refused -= sum(row.file.startswith("run ") for row in data.refused)
     use = "went into the fit" if "translated" not in data.fit.settings else "are held against the translated law"
-    parts = [f"{format_plural(data.fit.n_obs, 'row')} of {format_plural(len(set(data.run_ids)), 'run')} {use}"]
+    runs = len({run for row in data.run_ids for run in row.split("+")}) if is_map(data.fit) else len(set(data.run_ids))
+    parts = [f"{rows_of(data.fit)} of {format_plural(runs, 'run')} {use}"]
     if left:
         parts.append(f"{left} {'was' if left == 1 else 'were'} left out by the selection")
     if trim := trim_words(data):
@@ -247,7 +276,8 @@ def rows_used(answers: Answers) -> str:
     if not left and not refused and not trim:
         parts.append("none was left out")
     law = data.fit.law
-    assumed = f" The logs do not state the unit of the {law.output}; {unit_of(law)} is assumed."
+    output = law.output if len(law.output) == 1 else f"the {law.output}"
+    assumed = f" The logs do not state the unit of {output}; {unit_of(law)} is assumed."
     return listed(parts) + "." + (assumed if law.unit.endswith(ASSUMED) else "")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.tables import NOTHING, Table, make_table
-from reports.words import describe, level_text, mean_text, output_name, unit_of
+from reports.words import describe, level_text, mean_text, output_name, rounded, unit_of
 from scaling.formatting import format_interval, format_percent, format_plural
 from scaling.prediction import Prediction
 from scaling.results import Fit
@@ -63,14 +63,14 @@ def of_rivals(answers: Answers) -> Table | None:
     trim = fit.backtest.trim if fit.backtest is not None else str(fit.settings.get("trim", "none"))
     own = 1 - sum(one.rival.weight for one in said)
     digits = mean_text(first.mean, first.low, first.high) if first else NOTHING
-    rows = [(f"{fit.law.name} (this report)", str(fit.objective), trim, _weight(own), NOTHING, digits)]
+    rows = [(f"{fit.law.name} (this report)", rounded(str(fit.objective)), trim, _weight(own), NOTHING, digits)]
     for one in said:
         rival = one.rival
         known = first is not None and np.isfinite(one.mean)
         rows.append(
             (
                 rival.law.name,
-                rival.objective,
+                rounded(rival.objective),
                 rival.trim,
                 _weight(rival.weight),
                 format_percent(float(np.expm1(rival.score))),

@@ -21,6 +21,7 @@ from reports.words import (
     input_name,
     input_text,
     is_count,
+    is_map,
     level_text,
     made_of,
     mean_text,
@@ -116,7 +117,7 @@ def of_forecasts(answers: Answers) -> Table:
         output_name(law),
         f"{level}, a new run",
         f"{level}, the curve",
-        "extrapolation",
+        "extrapolation of the loss x" if is_map(answers.data.fit) else "extrapolation",
     )
     note = made_of(answers.data, answers.forecasts[0].run.method) if answers.forecasts else ""
     return make_table("Forecasts", heads, rows, note=note)

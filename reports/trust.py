@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.rivals import ask_rivals, without_rivals
-from reports.words import INSIDE, above_floor, level_text, listed, sentence, trim_words
+from reports.words import INSIDE, LOSS_FACTOR, above_floor, is_map, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
     CONDITION_LIMIT,
@@ -330,6 +330,16 @@ def _of_the_past(answers: Answers) -> list[Check]:
     entry = found.at(factor)
     one = len(answers.forecasts) == 1
     name = "Back-test reaches the target" if one else "Back-test reaches the targets"
+    if np.isnan(factor):
+        return [
+            Check(
+                name,
+                NONE,
+                f"up to {format_factor(found.largest_factor)}",
+                f"Pairs were held out by {found.axis}, and a target is a loss here, which does not tell its own: see "
+                "scaling transfer forecast.",
+            )
+        ]
     if not entry.n:
         return [Check(name, NO, f"factor {format_factor(factor)}", f"{sentence(entry.reason)}.")]
     out = [
@@ -367,7 +377,7 @@ def _of_the_forecast(answers: Answers) -> list[Check]:
             _answer(inside == len(factors)),
             f"factor {farthest}" if one else f"{inside} of {len(factors)}, farthest {farthest}",
             "Largest ratio by which an input of a target exceeds those of the runs; 1 is inside. The farther, the more "
-            "a forecast rests on the form of the law.",
+            f"a forecast rests on the form of the law.{LOSS_FACTOR if is_map(answers.data.fit) else ''}",
         )
     ]
     trusted = [one for one in ask_rivals(answers) if one.rival.weight >= WORTH_NAMING and np.isfinite(one.mean)]

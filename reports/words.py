@@ -19,20 +19,38 @@ from scaling.formatting import (
     format_plural,
 )
 from scaling.laws.law import Law
+from scaling.results import Fit
 
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+LOSS_FACTOR = " It is a ratio of losses, which differ by little where budgets differ by decades."
 INSIDE = 1.05  # an extrapolation factor below this is not worth a word
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _POWER = re.compile(r"\((.*) ± .*\)e(.*)")
 ASSUMED = ", assumed"  # how a unit ends that the logs did not state
+_LONG = re.compile(r"(?<=above )\d+\.\d{5,}")
 _PERCENT = re.compile(r"(\d) %")
 _COUNTED = {"N": "parameters", "D": "tokens"}
 
 
 def above_floor(objective: Objective) -> str:
     """Say what a percentage of the residuals is a share of, where their logarithms have a floor."""
-    return f" of what lies above {shortest(objective.floor)}" if objective.floor else ""
+    return f" of what lies above {format_number(objective.floor)}" if objective.floor else ""
+
+
+def rounded(text: str) -> str:
+    """Cut the floor in the words of an objective, which has all its digits there, to those that other numbers have."""
+    return _LONG.sub(lambda match: format_number(float(match[0])), text)
+
+
+def is_map(fit: Fit) -> bool:
+    """Tell whether a fit is a map from one loss to another, whose rows are pairs of runs."""
+    return "loss_to_loss" in fit.settings
+
+
+def rows_of(fit: Fit) -> str:
+    """Count the rows of a fit: ``83 rows``, or ``83 pairs`` of a map."""
+    return format_plural(fit.n_obs, "pair" if is_map(fit) else "row")
 
 
 def is_count(law: Law, name: str) -> bool:
@@ -47,7 +65,7 @@ def input_text(law: Law, name: str, value: float) -> str:
 
 def input_name(law: Law, name: str) -> str:
     """Name an input with its unit, as on an axis."""
-    unit = law.inputs.get(name, "") or _COUNTED.get(name, "")
+    unit = law.inputs.get(name, "").removesuffix(ASSUMED) or _COUNTED.get(name, "")
     if is_count(law, name):
         return f"{unit} {name}"
     if name == "C":
@@ -61,7 +79,7 @@ def describe(law: Law, inputs: Mapping[str, float]) -> str:
         return f"{format_count(inputs['N'])} parameters on {format_count(inputs['D'])} tokens"
     parts = []
     for name in law.inputs:
-        unit = law.inputs[name].split(":")[0]
+        unit = law.inputs[name].split(":")[0].split(", ")[0]
         plain = unit in ("", "any") or is_count(law, name)
         suffix = f" {_COUNTED.get(name, unit)}" if is_count(law, name) else ("" if plain else f" {unit}")
         parts.append(f"{name} = {input_text(law, name, inputs[name])}{suffix}")
@@ -69,13 +87,13 @@ def describe(law: Law, inputs: Mapping[str, float]) -> str:
 
 
 def unit_of(law: Law) -> str:
-    """Return the unit of the output, without the remark that it was assumed."""
-    return law.unit.removesuffix(ASSUMED)
+    """Return the unit of the output, without the remark that it was assumed or what it was measured on."""
+    return law.unit.split(", ")[0]
 
 
 def output_name(law: Law) -> str:
     """Name what the law predicts, with its unit, as on an axis."""
-    return f"{law.output} ({unit_of(law)})" if law.unit else law.output
+    return f"{law.output} ({law.unit.removesuffix(ASSUMED)})" if law.unit else law.output
 
 
 def with_unit(law: Law, text: str) -> str:
@@ -178,7 +196,8 @@ def numbering(targets: int) -> str:
 def made_of(data: ReportInput, intervals: str = "") -> str:
     """Say what stands behind a figure: law, objective, intervals (those of the parameters unless told) and data."""
     how = intervals or data.fit.interval_method
-    return f"Law: {data.fit.law.name}; objective: {data.fit.objective}; intervals: {how}; data: {data_words(data)}."
+    goal = rounded(str(data.fit.objective))
+    return f"Law: {data.fit.law.name}; objective: {goal}; intervals: {how}; data: {data_words(data)}."
 
 
 def data_words(data: ReportInput) -> str:
@@ -188,7 +207,7 @@ def data_words(data: ReportInput) -> str:
     of = f" of {shown}" if files else ""
     where = f" where {printable(data.where)}" if data.where else ""
     trim = trim_words(data)
-    return f"{format_plural(data.fit.n_obs, 'row')}{of}{where}{f' ({trim})' if trim else ''}"
+    return f"{rows_of(data.fit)}{of}{where}{f' ({trim})' if trim else ''}"
 
 
 def trim_words(data: ReportInput) -> str:

@@ -218,3 +218,45 @@ def test_words_that_make_no_sense(words: tuple[str, ...], code: int, said: str, 
     db, _, _ = made
     assert said in refused(code, *report(db, *words)).err
     assert not Path("maps.html").exists()
+
+
+class TestPageOfOneMap:
+    """scaling report of a saved map: a law of a loss, not of a size."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def text(made: Any, in_process: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+        import shutil
+
+        db, rows, _ = made
+        folder = tmp_path_factory.mktemp("one")
+        own = shutil.copy(db, folder / "own.duckdb")
+        words = ("--from", "web", "--to", "code", "--metric", "loss", "--where", BELOW, "--floors", "both")
+        fit = ("transfer", "fit", *words, "--form", "shifted_power", "--bootstrap", "20", "--name", "wc", "--db", own)
+        assert in_process(*fit).code == 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("scaling.alternatives.alternatives", lambda *_, **__: ())  # seconds, and not what is asked
+            page = ("report", "wc", "--at", f"x={rows['code']['x']}", "--db", own, "-o", folder / "one.html")
+            assert in_process(*page).code == 0
+        return seen((folder / "one.html").read_text(encoding="utf-8"))
+
+    def test_the_factor_is_said_to_be_of_the_loss(self, text: str) -> None:
+        assert re.search(r"the map forecasts y = \d\.\d+ nats/token", text)
+        assert re.search(r"extrapolating x1\.\d in the loss x", text)
+        assert "Here x is the loss of web, and y the loss of code." in text
+        assert "extrapolation of the loss x" in text
+        assert "scaling transfer forecast wc --run RUN" in text
+
+    def test_a_loss_has_no_place_among_the_budgets_of_the_back_test(self, text: str) -> None:
+        assert "Pairs were held out by budget, and a target is a loss here" in text
+        assert "Diamonds: the targets, with the errors that their intervals allow for" not in text
+
+    def test_rows_are_pairs_and_axes_say_of_what(self, text: str) -> None:
+        assert "35 pairs of runs.csv" in text
+        assert "35 pairs of 70 runs went into the fit" in text
+        assert "Loss against loss: y against x (nats/token, loss of web)" in text
+
+    def test_floors_have_the_digits_of_other_numbers(self, text: str) -> None:
+        body = text[: text.index("Reproduce Command")]
+        assert re.search(r"log residuals above \d\.\d{3,4}\b", body)
+        assert not re.search(r"above \d\.\d{5,}", body)
