@@ -67,7 +67,7 @@ def render_maps(sheet: Any) -> str:
         parts=maps_rows.of_parts(sheet),
         factors=maps_backtest.of_factors(sheet),
         tested=maps_backtest.tested_words(sheet),
-        remarks=maps_rows.remarks(sheet.maps),
+        remarks=maps_words.remarks(sheet.maps),
         unpaired=maps_rows.of_unpaired(sheet),
         files=maps_rows.of_files(sheet),
         provenance=maps_rows.of_provenance(sheet),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -192,27 +191,32 @@ def of_maps(sheet: Any) -> Table:
                 _below(record["form"], record["chosen"]),
                 _parameter(one.fit, "kappa", level),
                 _parameter(one.fit, "K", level),
-                floor_text(record, "x"),
-                floor_text(record, "y"),
                 _below(str(record["n_pairs"]), f"R² {format_number(record['r2'], 5)}"),
                 _tested(one),
-                goal_text(one.fit.objective),
                 one.fit.verdict,
+                floor_text(record, "x"),
+                floor_text(record, "y"),
+                goal_text(one.fit.objective),
             )
         )
     heads = (
-        heading(sheet), "form", "kappa", "K", "floor of x", "floor of y", "pairs", "back-test error",
-        "objective", "verdict",
+        heading(sheet), "form", "kappa", "K", "pairs", "back-test error", "verdict", "floor of x", "floor of y",
+        "objective",
     )  # fmt: skip
     note = (
         f"Small: {level_text(level)} intervals of parameters; where floors come from, with their 68 % intervals; R² of "
-        "the losses as they are. A "
-        "form without a parameter of that name shows a dash; all parameters are in the JSON of this file. The "
+        "the losses as they are. A form without a parameter of that name shows a dash; all parameters are in the JSON of this file. The "
         "back-test error is the root mean square relative error on pairs held out as far beyond a cut-off as the large "
-        "run lies beyond all pairs, or the farthest there are (small: their factors, and how many of the intervals of "
-        "parameters and scatter alone held the pair). " + made_of_maps(sheet)
+        "run lies beyond all pairs, or the farthest there are (small: their factors, and how many of the nominal "
+        f"{_nominal(sheet)} intervals of parameters and scatter alone held the pair). {made_of_maps(sheet)}"
     )
-    return make_table("The maps", heads, rows, (0, 1, 4, 5, 8, 9), note=note)
+    return make_table("The maps", heads, rows, (0, 1, 6, 7, 8, 9), note=note)
+
+
+def _nominal(sheet: Any) -> str:
+    """Level of the intervals of the back-tests, which is that of the page where there are none."""
+    levels = {one.fit.backtest.level for one in sheet.maps if one.fit is not None and one.fit.backtest is not None}
+    return level_text(min(levels, default=sheet.question.level))
 
 
 def _parameter(fit: Any, name: str, level: float) -> Cell:
@@ -236,7 +240,7 @@ def _tested(one: Any) -> Cell:
     near = [entry for entry in entries if entry.low <= factor]
     entry = (near or entries)[-1]
     size = math.expm1(entry.rms) if found.log else entry.rms / float(np.mean(found.observed))
-    held = "" if math.isnan(entry.coverage) else f"; {100 * entry.coverage:.0f} % held of {level_text(found.level)}"
+    held = "" if math.isnan(entry.coverage) else f"; {100 * entry.coverage:.0f} % held"
     return _below(format_percent(size), f"{entry.range}{held}")
 
 
@@ -341,19 +345,3 @@ def of_files(sheet: Any) -> Table:
     code = Markup("<code>{}</code>").format
     rows = [(s.uri.replace("\\", "/").rsplit("/", 1)[-1], str(s.n_runs), code(s.sha256)) for s in sheet.sources]
     return make_table("Files", ("file", "runs of this page", "SHA-256"), rows, (0, 2))
-
-
-def remarks(maps: Sequence[Any]) -> list[str]:
-    """What is to be known of the pairs: each sentence once, with the maps that it is about."""
-    about: dict[str, list[str]] = {}
-    for one in maps:
-        for note in one.data.notes:
-            about.setdefault(note, []).append(one.label)
-    out = []
-    for note, labels in about.items():
-        if len(labels) == len(maps):
-            out.append(note)
-        else:
-            some = listed(labels) if len(labels) <= 3 else f"{', '.join(labels[:3])} and {len(labels) - 3} more"
-            out.append(f"{some}: {note}")
-    return out

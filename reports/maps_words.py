@@ -220,3 +220,19 @@ def floors_words(sheet: Any) -> str:
         f"{told[asked.floors]} {rest} Below stands what the forecasts would be on other floors. Their spread is no "
         "part of the intervals above, unless a floor was given with an error."
     )
+
+
+def remarks(maps: tuple[Any, ...]) -> list[str]:
+    """What is to be known of the pairs: each sentence once, with the maps that it is about."""
+    about: dict[str, list[str]] = {}
+    for one in maps:
+        for note in one.data.notes:
+            about.setdefault(note, []).append(one.label)
+    out = []
+    for note, labels in about.items():
+        if len(labels) == len(maps):
+            out.append(note)
+        else:
+            some = listed(labels) if len(labels) <= 3 else f"{', '.join(labels[:3])} and {len(labels) - 3} more"
+            out.append(f"{some}: {note}")
+    return out

@@ -210,9 +210,9 @@ class TestMaps:
         one = make_map(data, maps[0].large, form="shifted_power", bootstrap=20)
         sheet = sheet_of(one, floors="both", form="shifted_power")
         [row] = of_maps(sheet).rows
-        assert "E of the law a" in str(row[4])
-        assert "1.70 to 1.80" in str(row[4])
-        assert "number" in str(row[5])
+        assert "E of the law a" in str(row[7])
+        assert "1.70 to 1.80" in str(row[7])
+        assert "number" in str(row[8])
         assert "floors given" in " ".join(of_sensitivity(sheet).heads)
         assert goal_text(one.fit.objective) == "squared on log residuals above 0.8000"
         assert "squared on log residuals above the floor of y" in seen(render_maps(sheet))
