@@ -205,10 +205,11 @@ def of_maps(sheet: Any) -> Table:
     )  # fmt: skip
     note = (
         f"Small: {level_text(level)} intervals of parameters; where floors come from, with their 68 % intervals; R² of "
-        "the losses as they are. A form without a parameter of that name shows a dash; all parameters are in the JSON of this file. The "
-        "back-test error is the root mean square relative error on pairs held out as far beyond a cut-off as the large "
-        "run lies beyond all pairs, or the farthest there are (small: their factors, and how many of the nominal "
-        f"{_nominal(sheet)} intervals of parameters and scatter alone held the pair). {made_of_maps(sheet)}"
+        "the losses as they are. A form without a parameter of that name shows a dash; all parameters are in the JSON "
+        "of this file. The back-test error is the root mean square relative error on pairs held out as far beyond a "
+        "cut-off as the large run lies beyond all pairs, or the farthest there are (small: their factors, and how many "
+        f"of the nominal {_nominal(sheet)} intervals of parameters and scatter alone held the pair). "
+        f"{made_of_maps(sheet)}"
     )
     return make_table("The maps", heads, rows, (0, 1, 6, 7, 8, 9), note=note)
 
