@@ -189,18 +189,18 @@ def of_maps(sheet: Any) -> Table:
             (
                 named(sheet, one),
                 _below(record["form"], record["chosen"]),
+                one.fit.verdict,
+                _tested(one),
+                _below(str(record["n_pairs"]), f"R² {format_number(record['r2'], 5)}"),
                 _parameter(one.fit, "kappa", level),
                 _parameter(one.fit, "K", level),
-                _below(str(record["n_pairs"]), f"R² {format_number(record['r2'], 5)}"),
-                _tested(one),
-                one.fit.verdict,
                 floor_text(record, "x"),
                 floor_text(record, "y"),
                 goal_text(one.fit.objective),
             )
         )
     heads = (
-        heading(sheet), "form", "kappa", "K", "pairs", "back-test error", "verdict", "floor of x", "floor of y",
+        heading(sheet), "form", "verdict", "back-test error", "pairs", "kappa", "K", "floor of x", "floor of y",
         "objective",
     )  # fmt: skip
     note = (
@@ -211,7 +211,7 @@ def of_maps(sheet: Any) -> Table:
         f"of the nominal {_nominal(sheet)} intervals of parameters and scatter alone held the pair). "
         f"{made_of_maps(sheet)}"
     )
-    return make_table("The maps", heads, rows, (0, 1, 6, 7, 8, 9), note=note)
+    return make_table("The maps", heads, rows, (0, 1, 2, 7, 8, 9), note=note)
 
 
 def _nominal(sheet: Any) -> str:
