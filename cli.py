@@ -815,7 +815,7 @@ def forecast_accuracies(
 ) -> None:
     """Forecast the accuracy on a task through the loss."""
     from reports.accuracy_rows import forecast_rows, forecast_shown
-    from scaling.loss_to_loss.accuracy_forecast import forecast_accuracy
+    from scaling.loss_to_loss.accuracy.forecast import forecast_accuracy
 
     found = [forecast_accuracy(saved.fit, second.fit, x, level, kind, force=force) for x in targets]
     emit([head | row for row in forecast_rows(saved, second, found)], format_, forecast_shown(saved, found))

@@ -97,9 +97,9 @@ def fit_accuracy_runs(
     VerdictError
         Where the saved fit that would give the floor is not identified.
     """
-    from scaling.loss_to_loss.accuracy import fit_accuracy
-    from scaling.loss_to_loss.accuracy_data import read_chance
-    from scaling.loss_to_loss.accuracy_laws import find_accuracy_form
+    from scaling.loss_to_loss.accuracy.data import read_chance
+    from scaling.loss_to_loss.accuracy.fit import fit_accuracy
+    from scaling.loss_to_loss.accuracy.laws import find_accuracy_form
 
     check_fit_name(store, name, replace)
     read_chance(chance)
@@ -158,7 +158,7 @@ def accuracy_command(config: Mapping[str, Any], question: PairQuestion) -> str:
 
 def refit_again(saved: SavedFit, rows: Selection) -> Fit:
     """Fit the form of a saved law of accuracy to rows again, with its floor and its weights as they were."""
-    from scaling.loss_to_loss.accuracy_rerun import refit_accuracy
+    from scaling.loss_to_loss.accuracy.rerun import refit_accuracy
 
     settings = dict(saved.config["settings"])
     return refit_accuracy(saved.fit, rows.inputs["x"], rows.observed, rows.order, settings, rows.clusters)
@@ -166,7 +166,7 @@ def refit_again(saved: SavedFit, rows: Selection) -> Fit:
 
 def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:
     """Back-test a saved law of accuracy on rows as it was when it was chosen."""
-    from scaling.loss_to_loss.accuracy_rerun import backtest_accuracy
+    from scaling.loss_to_loss.accuracy.rerun import backtest_accuracy
 
     return backtest_accuracy(saved.fit, rows.inputs["x"], rows.observed, rows.order, rows.clusters, **settings)
 

@@ -15,9 +15,9 @@ from scaling.formatting import format_number, format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
-    from scaling.loss_to_loss.purchase_result import PurchasePlan
-    from scaling.loss_to_loss.purchase_truths import PairsOfCorpora
-    from scaling.loss_to_loss.ranking_runs import Runs
+    from scaling.loss_to_loss.purchase.result import PurchasePlan
+    from scaling.loss_to_loss.purchase.truths import PairsOfCorpora
+    from scaling.loss_to_loss.ranking.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def plan_purchase(
     """
     import numpy as np
 
-    from scaling.loss_to_loss.purchase import plan_pairs
+    from scaling.loss_to_loss.purchase.plan import plan_pairs
     from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 
     if target_x is not None and target_run is not None:
@@ -163,8 +163,8 @@ def _maps(store: Store, metric: str, column: str, where: str | None) -> tuple[li
     """Pair every two corpora of the store; none where it has one alone."""
     import numpy as np
 
-    from scaling.loss_to_loss.purchase_truths import PairsOfCorpora
-    from scaling.loss_to_loss.ranking_runs import cell_numbers
+    from scaling.loss_to_loss.purchase.truths import PairsOfCorpora
+    from scaling.loss_to_loss.ranking.runs import cell_numbers
 
     try:
         every: CorpusRuns = runs_by_corpus(store, metric, (), column, where)

@@ -17,9 +17,9 @@ from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
-    from scaling.loss_to_loss.ranking_backtest import RankingBacktest
-    from scaling.loss_to_loss.ranking_result import Ranking
-    from scaling.loss_to_loss.ranking_runs import Runs
+    from scaling.loss_to_loss.ranking.backtest import RankingBacktest
+    from scaling.loss_to_loss.ranking.result import Ranking
+    from scaling.loss_to_loss.ranking.runs import Runs
 
 _FEWEST = 2
 
@@ -111,8 +111,8 @@ def rank_runs(
     UsageError, InputDataError
         For what makes no sense, or cannot be ranked.
     """
-    from scaling.loss_to_loss.ranking import rank_corpora
-    from scaling.loss_to_loss.ranking_backtest import backtest_ranking
+    from scaling.loss_to_loss.ranking.backtest import backtest_ranking
+    from scaling.loss_to_loss.ranking.rank import rank_corpora
 
     found = [runs_by_corpus(store, metric, corpora, column, where) for metric in dict.fromkeys(metrics)]
     ranked = tuple(
@@ -249,7 +249,7 @@ def _reason(row: Sequence[Any], metric: str, accuracy: bool) -> str:
 def _arrays(rows: Sequence[Sequence[Any]], accuracy: bool) -> Runs:
     import numpy as np
 
-    from scaling.loss_to_loss.ranking_runs import Runs
+    from scaling.loss_to_loss.ranking.runs import Runs
 
     n, d, value = (np.array([float(row[i]) for row in rows]) for i in (2, 3, 5))
     flop = np.array([6 * float(row[2]) * float(row[3]) if row[4] is None else float(row[4]) for row in rows])

@@ -124,7 +124,7 @@ def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: A
     rows : Selection
         Its rows.
     **settings
-        ``level bootstrap seed``, as of `scaling.loss_to_loss.translation_backtest.backtest_translation`.
+        ``level bootstrap seed``, as of `scaling.loss_to_loss.translation.backtest.backtest_translation`.
 
     Returns
     -------
@@ -204,7 +204,7 @@ def _back_tested(
 ) -> Backtest:
     import numpy as np
 
-    from scaling.loss_to_loss.translation_backtest import PairRows, Runs, backtest_translation
+    from scaling.loss_to_loss.translation.backtest import PairRows, Runs, backtest_translation
 
     old = untrimmed(store, source, unchanged_rows(store, source))
     both: Any = unchanged_rows(store, pair)

@@ -16,7 +16,7 @@ from scaling.formatting import (
 )
 
 if TYPE_CHECKING:
-    from scaling.loss_to_loss.accuracy_forecast import AccuracyForecast
+    from scaling.loss_to_loss.accuracy.forecast import AccuracyForecast
 
 
 def accuracy_row(saved: Any, level: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scaling.formatting import format_count, format_factor, format_number, format_percent, format_plural
 
 if TYPE_CHECKING:
-    from scaling.loss_to_loss.purchase_result import Design
+    from scaling.loss_to_loss.purchase.result import Design
 
 Rows = list[dict[str, Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scaling.formatting import format_interval, format_number, format_percent
-from scaling.loss_to_loss.ranking_result import format_chance
+from scaling.loss_to_loss.ranking.result import format_chance
 
 if TYPE_CHECKING:
-    from scaling.loss_to_loss.ranking_backtest import RankingBacktest
-    from scaling.loss_to_loss.ranking_result import Ranking
+    from scaling.loss_to_loss.ranking.backtest import RankingBacktest
+    from scaling.loss_to_loss.ranking.result import Ranking
 
 Rows = list[dict[str, Any]]
 

@@ -12,34 +12,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaling.loss_to_loss.accuracy import fit_accuracy
-    from scaling.loss_to_loss.accuracy_forecast import AccuracyForecast, forecast_accuracy
+    from scaling.loss_to_loss.accuracy.fit import fit_accuracy
+    from scaling.loss_to_loss.accuracy.forecast import AccuracyForecast, forecast_accuracy
     from scaling.loss_to_loss.floors import Floor
     from scaling.loss_to_loss.forecast import MapForecast, forecast_map
     from scaling.loss_to_loss.maps import FORMS, map_law
     from scaling.loss_to_loss.matching import Pairs, match_runs
     from scaling.loss_to_loss.pairs import fit_pairs
-    from scaling.loss_to_loss.purchase import plan_pairs
-    from scaling.loss_to_loss.ranking import rank_corpora
-    from scaling.loss_to_loss.ranking_backtest import backtest_ranking
-    from scaling.loss_to_loss.translation import translate
+    from scaling.loss_to_loss.purchase.plan import plan_pairs
+    from scaling.loss_to_loss.ranking.backtest import backtest_ranking
+    from scaling.loss_to_loss.ranking.rank import rank_corpora
+    from scaling.loss_to_loss.translation.translate import translate
 
 _HOMES = {
-    "AccuracyForecast": "scaling.loss_to_loss.accuracy_forecast",
+    "AccuracyForecast": "scaling.loss_to_loss.accuracy.forecast",
     "FORMS": "scaling.loss_to_loss.maps",
     "Floor": "scaling.loss_to_loss.floors",
     "MapForecast": "scaling.loss_to_loss.forecast",
     "Pairs": "scaling.loss_to_loss.matching",
-    "backtest_ranking": "scaling.loss_to_loss.ranking_backtest",
-    "fit_accuracy": "scaling.loss_to_loss.accuracy",
-    "forecast_accuracy": "scaling.loss_to_loss.accuracy_forecast",
+    "backtest_ranking": "scaling.loss_to_loss.ranking.backtest",
+    "fit_accuracy": "scaling.loss_to_loss.accuracy.fit",
+    "forecast_accuracy": "scaling.loss_to_loss.accuracy.forecast",
     "fit_pairs": "scaling.loss_to_loss.pairs",
     "forecast_map": "scaling.loss_to_loss.forecast",
     "map_law": "scaling.loss_to_loss.maps",
     "match_runs": "scaling.loss_to_loss.matching",
-    "plan_pairs": "scaling.loss_to_loss.purchase",
-    "rank_corpora": "scaling.loss_to_loss.ranking",
-    "translate": "scaling.loss_to_loss.translation",
+    "plan_pairs": "scaling.loss_to_loss.purchase.plan",
+    "rank_corpora": "scaling.loss_to_loss.ranking.rank",
+    "translate": "scaling.loss_to_loss.translation.translate",
 }
 
 __all__ = [

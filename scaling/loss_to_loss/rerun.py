@@ -88,7 +88,5 @@ def backtest_map(
     one = np.asarray(x, float)
     order = None if budget is None else np.asarray(budget, float)
     usual = fit.backtest.usual if fit.backtest is not None else USUAL_MAP
-    found = backtest_law(
-        fit, {"x": one}, y, groups=groups, usual=usual, **ordered_by(fit.law, one, order), **settings
-    )
+    found = backtest_law(fit, {"x": one}, y, groups=groups, usual=usual, **ordered_by(fit.law, one, order), **settings)
     return found if order is None else replace(found, axis="budget")

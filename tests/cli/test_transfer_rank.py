@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaling.loss_to_loss.ranking import rank_corpora
+from scaling.loss_to_loss.ranking.rank import rank_corpora
 
 MAPPING = """
 [metrics]

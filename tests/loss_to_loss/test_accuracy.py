@@ -9,10 +9,10 @@ import scaling
 from scaling.downstream import chain
 from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.loss_to_loss import Floor, fit_accuracy, fit_pairs, forecast_accuracy
-from scaling.loss_to_loss.accuracy import question_weights
-from scaling.loss_to_loss.accuracy_flags import AT_CHANCE, NOT_YET, RISES, concern_of
-from scaling.loss_to_loss.accuracy_laws import accuracy_law, candidate_forms
-from scaling.loss_to_loss.accuracy_rerun import backtest_accuracy, refit_accuracy
+from scaling.loss_to_loss.accuracy.fit import question_weights
+from scaling.loss_to_loss.accuracy.flags import AT_CHANCE, NOT_YET, RISES, concern_of
+from scaling.loss_to_loss.accuracy.laws import accuracy_law, candidate_forms
+from scaling.loss_to_loss.accuracy.rerun import backtest_accuracy, refit_accuracy
 from scaling.results import Fit
 from tests.truths import crossed
 
@@ -34,7 +34,7 @@ def noisy(error, sd=0.003, seed=0):
 def alone(monkeypatch):
     """Only the form asked for, where the others have nothing to say."""
     only = lambda chance, asked: (asked or "power_error",)  # noqa: E731
-    monkeypatch.setattr("scaling.loss_to_loss.accuracy.candidate_forms", only)
+    monkeypatch.setattr("scaling.loss_to_loss.accuracy.fit.candidate_forms", only)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def power():
     """A power law of the loss above its floor, without noise."""
     error = 0.4 * (LOSS - FLOOR) ** 0.6 + 0.1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scaling.loss_to_loss.accuracy.candidate_forms", lambda chance, asked: (asked,))
+        patch.setattr("scaling.loss_to_loss.accuracy.fit.candidate_forms", lambda chance, asked: (asked,))
         return fit_accuracy(LOSS, error, floor_x=FLOOR, form="power_error", budget=BUDGET, bootstrap=0)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scaling.errors import InputDataError, UsageError, VerdictError
-from scaling.loss_to_loss.purchase import plan_pairs
-from scaling.loss_to_loss.purchase_truths import draw_truths, read_maps
+from scaling.loss_to_loss.purchase.plan import plan_pairs
+from scaling.loss_to_loss.purchase.truths import draw_truths, read_maps
 
 BUDGETS = np.array([1e18, 3e18, 1e19, 3e19, 1e20])
 

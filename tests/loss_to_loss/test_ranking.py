@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from scaling.errors import InputDataError, UsageError
-from scaling.loss_to_loss.ranking import rank_corpora
-from scaling.loss_to_loss.ranking_backtest import backtest_ranking, score_decisions
-from scaling.loss_to_loss.ranking_baseline import find_baseline
-from scaling.loss_to_loss.ranking_errors import Misses
-from scaling.loss_to_loss.ranking_maps import LINEAR_FORMS, evaluate_linear, fit_linear
-from scaling.loss_to_loss.ranking_runs import budgets_in_common, cell_numbers, read_runs
+from scaling.loss_to_loss.ranking.backtest import backtest_ranking, score_decisions
+from scaling.loss_to_loss.ranking.baseline import find_baseline
+from scaling.loss_to_loss.ranking.errors import Misses
+from scaling.loss_to_loss.ranking.maps import LINEAR_FORMS, evaluate_linear, fit_linear
+from scaling.loss_to_loss.ranking.rank import rank_corpora
+from scaling.loss_to_loss.ranking.runs import budgets_in_common, cell_numbers, read_runs
 
 BUDGETS = (1e18, 3e18, 1e19, 3e19, 1e20)
 RATIOS = (5, 10, 20, 40, 80)

@@ -11,10 +11,10 @@ from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.fitting.compile import compile_law, compile_value
 from scaling.laws.book import find_law
 from scaling.loss_to_loss import translate
-from scaling.loss_to_loss.translation_backtest import PairRows, Runs, backtest_translation, seen_through
-from scaling.loss_to_loss.translation_draws import map_rows
-from scaling.loss_to_loss.translation_map import compose, read_power_map, translate_kaplan
-from scaling.loss_to_loss.translation_optimum import best_params
+from scaling.loss_to_loss.translation.backtest import PairRows, Runs, backtest_translation, seen_through
+from scaling.loss_to_loss.translation.draws import map_rows
+from scaling.loss_to_loss.translation.optimum import best_params
+from scaling.loss_to_loss.translation.power_map import compose, read_power_map, translate_kaplan
 from scaling.results import Fit
 from scaling.rivals import Rival
 

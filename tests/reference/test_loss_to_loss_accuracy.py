@@ -12,8 +12,8 @@ import pytest
 
 import scaling
 from scaling.loss_to_loss import Floor, fit_accuracy, forecast_accuracy
-from scaling.loss_to_loss.accuracy_flags import AT_CHANCE, NOT_YET, RISES, concern_of
-from scaling.loss_to_loss.accuracy_laws import accuracy_law
+from scaling.loss_to_loss.accuracy.flags import AT_CHANCE, NOT_YET, RISES, concern_of
+from scaling.loss_to_loss.accuracy.laws import accuracy_law
 
 CORPORA = {
     "FW": "fineweb-100b", "Edu": "fineweb-edu-100b", "PP2": "proof-pile-2", "Slim": "slimpajama-chunk1",

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scaling.loss_to_loss.purchase import plan_pairs
-from scaling.loss_to_loss.purchase_truths import PairsOfCorpora
-from scaling.loss_to_loss.ranking_maps import evaluate_linear, fit_linear
+from scaling.loss_to_loss.purchase.plan import plan_pairs
+from scaling.loss_to_loss.purchase.truths import PairsOfCorpora
+from scaling.loss_to_loss.ranking.maps import evaluate_linear, fit_linear
 
 LARGEST = 4.84e19
 

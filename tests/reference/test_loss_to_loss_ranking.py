@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scaling.loss_to_loss.ranking import rank_corpora
-from scaling.loss_to_loss.ranking_backtest import backtest_ranking, score_decisions
-from scaling.loss_to_loss.ranking_baseline import find_baseline
-from scaling.loss_to_loss.ranking_runs import read_runs
+from scaling.loss_to_loss.ranking.backtest import backtest_ranking, score_decisions
+from scaling.loss_to_loss.ranking.baseline import find_baseline
+from scaling.loss_to_loss.ranking.rank import rank_corpora
+from scaling.loss_to_loss.ranking.runs import read_runs
 
 LARGEST, TARGET = 4.84e19, 1e21
 N_TARGET = 3_309_980_160.0

@@ -2,7 +2,7 @@
 
 The runs are cells of a sweep that another corpus has already; a map takes the losses there to those of the new corpus,
 and a large run of the old corpus gives x at the target. What the map would miss by is simulated: outcomes on the new
-corpus are drawn from what maps between other corpora look like (`scaling.loss_to_loss.purchase_truths`).
+corpus are drawn from what maps between other corpora look like (`scaling.loss_to_loss.purchase.truths`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
-from scaling.loss_to_loss.purchase_result import Design, PurchasePlan
-from scaling.loss_to_loss.purchase_truths import PairsOfCorpora, Truths, draw_truths, read_maps
-from scaling.loss_to_loss.ranking_maps import LINEAR_FORMS, evaluate_linear, fit_linear
+from scaling.loss_to_loss.purchase.result import Design, PurchasePlan
+from scaling.loss_to_loss.purchase.truths import PairsOfCorpora, Truths, draw_truths, read_maps
+from scaling.loss_to_loss.ranking.maps import LINEAR_FORMS, evaluate_linear, fit_linear
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError
 from scaling.formatting import format_plural
-from scaling.loss_to_loss.ranking_maps import fit_linear
+from scaling.loss_to_loss.ranking.maps import fit_linear
 
 Array = NDArray[np.float64]
 

@@ -12,10 +12,10 @@ from scaling.errors import InputDataError
 from scaling.fitting.diagnostics import SPARE_ROWS
 from scaling.fitting.rollout import LADDER
 from scaling.formatting import format_plural
-from scaling.loss_to_loss.ranking_errors import Misses, summed
-from scaling.loss_to_loss.ranking_laws import LawForecasts
-from scaling.loss_to_loss.ranking_maps import LINEAR_FORMS, evaluate_linear, fit_linear
-from scaling.loss_to_loss.ranking_runs import Runs, cell_numbers
+from scaling.loss_to_loss.ranking.errors import Misses, summed
+from scaling.loss_to_loss.ranking.laws import LawForecasts
+from scaling.loss_to_loss.ranking.maps import LINEAR_FORMS, evaluate_linear, fit_linear
+from scaling.loss_to_loss.ranking.runs import Runs, cell_numbers
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -34,7 +34,7 @@ class MapForecasts:
     reference : str
         The corpus whose loss is x.
     form : str
-        Of all maps; see `scaling.loss_to_loss.ranking_maps.LINEAR_FORMS`.
+        Of all maps; see `scaling.loss_to_loss.ranking.maps.LINEAR_FORMS`.
     pairs : dict of str to (Runs, Runs, ndarray of int (m,))
         Other corpus to the paired runs of the reference and of its own, and the cell that each pair lies in.
     coefficients : dict of str to ndarray (1 + b, p)

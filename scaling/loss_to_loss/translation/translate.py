@@ -18,15 +18,16 @@ from scaling.fitting.checks import Rows, check_rows
 from scaling.fitting.compile import compile_value
 from scaling.formatting import format_interval
 from scaling.laws.law import Law
-from scaling.loss_to_loss.translation_assembly import TranslatedLaw, assemble
-from scaling.loss_to_loss.translation_backtest import of_inputs, seen_through
-from scaling.loss_to_loss.translation_draws import (
+from scaling.loss_to_loss.translation.assembly import TranslatedLaw, assemble
+from scaling.loss_to_loss.translation.backtest import of_inputs, seen_through
+from scaling.loss_to_loss.translation.draws import (
     Draws,
     bring_together,
     internal_covariance,
     map_rows,
 )
-from scaling.loss_to_loss.translation_map import (
+from scaling.loss_to_loss.translation.optimum import optima
+from scaling.loss_to_loss.translation.power_map import (
     PowerMap,
     compose,
     from_other_floor,
@@ -34,8 +35,7 @@ from scaling.loss_to_loss.translation_map import (
     read_power_map,
     translate_kaplan,
 )
-from scaling.loss_to_loss.translation_optimum import optima
-from scaling.loss_to_loss.translation_rivals import translated_rivals
+from scaling.loss_to_loss.translation.rivals import translated_rivals
 from scaling.results import Fit
 
 Array = NDArray[np.float64]
@@ -80,11 +80,11 @@ def translate(
         compute-optimal N is that of the old corpus in either case, wherever the map rises.
 
         Its residuals are those of the runs given; without any they are residuals of the pairs with residuals of the
-        law added (`scaling.loss_to_loss.translation_draws.mapped_scatter`), and `n_obs` counts the pairs. Its verdict
+        law added (`scaling.loss_to_loss.translation.draws.mapped_scatter`), and `n_obs` counts the pairs. Its verdict
         is the worse of both, its reasons are those of both, and its rivals are those of the law through the map and of
         the map over the law. Its back-test is that of the law seen through the map, which leaves out what the map
         itself misses; that of the translation needs the rows of both fits, see
-        `scaling.loss_to_loss.translation_backtest.backtest_translation`.
+        `scaling.loss_to_loss.translation.backtest.backtest_translation`.
         ``settings["translated"]`` says what it was made of.
 
     Raises

@@ -15,7 +15,7 @@ from scaling.fitting.compile import compile_value
 from scaling.fitting.diagnostics import Diagnostics
 from scaling.fitting.residual_tests import residual_structure
 from scaling.laws.law import Law
-from scaling.loss_to_loss.translation_draws import Draws, lost, mapped_scatter
+from scaling.loss_to_loss.translation.draws import Draws, lost, mapped_scatter
 from scaling.results import Fit
 from scaling.verdicts import WEAK
 

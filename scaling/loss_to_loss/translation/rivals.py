@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scaling.errors import UsageError
 from scaling.laws.law import Law
-from scaling.loss_to_loss.translation_map import compose
+from scaling.loss_to_loss.translation.power_map import compose
 from scaling.rivals import Rival
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from scaling.formatting import format_number, format_plural
 from scaling.inputs import check_level
 from scaling.laws.law import Law
 from scaling.laws.parameter import Parameter
-from scaling.loss_to_loss.translation_draws import typical_error
-from scaling.loss_to_loss.translation_map import is_exact, read_power_map
+from scaling.loss_to_loss.translation.draws import typical_error
+from scaling.loss_to_loss.translation.power_map import is_exact, read_power_map
 from scaling.results import Fit
 
 Array = NDArray[np.float64]
@@ -135,7 +135,7 @@ def backtest_translation(
     A map whose floor is the E of the law takes the E of each refit. Another floor that is a number stays as it is:
     where it was found with the help of the runs that are held out here, the back-test flatters the translation.
     """
-    from scaling.loss_to_loss.translation import check_map
+    from scaling.loss_to_loss.translation.translate import check_map
 
     check_level(level)
     check_map(source_fit, pair_fit)
@@ -193,8 +193,8 @@ def _refitted(
     source: Fit, pair: Fit, old: tuple[Rows, Mask], both: tuple[Rows, Mask], bootstrap: int, seed: int
 ) -> Fit:
     """Fit law and map again to what lies up to a cut-off, and translate; refused where too little does."""
-    from scaling.loss_to_loss.translation import translated_law
-    from scaling.loss_to_loss.translation_assembly import assemble
+    from scaling.loss_to_loss.translation.assembly import assemble
+    from scaling.loss_to_loss.translation.translate import translated_law
 
     for fit, (rows, left), where in ((source, old, "old corpus"), (pair, both, "pairs")):
         if reason := why_not(fit.law, rows.inputs, left, find_units(rows.groups, rows.n)):

@@ -18,11 +18,11 @@ from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_factor, format_number, format_percent
 from scaling.inputs import check_level
 from scaling.loss_to_loss.monotone import ERROR_RATE, larger_half, rising_chance
-from scaling.loss_to_loss.ranking_baseline import Baseline, find_baseline
-from scaling.loss_to_loss.ranking_chained import USUAL_MAP, MapForecasts, forecast_maps
-from scaling.loss_to_loss.ranking_laws import LawForecasts, forecast_laws
-from scaling.loss_to_loss.ranking_result import RankedCorpus, Ranking
-from scaling.loss_to_loss.ranking_runs import Runs, read_runs
+from scaling.loss_to_loss.ranking.baseline import Baseline, find_baseline
+from scaling.loss_to_loss.ranking.chained import USUAL_MAP, MapForecasts, forecast_maps
+from scaling.loss_to_loss.ranking.laws import LawForecasts, forecast_laws
+from scaling.loss_to_loss.ranking.result import RankedCorpus, Ranking
+from scaling.loss_to_loss.ranking.runs import Runs, read_runs
 from scaling.verdicts import NOT_IDENTIFIED
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@ from scaling.fitting.holdout import backtest_law
 from scaling.fitting.objective import Objective
 from scaling.formatting import format_number
 from scaling.laws.law import Law
-from scaling.loss_to_loss.accuracy_data import (
+from scaling.loss_to_loss.accuracy.data import (
     check_floor,
     read_budgets,
     read_chance,
@@ -25,8 +25,8 @@ from scaling.loss_to_loss.accuracy_data import (
     read_questions,
     read_shares,
 )
-from scaling.loss_to_loss.accuracy_flags import concern_of
-from scaling.loss_to_loss.accuracy_laws import HAVE_FLOOR, accuracy_law, candidate_forms, find_accuracy_form
+from scaling.loss_to_loss.accuracy.flags import concern_of
+from scaling.loss_to_loss.accuracy.laws import HAVE_FLOOR, accuracy_law, candidate_forms, find_accuracy_form
 from scaling.loss_to_loss.floors import Floor, as_floor
 from scaling.loss_to_loss.pairs import ordered_by, r_squared
 from scaling.rivals import Rival
@@ -78,7 +78,7 @@ def fit_accuracy(
     chance : float, optional
         Accuracy of guessing, such as 0.25 for four choices. With it come the forms that fall from 1 - chance.
     form : str, default 'auto'
-        One of `scaling.loss_to_loss.accuracy_laws.ACCURACY_FORMS`, or ``auto`` for the one that forecasts the largest
+        One of `scaling.loss_to_loss.accuracy.laws.ACCURACY_FORMS`, or ``auto`` for the one that forecasts the largest
         budgets best from the smaller ones.
     budget : array_like (n,), optional
         Training compute of each run, FLOP: what runs are held out by. Without it, those of the lowest x are held out.

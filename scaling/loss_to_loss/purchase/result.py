@@ -27,7 +27,7 @@ class Design:
     cost_flop : float
         All of them together.
     form : str
-        Of the map that misses least with so few pairs; see `scaling.loss_to_loss.ranking_maps.LINEAR_FORMS`.
+        Of the map that misses least with so few pairs; see `scaling.loss_to_loss.ranking.maps.LINEAR_FORMS`.
     mean_error, p90_error : float
         Mean, and 90th percentile, of what the map is expected to miss the target by, as a share of the loss.
     cells : tuple of int

@@ -156,7 +156,7 @@ def forecast_accuracy(
     inputs, said = split_budget(loss_fit, target, level, force)
     steps += said
     if map_fit is not None:
-        from scaling.loss_to_loss.translation import translate
+        from scaling.loss_to_loss.translation.translate import translate
 
         first = translate(loss_fit, map_fit, seed=seed)
         steps.append(f"loss by the law {loss_fit.law.name}")

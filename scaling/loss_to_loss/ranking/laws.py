@@ -13,8 +13,8 @@ from scaling.errors import InputDataError, LawError
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
 from scaling.fitting.rollout import LADDER, change_beyond, trimmed
-from scaling.loss_to_loss.ranking_errors import Misses, summed
-from scaling.loss_to_loss.ranking_runs import Runs
+from scaling.loss_to_loss.ranking.errors import Misses, summed
+from scaling.loss_to_loss.ranking.runs import Runs
 from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 from scaling.results import Fit
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputDataError, ScalingError
 from scaling.formatting import format_number, format_percent, format_plural
-from scaling.loss_to_loss.ranking import rank_corpora
-from scaling.loss_to_loss.ranking_result import SURE
-from scaling.loss_to_loss.ranking_runs import budgets_in_common, read_runs
+from scaling.loss_to_loss.ranking.rank import rank_corpora
+from scaling.loss_to_loss.ranking.result import SURE
+from scaling.loss_to_loss.ranking.runs import budgets_in_common, read_runs
 from scaling.serial import plain
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
-from scaling.loss_to_loss.accuracy import ACCURACY_USUAL, question_weights, with_concern
+from scaling.loss_to_loss.accuracy.fit import ACCURACY_USUAL, question_weights, with_concern
 from scaling.loss_to_loss.pairs import ordered_by, r_squared
 
 if TYPE_CHECKING:

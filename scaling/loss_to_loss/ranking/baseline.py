@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.loss_to_loss.ranking_runs import Runs, budgets_in_common
+from scaling.loss_to_loss.ranking.runs import Runs, budgets_in_common
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""The error on a task as a function of a loss."""

@@ -1,0 +1,1 @@
+"""Which corpus is best at a budget, and how surely."""
