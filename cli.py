@@ -766,36 +766,48 @@ def forecast_chain(
     format_: str | None,
 ) -> None:
     """Forecast the error on tasks through the loss."""
+    from db.chained import check_source_law
     from db.saved import load_fit
     from db.store import Store
     from reports.chain_rows import chain_notes, chain_rows, chain_shown
     from scaling.downstream import chain, check_loss_input
+    from scaling.loss_to_loss.predicted import forecast_through
 
     with Store(db, read_only=True) as store:
         saved, second = load_fit(store, name), load_fit(store, then)
+        check_loss_input(second.fit, second.columns, saved.metric)
+        check_source_law(store, saved, second)
     if targets:
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
-    check_loss_input(second.fit, second.columns, saved.metric)
     head = {"fit": saved.name, "fit_id": saved.fit_id, "then": second.name, "then_id": second.fit_id}
     targets = [*targets, *({"C": c} for c in budgets)]
     if "accuracy" in second.fit.settings:
         forecast_accuracies(saved, second, targets, head, level, kind, force, fail_on, format_)
         return
-    if budgets:
+    about_map: list[dict[str, Any]] = [{} for _ in targets]
+    lines: list[str] = []
+    if "loss_to_loss" in second.fit.settings:
+        through = [forecast_through(saved.fit, second.fit, x, level, kind, force=force) for x in targets]
+        found, targets = [one.chained for one in through], [one.inputs for one in through]
+        about_map = [one.about() for one in through]
+        lines = [line for one in through for line in one.sentences]
+    elif budgets:
         raise UsageError(
-            f"The fit '{then}' is not of an accuracy, so --flops does not go with it.",
-            "Fit one with: scaling transfer accuracy. Or name the size: --params 7B --tokens 2T.",
+            f"The fit '{then}' is not of an accuracy or a map of losses, so --flops does not go with it.",
+            "Fit one with: scaling transfer accuracy, or transfer fit. Or name the size: --params 7B --tokens 2T.",
         )
-    found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
+    else:
+        found = [chain(saved.fit, second.fit, x, level=level, kind=kind, force=force) for x in targets]
+    rows = chain_rows(saved.fit, second.fit, targets, found)
     emit(
-        [head | row for row in chain_rows(saved.fit, second.fit, targets, found)],
+        [head | row | about for row, about in zip(rows, about_map, strict=True)],
         format_,
         chain_shown(saved.fit, second.fit, targets, found),
     )
     about = "a new run" if kind == "run" else "the laws' curves"
     path = f"{second.fit.law.output} by {second.name} of the loss by {saved.name}"
     say(f"{path}; interval for {about}: {found[0].method}.")
-    for line in chain_notes(saved.name, second.name, found):
+    for line in dict.fromkeys([*lines, *chain_notes(saved.name, second.name, found)]):
         say(line)
     say_verdict(saved)
     say_verdict(second)
@@ -1533,12 +1545,20 @@ def transfer_forecast(
         list[str] | None, Option("--x", metavar="LOSS", help="Or the loss itself, as it was measured.")
     ] = None,
     flops: Annotated[
-        str | None, Option("--flops", metavar="C", help="Training compute of the run that --x is of, in FLOP.")
+        list[str] | None,
+        Option(
+            "--flops",
+            metavar="C",
+            help="In FLOP: training compute of the run that --x is of; with --source-fit a budget, split as that law "
+            "has it best (repeat).",
+        ),
     ] = None,
     source_fit: Annotated[
         str | None,
         Option(
-            "--source-fit", metavar="FIT", help="Or a law of the source that predicts x, for --params and --tokens."
+            "--source-fit",
+            metavar="FIT",
+            help="Or a law of the source that predicts x, for --params and --tokens or for --flops.",
         ),
     ] = None,
     params: Params = None,
@@ -1560,23 +1580,37 @@ def transfer_forecast(
     measured, predicted = bool(run or x), bool(source_fit or params or tokens)
     if measured == predicted:
         raise UsageError(
-            "Say where x comes from: measured (--run, or --x) or predicted (--source-fit with --params and --tokens)."
+            "Say where x comes from: measured (--run, or --x) or predicted (--source-fit with --params and --tokens).",
+            f"Such as: scaling transfer forecast {shlex.quote(name)} --run RUN, --x 2.13 --flops 1e21, or --source-fit "
+            "LAW --flops 1e21. One of them at a time.",
         )
-    if flops is not None and not x:
-        raise UsageError("--flops is the compute of the run that --x is of.", "Add --x, or leave --flops out.")
+    if flops and not predicted and (not x or len(flops) > 1):
+        raise UsageError(
+            "--flops is the compute of the run that --x is of.",
+            "Add --x, and one --flops, or leave --flops out: that of a --run is in the store.",
+        )
     kind = "curve" if curve else "run"
     if predicted:
-        if source_fit is None or not (params and tokens):
-            raise UsageError("A predicted x needs --source-fit, --params and --tokens.")
-        targets = arguments.targets(params, tokens, None)
+        if source_fit is None or not (params or tokens or flops):
+            raise UsageError(
+                "A predicted x needs --source-fit, --params and --tokens.",
+                "Name a size, --params 7B --tokens 2T, or a budget to split, --flops 1e21.",
+            )
+        targets = arguments.targets(params, tokens, None) if params or tokens else []
+        targets += [{"C": arguments.size(one, "--flops")} for one in flops or ()]
         forecast_predicted(name, source_fit, targets, level, kind, force, fail_on, db, format_)
         return
-    compute = None if flops is None else arguments.size(flops, "--flops")
+    compute = arguments.size(flops[0], "--flops") if flops else None
+    losses = [arguments.quantity(one, "--x") for one in x or ()]
+    if (low := next((one for one in losses if one <= 0), None)) is not None:
+        raise InputDataError(
+            f"a loss is a number above 0, not {low:g}", "--x takes a loss as it was measured, in the unit of the map."
+        )
     with Store(db, read_only=True) as store:
         saved = load_fit(store, name)
         pair_question(saved)
         runs = [measured_run(store, saved, one) for one in run or ()]
-    given = [(None, arguments.quantity(one, "--x"), compute) for one in x or ()]
+    given = [(None, one, compute) for one in losses]
     asked = [*((one.run_id, one.x, one.compute_flop) for one in runs), *given]
     found = [forecast_map(saved.fit, loss, level, kind, flop, force) for _, loss, flop in asked]
     names = [one for one, *_ in asked]
@@ -1604,32 +1638,33 @@ def forecast_predicted(
     format_: str | None,
 ) -> None:
     """Forecast a loss on the target through the law of the source: both laws' errors are in it."""
+    from db.chained import check_source_law
     from db.measured import pair_question, question_words
     from db.saved import load_fit
     from db.store import Store
-    from reports.chain_rows import chain_notes, chain_rows, chain_shown
-    from scaling.downstream import chain
+    from reports.chain_rows import chain_notes, chain_shown, predicted_rows
+    from scaling.loss_to_loss.predicted import forecast_through
 
     with Store(db, read_only=True) as store:
         saved, first = load_fit(store, name), load_fit(store, source_fit)
-    wanted = pair_question(saved).metric_source
-    if first.metric != wanted:
-        raise UsageError(
-            f"The fit {first.name} is of the metric {first.metric}, and the map {saved.name} starts from {wanted}.",
-            f"Fit a law to {wanted}: scaling fit auto --metric {wanted}",
-        )
-    arguments.check_targets(targets, first.fit.law.name, list(first.fit.law.inputs))
-    found = [chain(first.fit, saved.fit, target, level=level, kind=kind, force=force) for target in targets]
-    head = {"fit": first.name, "fit_id": first.fit_id, "then": saved.name, "then_id": saved.fit_id}
-    head |= question_words(saved) | {"question": "x predicted"}
+        pair_question(saved)
+        check_source_law(store, first, saved)
+    for target in targets:
+        if "C" not in target:
+            arguments.check_targets([target], first.fit.law.name, list(first.fit.law.inputs))
+    through = [forecast_through(first.fit, saved.fit, target, level, kind, force=force) for target in targets]
+    found, targets = [one.chained for one in through], [one.inputs for one in through]
+    head = {"fit": saved.name, "fit_id": saved.fit_id, "source_fit": first.name, "source_fit_id": first.fit_id}
+    head |= {"then": saved.name, "then_id": saved.fit_id} | question_words(saved) | {"question": "x predicted"}
     emit(
-        [head | row for row in chain_rows(first.fit, saved.fit, targets, found)],
+        [head | row for row in predicted_rows(first.fit, saved.fit, through)],
         format_,
         chain_shown(first.fit, saved.fit, targets, found),
     )
     say(f"{head['map']}, in {head['y_unit'] or 'an unknown unit'}. x is predicted by {first.name}: its error is in it.")
     say(f"Interval: {found[0].method}.")
-    for line in chain_notes(first.name, saved.name, found):
+    lines = [line for one in through for line in one.sentences]
+    for line in dict.fromkeys([*lines, *chain_notes(first.name, saved.name, found)]):
         say(line)
     for one in (first, saved):
         say_verdict(one)

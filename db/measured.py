@@ -45,6 +45,13 @@ def pair_question(saved: SavedFit) -> PairQuestion:
     UsageError
         For a fit that is no map of one loss to another.
     """
+    if "accuracy" in saved.config:
+        name = saved.name
+        raise UsageError(
+            f"The fit '{name}' is of an accuracy over a loss, not a map of one loss to another.",
+            f"At a measured loss: scaling forecast {name} --at x=LOSS. From a size or a budget, by a law of that loss: "
+            f"scaling forecast LAW --then {name} --flops 1e21",
+        )
     if (kept := saved.config.get("pairs")) is None or list(saved.fit.law.inputs) != ["x"]:
         raise UsageError(
             f"The fit '{saved.name}' is no map of one loss to another, but a fit of {saved.fit.law.name}.",
@@ -91,7 +98,10 @@ def measured_run(store: Store, saved: SavedFit, run_id: str) -> MeasuredRun:
             "ORDER BY compute_flop DESC LIMIT 10000",
             [question.source],
         )
-        raise UsageError(f"The store has no run '{run_id}'.", nearest(run_id, [row[0] for row in known]))
+        hint = nearest(run_id, [row[0] for row in known])
+        raise UsageError(
+            f"The store has no run '{run_id}'.", hint.replace("There are", f"Of {question.source} there are", 1)
+        )
     value, loss, status, compute = rows[0]
     if value != question.source:
         raise UsageError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scaling.errors import UsageError
 from scaling.formatting import format_number
 
 if TYPE_CHECKING:
@@ -44,14 +46,14 @@ def units_of(store: Store, question: PairQuestion) -> tuple[dict[str, str], Pair
     UsageError
         For units that cannot be compared.
     """
-    from scaling.loss_to_loss.units import BITS, NATS, pair_units, read_unit
+    from scaling.loss_to_loss.units import LOSS_UNITS, SHARES, pair_units, read_unit
 
     _, rows = store.query("SELECT metric, kind, unit FROM metric_defs")
     known = {metric: (kind, unit) for metric, kind, unit in rows}
     metrics = (question.metric_source, question.metric_target)
     kinds, units = zip(*(known.get(metric, ("loss", "unknown")) for metric in metrics), strict=True)
     # The kind is guessed from the name where nobody said it; a unit of losses is plainer.
-    kinds = tuple("loss" if read_unit(u) in (NATS, BITS) else kind for kind, u in zip(kinds, units, strict=True))
+    kinds = tuple("loss" if read_unit(u) in LOSS_UNITS else kind for kind, u in zip(kinds, units, strict=True))
     _, rows = store.query("SELECT dataset_id, tokenizer FROM datasets")
     tokenizers = dict(rows) if question.column == "corpus" else {}
     sides = (question.source, question.target)
@@ -63,8 +65,60 @@ def units_of(store: Store, question: PairQuestion) -> tuple[dict[str, str], Pair
         losses=(kinds[0] == "loss", kinds[1] == "loss"),
     )
     if question.complement and found.y:
-        found = replace(found, y=f"1 - {found.y}" if found.y not in ("share", "fraction", "") else found.y)
+        found = replace(found, y=f"1 - {found.y}" if found.y not in (*SHARES, "") else found.y)
     return dict(zip(("source", "target"), kinds, strict=True)), found
+
+
+def no_source(question: PairQuestion, why: str = "") -> UsageError:
+    """Return what is said where an accuracy stands for the loss of the source."""
+    metric, accuracy = question.metric_source, question.metric_target
+    return UsageError(
+        f"The source metric {metric} is an accuracy{why}, and a map starts from a loss.",
+        f"Name a loss of {question.source} as the source. For an accuracy over a loss: scaling transfer accuracy "
+        f"--corpus {shlex.quote(question.source)} --loss LOSS --metric {shlex.quote(metric)}"
+        + (". Its kind is set in the mapping file, under [metrics]." if why or accuracy == metric else ""),
+    )
+
+
+def refuse_accuracy(store: Store, question: PairQuestion) -> None:
+    """Refuse a map that would predict an accuracy as though it were a loss.
+
+    Raises
+    ------
+    UsageError
+        Where the target metric is an accuracy, and its complement is not what is predicted.
+    """
+    kinds, _ = units_of(store, question)
+    if kinds["source"] == "accuracy":
+        raise no_source(question)
+    if kinds["target"] == "accuracy" and not question.complement:
+        raise UsageError(
+            f"The target metric {question.metric_target} is an accuracy, which rises as a loss falls: it is no loss.",
+            "Predict its error, 1 - accuracy: --complement. With the chance level of the task: scaling transfer "
+            f"accuracy --corpus {shlex.quote(question.target)} --loss {shlex.quote(question.metric_source)} --metric "
+            f"{shlex.quote(question.metric_target)}",
+        )
+
+
+def looks_like_accuracy(values: Any, order: Any) -> bool:
+    """Whether values rise with compute over the larger half of the budgets, all within 0 and 1."""
+    import numpy as np
+
+    from scaling.loss_to_loss.monotone import ERROR_RATE, larger_half, rising_chance
+
+    if not np.all((values >= 0) & (values <= 1)):
+        return False
+    some = larger_half(order)
+    return int(some.sum()) >= 6 and rising_chance(values[some], order[some]) <= ERROR_RATE
+
+
+def with_complement(note: str, kind: str, question: PairQuestion, values: Any) -> str:
+    """Add to a note that the target rises what to do where it may be an accuracy."""
+    if "it rises with compute" not in note or kind == "loss" or question.complement:
+        return note
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        return note
+    return f"{note} All its values lie within 0 and 1: if it is an accuracy, predict its error, with --complement."
 
 
 def run_side(rows: Sequence[Sequence[Any]]) -> RunSide:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from db.columns import check_expression, usual_column
-from db.pair_units import odd_compute, run_side, units_of, unusable
+from db.pair_units import looks_like_accuracy, no_source, odd_compute, run_side, units_of, unusable, with_complement
 from db.problems import nearest
 from db.select import Excluded, Selection, hash_rows
 from db.views import KeptColumn, quote_name, quote_text, runs_final_sql
@@ -277,6 +277,8 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
             f"The metric {question.metric_target} is a loss, and 1 - a loss means nothing.",
             "Only an accuracy has a complement. Its kind is set in the mapping file, under [metrics].",
         )
+    if kinds["source"] == "accuracy":
+        raise no_source(question)
     excluded: list[Excluded] = []
     sides = {}
     for side in ("source", "target"):
@@ -306,7 +308,10 @@ def _selection(store: Store, question: PairQuestion, sql: str, rows: Sequence[Se
     order = pairs.budget if bool(np.all(np.isfinite(pairs.budget))) else None
     ids = tuple("+".join(dict.fromkeys([*ours, *theirs])) for ours, theirs in pairs.members)
     hashed = {"x": x} | ({} if order is None else {"budget": order})
-    remarks = [odd_compute(pairs), monotone_note(x, observed, order)]
+    if order is not None and kinds["source"] != "loss" and looks_like_accuracy(x, order):
+        raise no_source(question, " (its values rise with compute, all within 0 and 1)")
+    rises = with_complement(monotone_note(x, observed, order), kinds["target"], question, observed)
+    remarks = [odd_compute(pairs), rises]
     notes = (pairs.sentence, *units.notes, *filter(None, remarks))
     return PairSelection(
         run_ids=ids,

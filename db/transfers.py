@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from db.fits import check_fit_name, save_fit
 from db.floors import floors_of
-from db.pairs import PairQuestion, check_pairs, select_pairs
+from db.pair_units import refuse_accuracy
+from db.pairs import PairQuestion, PairSelection, check_pairs, select_pairs
 from db.select import Question
 
 if TYPE_CHECKING:
     from db.saved import SavedFit
     from db.store import Store
+    from scaling.results import Fit
 
 KIND = "transfer"  # of such a fit, in the table of fits
+_RISES = "The target is not monotone"
 
 
 def fit_transfer(
@@ -70,6 +73,7 @@ def fit_transfer(
 
     check_fit_name(store, name, replace)
     question = check_pairs(store, question)
+    refuse_accuracy(store, question)
     rows = select_pairs(store, question)
     floor_x, floor_y = floors_of(store, question, floors, floor_source, floor_target, floor_law, seed=seed)
     fit = fit_pairs(
@@ -79,6 +83,7 @@ def fit_transfer(
     fit = replace_fields(
         fit, law=replace_fields(fit.law, inputs={"x": rows.units["x"]}, unit=rows.target_unit)
     )  # fmt: skip
+    fit = with_remedy(fit, rows)
     asked: dict[str, Any] = {"floors": floors, "floor_from": floor_source, "floor_to": floor_target}
     asked |= {"floor_law": floor_law, "tolerance": rows.pairs.tolerance}
     notes: dict[str, Any] = {"pairs": question.to_dict(), "transfer": asked, "notes": list(rows.notes)}
@@ -90,3 +95,24 @@ def fit_transfer(
         store, form, Question(question.metric_target, question.where), rows, fit, base=KIND, name=name, replace=replace,
         kind=KIND, notes=notes, **settings,
     )  # fmt: skip
+
+
+def with_remedy(fit: Fit, rows: PairSelection) -> Fit:
+    """Let the reason of a target that rises say what to do, as the note on the pairs does, which knows its kind.
+
+    Parameters
+    ----------
+    fit : Fit
+        A map.
+    rows : PairSelection
+        Its pairs.
+
+    Returns
+    -------
+    Fit
+    """
+    said = [note for note in rows.notes if note.startswith(_RISES)]
+    concerns = tuple(
+        (word, said[0] if said and text.startswith(_RISES) else text) for word, text in fit.diagnostics.concerns
+    )
+    return replace_fields(fit, diagnostics=replace_fields(fit.diagnostics, concerns=concerns))

@@ -268,9 +268,12 @@ def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
 
             return refit_again(saved, rows)
         if saved.pairs is not None:
+            from db.transfers import with_remedy
             from scaling.loss_to_loss.rerun import refit_map
 
-            return refit_map(saved.fit, rows.inputs["x"], rows.observed, rows.order, settings, rows.clusters)
+            pairs: Any = rows
+            again = refit_map(saved.fit, rows.inputs["x"], rows.observed, rows.order, settings, rows.clusters)
+            return with_remedy(again, pairs)
         return scaling.fit(saved.fit.law, rows.inputs, rows.observed, groups=rows.clusters, **settings)
     except TypeError as error:  # a setting that this version does not know
         raise _damage(saved.name, f"its settings cannot be used ({error})") from error

@@ -10,6 +10,7 @@ from scaling.formatting import format_count, format_factor, format_interval, for
 
 if TYPE_CHECKING:
     from scaling.downstream import ChainedPrediction
+    from scaling.loss_to_loss.predicted import PredictedForecast
     from scaling.results import Fit
 
 Rows = list[dict[str, Any]]
@@ -41,6 +42,30 @@ def chain_rows(
             "unit": second.law.unit or "unknown",
         }
         for inputs, p in zip(targets, found, strict=True)
+    ]
+
+
+def predicted_rows(first: Fit, second: Fit, found: Sequence[PredictedForecast]) -> Rows:
+    """Return forecasts of a map at a loss that a law predicts as rows for programs.
+
+    What a forecast from a measured loss says too has the same name here, so that ``backtest`` and ``fit_verdict`` are
+    those of the map, as ``then_backtest`` and ``then_verdict`` are; those of the law are ``source_backtest`` and
+    ``source_verdict``.
+    """
+    rows = chain_rows(first, second, [one.inputs for one in found], [one.chained for one in found])
+    return [
+        row
+        | one.about()
+        | {
+            "run_id": None,
+            "x": row["loss"],
+            "y": one.chained.mean,
+            "fit_verdict": second.verdict,
+            "source_verdict": first.verdict,
+            "backtest": one.chained.then_backtest,
+            "source_backtest": one.chained.backtest,
+        }
+        for row, one in zip(rows, found, strict=True)
     ]
 
 

@@ -65,7 +65,7 @@ def size(text: str, what: str) -> float:
     """
     value = quantity(text, what)
     if value <= 0:
-        raise UsageError(f"{what} takes a number above 0, not '{text}'.")
+        raise UsageError(f"{what} takes a number above 0, not '{text}'.", "Such as 1e21, or 7B.")
     return value
 
 

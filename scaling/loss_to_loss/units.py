@@ -16,7 +16,15 @@ NATS, BITS = "nats/token", "bits/byte"
 _SPELLINGS = {
     "nats": NATS, "nat": NATS, "nats/token": NATS, "nats per token": NATS, "nat/token": NATS, "nats / token": NATS,
     "bpb": BITS, "bits/byte": BITS, "bits per byte": BITS, "bit/byte": BITS, "bits / byte": BITS,
+    "bits/token": "bits/token", "bits per token": "bits/token", "bit/token": "bits/token",
+    "nats/byte": "nats/byte", "nats per byte": "nats/byte", "nat/byte": "nats/byte",
+    "perplexity": "perplexity", "ppl": "perplexity",
 }  # fmt: skip
+#: Units that say that a metric is a loss, whatever its name.
+LOSS_UNITS = frozenset(_SPELLINGS.values())
+#: Units of a share of answers, right or wrong ones.
+SHARES = ("share", "fraction", "%", "percent", "1")
+ASSUMED = ", assumed"
 _OPTIONS = ("--bytes-per-token-from", "--bytes-per-token-to")
 
 
@@ -42,8 +50,11 @@ class PairUnits:
 
 
 def read_unit(text: str | None) -> str:
-    """Read a unit: ``nats/token`` and ``bits/byte`` in their usual spellings, others as they are, unknown as ''."""
-    words = " ".join((text or "").split())
+    """Read a unit: those of losses in their usual spellings, others as they are, unknown as ''.
+
+    One that was assumed, which is then said beside it, is read like one that is known.
+    """
+    words = " ".join((text or "").split()).removesuffix(ASSUMED)
     if words.lower() in ("", "unknown"):
         return ""
     return _SPELLINGS.get(words.lower(), words)
@@ -107,7 +118,8 @@ def pair_units(
     ------
     UsageError
         Where one side is per token and the other per byte, or the tokenizers differ, and the bytes per token that would
-        make them comparable are not given; or they are given for a side that has no use for them.
+        make them comparable are not given; or they are given for a side that has no use for them; or the losses are in
+        other units that differ.
     """
     units = [read_unit(unit_x), read_unit(unit_y)]
     lengths = [
@@ -115,12 +127,12 @@ def pair_units(
         for one, option in zip((bytes_per_token_x, bytes_per_token_y), _OPTIONS, strict=True)
     ]
     notes = []
-    known = [unit for unit, loss in zip(units, losses, strict=True) if loss and unit in (NATS, BITS)]
+    known = [unit for unit, loss in zip(units, losses, strict=True) if loss and unit and unit.lower() not in SHARES]
     shown = list(units)
     for i, side in enumerate(("source", "target")):
         if not units[i] and losses[i]:
             units[i] = NATS if lengths[i] is not None or not known else known[0]
-            shown[i] = f"{units[i]}, assumed"
+            shown[i] = f"{units[i]}{ASSUMED}"
             notes.append(f"The unit of the {side} is not known; {units[i]} is assumed.")
     factors = [1.0, 1.0]
     for i, side in enumerate(("source", "target")):
@@ -133,7 +145,7 @@ def pair_units(
                 f"Leave {_OPTIONS[i]} out.",
             )
         factors[i], units[i] = bits_per_byte(1.0, length), BITS
-        shown[i] = f"{BITS}, assumed" if shown[i].endswith("assumed") else BITS
+        shown[i] = f"{BITS}{ASSUMED}" if shown[i].endswith(ASSUMED) else BITS
         notes.append(f"The {side} is turned into bits/byte by {format_number(length)} bytes per token.")
     if all(losses):
         _check_comparable(units, lengths, tokenizers)
@@ -149,6 +161,13 @@ def _check_comparable(units: list[str], lengths: list[float | None], tokenizers:
             f"The {name} loss is in nats/token and the other in bits/byte{why}: a map between them would hold for one "
             "tokenizer only.",
             f"Say how long a token of the {name}'s text is: {_OPTIONS[side]} 4.2",
+        )
+    if units[0].lower() != units[1].lower() and not {unit.lower() for unit in units} & set(SHARES):
+        raise UsageError(
+            f"The source loss is in {units[0]} and the target loss in {units[1]}: a map between different units of "
+            "loss says as much of the units as of the losses.",
+            "Ingest both in one unit, such as nats/token; only nats/token is turned into another here (bits/byte, "
+            f"{_OPTIONS[0]} and {_OPTIONS[1]}).",
         )
     one, other = tokenizers
     if one and other and one != other and NATS in units:

@@ -175,6 +175,39 @@ class TestFit:
         assert row["map"] == "1 - acc of web from loss of web"
         assert row["estimates"] == pytest.approx({"a": -0.1, "b": 0.2}, abs=1e-3)
 
+    def test_an_accuracy_is_no_loss(self, db: Path, refused: Any) -> None:
+        words = ("transfer", "fit", "--from", "web", "--to", "web")
+        answer = refused(2, *words, "--metric-to", "acc")
+        assert "The target metric acc is an accuracy, which rises as a loss falls" in answer.err
+        assert "--complement" in answer.err
+        assert "scaling transfer accuracy --corpus web --loss loss --metric acc" in answer.err
+        for other in (("--metric-from", "acc", "--metric-to", "loss"), ("--metric", "acc", "--to", "code")):
+            answer = refused(2, *words, *other)
+            assert "The source metric acc is an accuracy, and a map starts from a loss" in answer.err
+            assert "scaling transfer accuracy" in answer.err
+        answer = refused(2, "transfer", "accuracy", "--corpus", "web", "--loss", "acc", "--metric", "loss")
+        assert "acc is an accuracy" in answer.err or "is a loss" in answer.err
+
+    def test_what_may_be_an_accuracy_is_asked_for_its_error(self, db: Path, ok: Any, refused: Any) -> None:
+        import duckdb
+
+        with duckdb.connect(str(db)) as connection:
+            connection.execute(
+                "UPDATE metric_defs SET kind = 'other', unit = 'unknown' WHERE metric = 'acc'"
+            ).fetchall()
+        words = ("transfer", "fit", "--from", "web", "--to", "web", "--metric-to", "acc", "--bootstrap", "20")
+        answer = ok(*words, "--name", "may_be")
+        assert answer.row["verdict"] == "not identified"
+        [reason] = [text for text in answer.row["reasons"] if "not monotone" in text]
+        assert reason.endswith("if it is an accuracy, predict its error, with --complement.")
+        assert "--complement" in ok("transfer", "pairs", "--from", "web", "--to", "web", "--metric-to", "acc").err
+        assert ok("verify", "may_be").row["status"] == "identical"
+        answer = refused(
+            2, "transfer", "fit", "--from", "web", "--to", "web", "--metric-from", "acc", "--metric-to", "loss"
+        )
+        assert "acc is an accuracy (its values rise with compute, all within 0 and 1)" in answer.err
+        assert "Its kind is set in the mapping file" in answer.err
+
 
 class TestOtherCommands:
     @pytest.mark.parametrize(
@@ -195,6 +228,16 @@ class TestOtherCommands:
         ok("fit", "chinchilla", "--where", "corpus = 'web'", "--name", "web_law", "--bootstrap", "40")
         row = ok("forecast", "web_law", "--params", "3e9", "--tokens", "1e11", "--then", "ab").row
         assert row["low"] < 0.7 * (1.8 + 480 / 3e9**0.35 + 2100 / 1e11**0.37 - 1.8) ** 1.1 + 0.9 < row["high"]
+
+    def test_a_law_of_an_accuracy_goes_with_its_own_corpus(self, db: Path, ok: Any, refused: Any) -> None:
+        ok("transfer", "accuracy", "--corpus", "web", "--loss", "loss", "--metric", "acc", "--form", "power_error",
+           "--bootstrap", "20", "--floor", "free", "--name", "task")  # fmt: skip
+        ok("fit", "chinchilla", "--where", "corpus = 'code'", "--name", "code_law", "--bootstrap", "20")
+        answer = refused(2, "forecast", "code_law", "--params", "3e9", "--tokens", "1e11", "--then", "task")
+        assert "code_law is of runs of code, and the law task starts from web" in answer.err
+        answer = refused(2, "transfer", "forecast", "task", "--run", "web-00")
+        assert "scaling forecast task --at x=LOSS" in answer.err
+        assert "scaling forecast LAW --then task --flops 1e21" in answer.err
 
     def test_a_forecast_of_pairs_is_not_kept(self, db: Path, refused: Any) -> None:
         answer = refused(2, "forecast", "ab", "--at", "x=2.2", "--save")

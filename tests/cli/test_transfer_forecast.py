@@ -28,6 +28,9 @@ def mapped(filled: Path, in_process: Any, tmp_path_factory: pytest.TempPathFacto
     for words in (
         (*pair, "--name", "free"),
         (*pair, "--name", "floored", "--form", "shifted_power", "--floor-from", "1.8", "--floor-to", "0.9"),
+        (*pair, "--name", "high", "--form", "shifted_power", "--floor-from", "2.15", "--floor-to", "1.1"),
+        (*pair, "--name", "bits", "--bytes-per-token-from", "4", "--bytes-per-token-to", "4", "--form", "log_log"),
+        ("fit", "chinchilla", "--where", "corpus = 'code'", "--name", "code_law", "--bootstrap", "40"),
         ("ingest", log),
     ):
         log.write_text(BIG.replace("2.0", f"{loss:.9g}"), encoding="utf-8")
@@ -94,6 +97,86 @@ def test_below_the_floor_the_reason_and_another_map_are_given(maps: Path, ok: An
     assert row["instead_form"] in {"log_log", "affine", "offset_power", "quadratic", "log_quadratic"}
     assert np.isfinite(row["instead"])
     assert f"the map {row['instead_form']} is defined there" in answer.err
+
+
+SIZE = ("--params", "8e9", "--tokens", "4e11")
+
+
+@pytest.mark.parametrize(
+    "words", [("transfer", "forecast", "{0}", "--source-fit", "{1}"), ("forecast", "{1}", "--then", "{0}")]
+)
+def test_a_law_of_another_unit_or_corpus_is_refused(maps: Path, refused: Any, words: tuple[str, ...]) -> None:
+    """Through a map of bits/byte a loss in nats/token would come out three times too large."""
+    answer = refused(2, *(word.format("bits", "web") for word in words), *SIZE)
+    assert "forecasts loss in nats/token, and the map bits takes it in bits/byte, of 4 bytes per token" in answer.err
+    assert "scaling transfer fit --from web --to code --metric-from loss --metric-to loss" in answer.err
+    answer = refused(2, *(word.format("free", "code_law") for word in words), *SIZE)
+    assert "code_law is of runs of code, and the map free starts from web" in answer.err
+    assert """--where 'corpus = '"'"'web'"'"''""" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words", [("transfer", "forecast", "high", "--source-fit", "web"), ("forecast", "web", "--then", "high")]
+)
+def test_a_predicted_x_below_the_floor_has_a_reason(maps: Path, ok: Any, run: Any, words: tuple[str, ...]) -> None:
+    far = (*words, "--params", "8e12", "--tokens", "4e14")
+    answer = ok(*far)
+    row = answer.row
+    assert (row["y"], row["verdict"]) == (None, "not identified")
+    assert row["undefined"].startswith("x = 1.8")
+    assert "lies at or below the floor of x, 2.150" in row["undefined"]
+    assert row["instead_form"] in {"log_log", "affine", "offset_power", "quadratic", "log_quadratic"}
+    assert 0.8 < row["instead"] < 1.3
+    assert f"Undefined: {row['undefined']}; the map {row['instead_form']} is defined there" in answer.err
+    assert run(*far, "--fail-on", "not-identified").code == 1
+    near = ok(*words, "--params", "1e9", "--tokens", "1e10").row
+    assert (near["undefined"], near["instead"]) == (None, None)
+    assert near["y"] > 1
+
+
+def test_a_budget_is_split_as_the_law_has_it_best(maps: Path, ok: Any) -> None:
+    answer = ok("transfer", "forecast", "free", "--source-fit", "web", "--flops", "1e21", "--flops", "1e22")
+    for row, budget in zip(answer.rows, (1e21, 1e22), strict=True):
+        inputs = row["inputs"]
+        assert inputs["C"] == row["compute_flop"] == budget
+        assert 6 * inputs["N"] * inputs["D"] == pytest.approx(budget, rel=1e-6)
+        assert row["x"] < min(
+            float(fit_of(maps, "web").evaluate({"N": inputs["N"] * f, "D": inputs["D"] / f})[0][0]) for f in (0.9, 1.1)
+        )
+        same = chain(fit_of(maps, "web"), fit_of(maps, "free"), {k: inputs[k] for k in "ND"}, level=0.9)
+        assert (row["y"], row["high"]) == (same.mean, same.high)
+    assert "1e21 FLOP at the compute-optimal split of chinchilla: " in answer.err
+    through = ok("forecast", "web", "--then", "free", "--flops", "1e21", "--level", "0.9")
+    assert through.row["y"] == answer.rows[0]["y"]
+    assert "1e21 FLOP at the compute-optimal split of chinchilla: " in through.err
+
+
+def test_both_ways_name_the_same_things_alike(maps: Path, ok: Any) -> None:
+    measured = ok("transfer", "forecast", "free", "--run", "big-web").row
+    predicted = ok("transfer", "forecast", "free", "--source-fit", "web", *SIZE).row
+    assert set(measured) - set(predicted) == {"parts"}
+    assert predicted["fit"] == measured["fit"] == predicted["then"] == "free"
+    assert predicted["fit_id"] == measured["fit_id"]
+    assert (predicted["source_fit"], predicted["x"]) == ("web", predicted["loss"])
+    assert predicted["compute_flop"] == pytest.approx(measured["compute_flop"])
+    assert predicted["backtest"] == predicted["then_backtest"] != predicted["source_backtest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ((), "--run RUN, --x 2.13 --flops 1e21, or --source-fit LAW --flops 1e21"),
+        (("--x", "-1"), "in the unit of the map"),
+        (("--x", "2", "--flops", "-1"), "Such as 1e21"),
+        (("--x", "2", "--flops", "1e21", "--flops", "1e22"), "one --flops"),
+        (("--source-fit", "web"), "--flops 1e21"),
+        (("--run", "nope"), "Of web there are 32"),
+    ],
+)
+def test_what_is_refused_says_what_to_do(maps: Path, run: Any, words: tuple[str, ...], hint: str) -> None:
+    answer = run("transfer", "forecast", "free", *words)
+    assert answer.code in (2, 4)
+    assert hint in answer.err.splitlines()[1]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,11 @@ class TestOneCorpus:
         assert error.observed == pytest.approx(1 - plain.observed)
         assert (error.target_unit, error.question.words) == ("share", "1 - acc of web from loss of web")
 
+    def test_an_accuracy_is_no_source(self, runs: Store) -> None:
+        with pytest.raises(UsageError, match="The source metric acc is an accuracy") as caught:
+            select_pairs(runs, replace(self.QUESTION, metric_source="acc"))
+        assert "scaling transfer accuracy --corpus web" in (caught.value.hint or "")
+
     def test_a_loss_has_no_complement(self, runs: Store) -> None:
         with pytest.raises(UsageError, match="The metric test is a loss"):
             select_pairs(runs, replace(self.QUESTION, complement=True))

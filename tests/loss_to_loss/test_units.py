@@ -91,3 +91,24 @@ def test_a_share_goes_with_any_unit() -> None:
     assert pair_units("nats/token", "unknown", losses=(True, False)).y == ""
     with pytest.raises(UsageError, match="the target is in share"):
         pair_units("nats/token", "share", None, 4.0, losses=(True, False))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("nats/token", "bits/token"), ("bits per token", "nats/byte"), ("nats", "perplexity"), ("bpb", "ppl"),
+     ("furlongs", "nats/token")],
+)  # fmt: skip
+def test_losses_in_other_units_do_not_go_together(source: str, target: str) -> None:
+    with pytest.raises(
+        UsageError, match=f"in {read_unit(source)} and the target loss in {read_unit(target)}"
+    ) as caught:
+        pair_units(source, target)
+    assert "in one unit" in (caught.value.hint or "")
+    assert pair_units(source, source).y == pair_units(target, source, losses=(False, True)).y == read_unit(source)
+
+
+def test_an_unknown_unit_is_that_of_the_other_side() -> None:
+    found = pair_units("bits/token", None)
+    assert (found.x, found.y) == ("bits/token", "bits/token, assumed")
+    assert found.notes == ("The unit of the target is not known; bits/token is assumed.",)
+    assert read_unit(found.y) == "bits/token"
