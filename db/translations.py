@@ -7,7 +7,7 @@ so that it can be made again, and said whether one of the two has left the store
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace as replace_fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from db.saved import SavedFit, load_fit, unchanged_rows
 from db.select import Question, Selection, select
 from db.views import quote_name, quote_text
 from scaling.errors import InputDataError, UsageError
+from scaling.verdicts import WEAK
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -50,12 +51,12 @@ def translate_runs(
     -------
     SavedFit
         Of the metric that the map gives, on the runs of its target corpus. Where the rows of one of the two fits are no
-        longer what they were, its back-test is that of the law, seen through the map.
+        longer what they were, its back-test is that of the law, seen through the map, and its verdict says so.
 
     Raises
     ------
     UsageError
-        For fits that do not belong together, or a name that makes no sense.
+        For fits that do not belong together, a name that makes no sense, or that of one of the two fits.
     InputDataError
         Where the new corpus has no runs, or the law no value at one of them.
     """
@@ -63,9 +64,16 @@ def translate_runs(
 
     check_fit_name(store, name, replace)
     source, pair = load_fit(store, source_name), load_fit(store, pair_name)
+    if name is not None and name.lower() in (source.name.lower(), pair.name.lower()):
+        raise UsageError(
+            f"The translated law cannot take the name '{name}' from what it is made of, without which it could be "
+            "neither made again nor checked.",
+            "Choose another --name.",
+        )
     question = _question(store, source, pair)
     rows = select(store, source.fit.law, question, positive=pair.fit.objective.residual == "log")
-    fit = _translated(source, pair, rows, seed)
+    changed = _changed(store, source, pair)
+    fit = _translated(source, pair, rows, seed, changed)
     whole = True
     try:
         found = _back_tested(store, source, pair, rows, seed)
@@ -75,6 +83,7 @@ def translate_runs(
     notes: dict[str, Any] = {
         "translated": {
             "source": source.name, "source_id": source.fit_id, "map": pair.name, "map_id": pair.fit_id, "seed": seed,
+            "changed": changed,
         },
     }  # fmt: skip
     saved = save_fit(
@@ -109,7 +118,8 @@ def translated_again(store: Store, saved: SavedFit, rows: Selection) -> Fit:
         Where one of the two is not in the store, or is another fit by now; see `what_left`.
     """
     source, pair = _parts(store, saved)
-    return _translated(source, pair, rows, saved.config["translated"]["seed"])
+    kept = saved.config["translated"]
+    return _translated(source, pair, rows, kept["seed"], kept.get("changed", ()))
 
 
 def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:
@@ -170,6 +180,29 @@ def what_left(store: Store, saved: SavedFit) -> tuple[str, bool] | None:
     return None
 
 
+def made_of(store: Store, saved: SavedFit) -> list[str]:
+    """Name the translated laws that were made of a fit.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        A law or a map.
+
+    Returns
+    -------
+    list of str
+        In the order of the alphabet.
+    """
+    _, rows = store.query(
+        "SELECT name FROM fits WHERE ? IN (json_extract_string(config, '$.translated.source_id'), "
+        "json_extract_string(config, '$.translated.map_id')) ORDER BY name",
+        [saved.fit_id],
+    )
+    return [str(name) for (name,) in rows]
+
+
 def translate_command(config: Mapping[str, Any]) -> str:
     """Return the command that makes a translated fit.
 
@@ -186,17 +219,36 @@ def translate_command(config: Mapping[str, Any]) -> str:
 
 def _parts(store: Store, saved: SavedFit) -> tuple[SavedFit, SavedFit]:
     """Load the two fits of a translation, the very ones."""
-    if (gone := what_left(store, saved)) is not None:
-        raise UsageError(gone[0], f"Translate again: {saved.command} --replace")
     kept = saved.config["translated"]
+    if (gone := what_left(store, saved)) is not None:
+        said, left = gone
+        _, rows = store.query("SELECT lower(name) FROM fits")
+        here = {name for (name,) in rows}
+        missing = [kept[key] for key in ("source", "map") if left and kept[key].lower() not in here]
+        first = f"Fit {' and '.join(missing)} again under {'that name' if len(missing) == 1 else 'those names'}, then t"
+        raise UsageError(said, f"{first if missing else 'T'}ranslate again: {saved.command} --replace")
     return load_fit(store, kept["source_id"]), load_fit(store, kept["map_id"])
 
 
-def _translated(source: SavedFit, pair: SavedFit, rows: Selection, seed: int) -> Fit:
+def _translated(source: SavedFit, pair: SavedFit, rows: Selection, seed: int, changed: Sequence[str]) -> Fit:
     """Translate to runs. Those of the law and the pairs are never drawn together: they are other units."""
     from scaling.loss_to_loss import translate
 
-    return translate(source.fit, pair.fit, rows.inputs, rows.observed, groups=rows.clusters, seed=seed)
+    fit = translate(source.fit, pair.fit, rows.inputs, rows.observed, groups=rows.clusters, seed=seed)
+    known = fit.diagnostics
+    concerns = (*known.concerns, *((WEAK, said) for said in changed))
+    return replace_fields(fit, diagnostics=replace_fields(known, concerns=concerns))
+
+
+def _changed(store: Store, source: SavedFit, pair: SavedFit) -> list[str]:
+    """Say of which of the two fits the rows are no longer what they were."""
+    said = []
+    for saved in (source, pair):
+        try:
+            unchanged_rows(store, saved)
+        except InputDataError as error:
+            said.append(f"{error.message.rstrip('.')}. What was translated is the fit as it was then.")
+    return said
 
 
 def _back_tested(
@@ -237,10 +289,24 @@ def _question(store: Store, source: SavedFit, pair: SavedFit) -> Question:
             f"The fit '{source.name}' is of {', '.join(law.inputs)}, and what is translated is a law of N and D.",
             "Such as: scaling fit kaplan",
         )
-    if pairs.complement or pairs.bytes_per_token_target is not None:
-        what = "1 - the metric" if pairs.complement else "a metric that was brought to another unit"
+    if pairs.bytes_per_token_source is not None or pairs.bytes_per_token_target is not None:
+        side = "takes" if pairs.bytes_per_token_source is not None else "gives"
+        words = ["--from", pairs.source, "--to", pairs.target]
+        words += ["--metric-from", pairs.metric_source, "--metric-to", pairs.metric_target]
+        way = f"Fit the map in nats/token, without bytes per token: scaling transfer fit {shlex.join(words)}"
+        if pairs.bytes_per_token_target is None:  # the target is in bits/byte as it is
+            way = (
+                f"Ingest {pairs.metric_source} in bits/byte as a metric of its own, and fit the law and the map to "
+                "that one."
+            )
         raise UsageError(
-            f"The map '{pair.name}' predicts {what}, and the runs of a fit are taken as the store has them.",
+            f"The map '{pair.name}' {side} a loss that was brought from nats/token to bits/byte, and the runs of a fit "
+            "are taken as the store has them.",
+            way,
+        )
+    if pairs.complement:
+        raise UsageError(
+            f"The map '{pair.name}' predicts 1 - the metric, and the runs of a fit are taken as the store has them.",
             f"Forecast through both instead: scaling transfer forecast {pair.name} --source-fit {source.name}",
         )
     if source.metric != pairs.metric_source:

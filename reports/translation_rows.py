@@ -77,7 +77,7 @@ def parameter_rows(saved: Any, source: Any, level: float) -> Rows:
 
 def optimum_rows(saved: Any, source: Any, budgets: Sequence[float]) -> Rows:
     """Return one row a budget: N*(C) of both laws under C = 6 N D, and whether they are the same."""
-    from scaling.loss_to_loss.translation.optimum import ROUNDING, SAME, best_params
+    from scaling.loss_to_loss.translation.optimum import SAME, best_params
 
     asked = np.asarray(budgets or saved.fit.settings["translated"]["optimum"]["budgets"], float)
     if not len(asked):
@@ -92,7 +92,7 @@ def optimum_rows(saved: Any, source: Any, budgets: Sequence[float]) -> Rows:
                 "compute_flop": c,
                 "n_params_source": n if np.isfinite(n) else None,
                 "n_params_target": m if np.isfinite(m) else None,
-                "relative_difference": (0.0 if apart < ROUNDING else apart) if known else None,
+                "relative_difference": apart if known else None,
                 "same": apart <= SAME if known else None,
             }
         )

@@ -50,6 +50,27 @@ USUAL_SHARE, USUAL_CUTS = USUAL.share, USUAL.cuts
 
 
 @dataclass(frozen=True)
+class Step:
+    """Another step of the same forecast, whose own errors a back-test does not see: a map that a law goes through.
+
+    Parameters
+    ----------
+    name : str
+        What it is, in words.
+    share, degrees : float
+        As of `Backtest.missed_share` and `Backtest.share_degrees`, of its own back-test.
+    low, high : float
+        Range of the outcome inside which it was fitted; beyond it, it misses by that share of the change.
+    """
+
+    name: str
+    share: float
+    degrees: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class FactorSummary:
     """How a law did at one range of extrapolation factors.
 
@@ -150,6 +171,8 @@ class Backtest:
         What was left out of the rows before each fit.
     usual : Usual
         What forecasts of such a quantity usually miss by; see `missed_share`.
+    steps : tuple of Step
+        Steps of the forecast whose errors are not among these; the width of a forecast adds them.
     """
 
     law: str
@@ -176,6 +199,7 @@ class Backtest:
     edge: float = float("nan")
     trim: str = "none"
     usual: Usual = USUAL
+    steps: tuple[Step, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cut)
@@ -358,8 +382,12 @@ class Backtest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, strict JSON."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        table: dict[str, Any] = plain(columns | {"usual": asdict(self.usual)})
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "steps"} | {
+            "usual": asdict(self.usual)
+        }
+        if self.steps:  # few have any, and what was written before is to read and compare as it was
+            columns["steps"] = [asdict(step) for step in self.steps]
+        table: dict[str, Any] = plain(columns)
         return table
 
     @classmethod
@@ -396,6 +424,10 @@ class Backtest:
                 edge=number(table["edge"]),
                 trim=str(table["trim"]),
                 usual=Usual(**table["usual"]) if "usual" in table else USUAL,
+                steps=tuple(
+                    Step(str(step["name"]), *(number(step[k]) for k in ("share", "degrees", "low", "high")))
+                    for step in table.get("steps", ())
+                ),
                 **columns,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from db.saved import SavedFit, load_fit
 from db.select import Question
 from db.store import Store
 from db.transfers import fit_transfer
-from db.translations import translate_runs
+from db.translations import made_of, translate_runs
 from db.verify import verify_fit
 from scaling.errors import UsageError
 
@@ -146,12 +147,52 @@ def test_a_law_that_was_fitted_anew_or_has_left_is_said(store: Store, saved: Sav
     checked = verify_fit(store, saved.name)
     assert checked.status == "data left the store"
     assert checked.sentences[0] == "The map 'to_code' that it was translated from is no longer in the store."
-    with pytest.raises(UsageError, match="is no longer in the store"):
+    with pytest.raises(UsageError, match="is no longer in the store") as caught:
         backtest_fit(store, "code")
+    again = "scaling transfer translate web to_code --name code --replace"
+    assert caught.value.hint == f"Fit to_code again under that name, then translate again: {again}"
     fit_pairs(store)
     checked = verify_fit(store, saved.name)
     assert checked.status == "data changed"
     assert checked.sentences[0] == "The map 'to_code' that it was translated from was fitted anew since."
+    with pytest.raises(UsageError) as caught:
+        backtest_fit(store, "code")
+    assert caught.value.hint == f"Translate again: {again}"
+
+
+def test_it_does_not_take_the_name_of_what_it_is_made_of(store: Store) -> None:
+    for name in ("web", "TO_CODE"):
+        with pytest.raises(UsageError, match=f"cannot take the name '{name}' from what it is made of"):
+            translate_runs(store, "web", "to_code", name=name, replace=True)
+    assert load_fit(store, "web").fit.law.name == "kaplan"
+
+
+def test_what_is_made_of_a_fit(store: Store) -> None:
+    translate_runs(store, "web", "to_code", name="again")
+    assert [made_of(store, load_fit(store, name)) for name in ("web", "to_code", "code")] == [["again", "code"]] * 2 + [
+        []
+    ]
+
+
+def test_a_map_in_bits_per_byte_is_refused_with_what_works(store: Store) -> None:
+    nats = "Fit the map in nats/token, without bytes per token: scaling transfer fit --from web --to code --metric-from"
+    bits = "Ingest loss in bits/byte as a metric of its own"
+    for source, target, side, way in (
+        (4.0, 4.5, "takes", nats),
+        (None, 4.5, "gives", nats),
+        (4.0, None, "takes", bits),
+    ):
+        question = PairQuestion(
+            "web", "code", "loss", "loss", bytes_per_token_source=source, bytes_per_token_target=target
+        )
+        pair = load_fit(store, "to_code")
+        config = pair.config | {"pairs": question.to_dict()}
+        store.connection.execute(
+            "UPDATE fits SET config = ? WHERE fit_id = ?", [json.dumps(config), pair.fit_id]
+        ).fetchall()
+        with pytest.raises(UsageError, match=f"'to_code' {side} a loss that was brought from nats/token") as caught:
+            translate_runs(store, "web", "to_code")
+        assert caught.value.hint.startswith(way)
 
 
 def test_new_runs_on_the_new_corpus_are_said(store: Store, saved: SavedFit, tmp_path: Path) -> None:
@@ -178,6 +219,11 @@ def test_without_the_rows_of_the_law_the_back_test_is_seen_through_the_map(store
     assert found.law == "kaplan seen through the map shifted_power"
     _, [(count,)] = store.query("SELECT count(*) FROM predictions WHERE fit_id = ?", [saved.fit_id])
     assert count == 0
+    assert saved.fit.verdict == "weak"
+    said = " ".join(saved.fit.diagnostics.reasons)
+    assert "The rows of the fit 'tested' have changed since it was made" in said
+    assert "'to_code' have changed" not in said
+    assert [step.name for step in found.steps] == ["the map shifted_power"]
     assert verify_fit(store, "seen").status == "identical"
 
 

@@ -307,6 +307,18 @@ def test_rivals_of_both_sides_with_their_weights(chinchilla, bent):
     assert "form" in fit.predict(FAR).parts
 
 
+def test_ends_of_given_floors_go_through_with_their_role(chinchilla, source):
+    floor, low = 1.9, 1.85
+    both = fit_map(floor, bootstrap=0)
+    end = fit_map(low, bootstrap=0)
+    moved = Rival(end.law, end.estimates, 0.0, float("nan"), "squared", role="floor_x")
+    fit = translate(chinchilla, replace(both, rivals=(moved,)))
+    [rival] = fit.rivals
+    assert (rival.role, rival.weight) == ("floor_x", 0)
+    assert rival.evaluate(FAR) == pytest.approx(end.evaluate({"x": chinchilla.evaluate(FAR)[0]})[0], rel=1e-12)
+    assert "floors" in fit.predict(FAR).parts
+
+
 def test_the_back_test_of_the_law_is_seen_through_the_map_and_widens_the_forecast(source, pair):
     found = scaling.backtest_law(source, SIZES, OLD, bootstrap=20)
     tested = replace(source, backtest=found)
@@ -320,10 +332,58 @@ def test_the_back_test_of_the_law_is_seen_through_the_map_and_widens_the_forecas
     assert back.change[0] == pytest.approx(np.log(edge / predicted), abs=1e-12)
     assert np.array_equal(back.cut, found.cut)
     target = {"N": 3.3e9, "D": 5e10}
-    plain, wide = translate(source, pair).predict(target), fit.predict(target)
+    plain, wide = replace(fit, backtest=None).predict(target), fit.predict(target)
     assert wide.parts["back-test"] > 0.05
     assert wide.high - wide.low > 1.03 * (plain.high - plain.low)
     assert wide.backtest.startswith("Back-test at")
+
+
+def added_by_backtest(fit, target, level=0.9):
+    """Half width below that a back-test adds in quadrature, plain differences; and what it is of: the losses."""
+    wide, plain = (f.predict(target, level=level) for f in (fit, replace(fit, backtest=None)))
+    return np.sqrt((wide.mean - wide.low) ** 2 - (plain.mean - plain.low) ** 2), wide.mean
+
+
+def test_what_the_map_missed_by_is_added_on_its_own_scale(source, pair):
+    target = {"N": 2e10, "D": 4e11}
+    tested = replace(source, backtest=scaling.backtest_law(source, SIZES, OLD, bootstrap=0))
+    mapped_by = replace(pair, backtest=scaling.backtest_law(pair, {"x": OLD}, NEW, bootstrap=0, by=6 * N * D))
+    fit = translate(tested, mapped_by)
+    [step] = fit.backtest.steps
+    assert step.share == mapped_by.backtest.missed_share()
+    both, mean = added_by_backtest(fit, target)
+    alone, _ = added_by_backtest(replace(fit, backtest=replace(fit.backtest, steps=())), target)
+    # The map's own forecast at the loss that the law predicts has the same part.
+    own, _ = added_by_backtest(mapped_by, {"x": source.evaluate({k: [v] for k, v in target.items()})[0][0]})
+    assert own > 0.01 * mean
+    assert both == pytest.approx(np.hypot(alone, own), rel=1e-6)
+    assert Fit.from_json(fit.to_json()).backtest == fit.backtest
+    assert "came without" not in " ".join(fit.diagnostics.reasons)
+    # Without a back-test of the map, what maps usually miss by.
+    [step] = translate(tested, pair).backtest.steps
+    assert (step.share, step.degrees) == (0.06, 1)
+
+
+def test_a_law_without_a_back_test_misses_by_what_is_usual(source, pair):
+    fit = translate(source, pair)
+    assert fit.verdict == "weak"
+    law, a_map = fit.diagnostics.reasons[-2:]
+    assert law.startswith("The law 'kaplan' came without a back-test, so forecasts")
+    assert a_map.startswith("The map 'formula' came without a back-test, so forecasts")
+    found = fit.backtest
+    assert (len(found), found.axis, found.powers) == (0, "6*N*D", {"N": 0.5, "D": 0.5})
+    assert found.edge == pytest.approx(6 * N.max() * D.max())
+    assert found.reason == "the law came without a back-test of its own"
+    said = fit.predict({"N": 2e10, "D": 4e11}, level=0.9)
+    assert said.parts["usual error"] > 0.3
+    assert "the law came without a back-test of its own" in said.backtest
+    far = {"N": 10 * N.max(), "D": 10 * D.max()}  # at the ratio of the largest run, to which it is brought back
+    alone, _ = added_by_backtest(replace(fit, backtest=replace(found, steps=())), far)
+    at, edge = (fit.evaluate({"N": [n], "D": [d]})[0][0] for n, d in (far.values(), (N.max(), D.max())))
+    assert alone == pytest.approx(1.644854 * 0.12 * (edge - at), rel=1e-5)
+    inside = {"N": 1e9, "D": 1e10}
+    assert fit.predict(inside).low == replace(fit, backtest=None).predict(inside).low
+    assert Fit.from_json(fit.to_json()) == fit
 
 
 def test_held_out_runs_below_the_floor_of_the_map_are_counted(source, pair):
@@ -423,6 +483,10 @@ def test_what_is_no_map_of_the_law_is_refused(source, pair, chinchilla):
     other = replace(pair, law=replace(pair.law, inputs={"x": "bits/byte"}))
     with pytest.raises(UsageError, match="is in nats/token, and the map takes bits/byte"):
         translate(source, other)
+    with pytest.raises(UsageError, match="a map to translate with is a fit, not NoneType"):
+        translate(source, None)
+    with pytest.raises(UsageError, match="a law to translate with is a fit, not str"):
+        translate("kaplan", pair)
     with pytest.raises(UsageError, match="both their inputs and their losses"):
         translate(source, pair, SIZES)
     with pytest.raises(InputDataError, match="needs the input 'D'"):

@@ -8,6 +8,7 @@ import pytest
 
 import scaling
 from scaling.loss_to_loss import translate
+from scaling.loss_to_loss.pairs import USUAL_MAP
 
 pytestmark = pytest.mark.reference
 
@@ -74,11 +75,16 @@ def laws(reference, corpora):
     return out
 
 
-def common(one, other):
-    """Pairs of losses of runs of the same size and length, the near-optimal ones."""
+def common_rows(one, other):
+    """Rows of the runs of the same size and length on both corpora, the near-optimal ones."""
     place = {cell: i for i, cell in enumerate(zip(other.n, other.d, strict=True)) if other.near[i]}
     found = [(i, place[cell]) for i, cell in enumerate(zip(one.n, one.d, strict=True)) if one.near[i] and cell in place]
-    a, b = (list(side) for side in zip(*found, strict=True))
+    return (list(side) for side in zip(*found, strict=True))
+
+
+def common(one, other):
+    """Pairs of losses of runs of the same size and length, the near-optimal ones."""
+    a, b = common_rows(one, other)
     return one.loss[a], other.loss[b]
 
 
@@ -185,7 +191,7 @@ def test_too_few_pairs_make_no_translation(translated):
 
 @pytest.mark.slow
 def test_the_back_test_of_the_law_makes_intervals_that_hold_the_large_runs(corpora, large):
-    """From the whole sweep of both corpora, with the law's own back-test and without it, at 90 %."""
+    """From the whole sweep of both corpora, with the back-tests of law and map and without them, at 90 %."""
     tested = {}
     for name, one in corpora.items():
         law = scaling.fit("kaplan", one.sizes, one.loss, bootstrap=200)
@@ -201,7 +207,10 @@ def test_the_back_test_of_the_law_makes_intervals_that_hold_the_large_runs(corpo
                 f"K*(x - {law.estimates['E']!r})**kappa + E_y", {"x": x}, y, objective="squared", residual="linear",
                 bootstrap=200, parameters=BOUNDS,
             )  # fmt: skip
-            fit = translate(law, pair)
+            rows, _ = common_rows(one, other)
+            budget = 6 * (one.n * one.d)[rows]
+            held_out = scaling.backtest_law(pair, {"x": x}, y, by=budget, bootstrap=0, usual=USUAL_MAP)
+            fit = translate(law, replace(pair, backtest=held_out))
             target = {"N": run["params"], "D": run["tokens"]}
             wide, plain = (f.predict(target, level=0.9) for f in (fit, replace(fit, backtest=None)))
             held.append(wide.low <= run["val_loss"] <= wide.high)

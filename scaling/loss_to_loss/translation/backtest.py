@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, ScalingError, UsageError
-from scaling.fitting.backtest import Backtest
+from scaling.fitting.backtest import Backtest, Step
 from scaling.fitting.checks import Rows, check_rows
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.rollout import (
@@ -185,7 +185,7 @@ def backtest_translation(
         law=f"{law.name} translated by {pair_fit.law.name}",
         objective=f"{source_fit.objective}, then {pair_fit.objective}",
         axis=axis.name, level=level, n_rows=new.n, log=log, skipped=tuple(skipped), seed=seed, powers=axis.inputs,
-        edge=float(axis.values.max()), **columns,
+        edge=float(axis.values.max()), steps=() if parts["cut"] else (map_step(pair_fit),), **columns,
     )  # fmt: skip
 
 
@@ -249,8 +249,8 @@ def seen_through(found: Backtest, pair: Fit) -> Backtest:
     Returns
     -------
     Backtest
-        Observations are mapped as forecasts are, so the errors are those of the law alone, and not those of the map.
-        Held-out runs that the map has no value for are left out, and counted in `Backtest.skipped`.
+        Observations are mapped as forecasts are, so the errors are those of the law alone; what the map misses by is in
+        `Backtest.steps`. Held-out runs that the map has no value for are left out, and counted in `Backtest.skipped`.
     """
     observed = _mapped(pair, found.observed)
     keep = np.isfinite(observed)
@@ -276,8 +276,62 @@ def seen_through(found: Backtest, pair: Fit) -> Backtest:
         found, law=f"{found.law} seen through the map {pair.law.name}", log=log, observed=observed, predicted=predicted,
         low=ends.min(axis=0), high=ends.max(axis=0), error=_error(predicted, observed, log),
         change=np.nan_to_num(away(found.change[keep])), scatter=np.nan_to_num(away(found.scatter[keep])),
-        skipped=skipped, **columns,
+        skipped=skipped, steps=(map_step(pair),), **columns,
     )  # fmt: skip
+
+
+def untested(source: Fit, pair: Fit) -> Backtest:
+    """A back-test without a forecast, for a law that came without one: its forecasts miss by what is usual.
+
+    Parameters
+    ----------
+    source, pair : Fit
+        The law and the map.
+
+    Returns
+    -------
+    Backtest
+        With what the map misses by in `Backtest.steps`.
+
+    Raises
+    ------
+    UsageError
+        For a law of which no input is the size of a run.
+    """
+    ends = {name: np.array(source.support[name]) for name in source.law.inputs}
+    axis = find_axis(source.law, ends)
+    edge = source.support.get(axis.name, (np.nan, float(axis.values.max())))[1]
+    nothing, none = np.empty(0), np.empty(0, np.int64)
+    columns: dict[str, Any] = {name: none if name in ("row", "unit") else nothing for name in _PARTS}
+    return Backtest(
+        law=f"{source.law.name} seen through the map {pair.law.name}", objective=str(source.objective), axis=axis.name,
+        level=0.9, n_rows=0, log=pair.support[pair.law.output][0] > 0, powers=axis.inputs, edge=edge,
+        skipped=((edge, "the law came without a back-test of its own"),), steps=(map_step(pair),), **columns,
+    )  # fmt: skip
+
+
+def map_step(pair: Fit) -> Step:
+    """Say what a map misses by, beside what the law misses that it is put over.
+
+    Parameters
+    ----------
+    pair : Fit
+        The map.
+
+    Returns
+    -------
+    Step
+        By its own back-test; by what maps usually miss by, where it came without one.
+    """
+    from scaling.loss_to_loss.pairs import USUAL_MAP
+
+    found = pair.backtest
+    share, degrees = (USUAL_MAP.share, USUAL_MAP.cuts) if found is None else (found.missed_share(), found.share_degrees)
+    [x] = pair.law.inputs
+    ends = _mapped(pair, np.array(pair.support[x]))
+    low, high = pair.support[pair.law.output]
+    low, high = np.where(np.isfinite(ends), ends, [low, high]).tolist()
+    return Step(f"the map {pair.law.name}", share, degrees, min(low, high), max(low, high))
 
 
 def _mapped(pair: Fit, losses: Array) -> Array:

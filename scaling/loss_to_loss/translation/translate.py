@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import UsageError
+from scaling.errors import ScalingError, UsageError
+from scaling.fitting.backtest import Backtest
 from scaling.fitting.checks import Rows, check_rows
 from scaling.fitting.compile import compile_value
 from scaling.formatting import format_interval
 from scaling.laws.law import Law
 from scaling.loss_to_loss.translation.assembly import TranslatedLaw, assemble
-from scaling.loss_to_loss.translation.backtest import of_inputs, seen_through
+from scaling.loss_to_loss.translation.backtest import of_inputs, seen_through, untested
 from scaling.loss_to_loss.translation.draws import (
     Draws,
     bring_together,
@@ -37,6 +38,7 @@ from scaling.loss_to_loss.translation.power_map import (
 )
 from scaling.loss_to_loss.translation.rivals import translated_rivals
 from scaling.results import Fit
+from scaling.verdicts import WEAK
 
 Array = NDArray[np.float64]
 
@@ -82,8 +84,9 @@ def translate(
         Its residuals are those of the runs given; without any they are residuals of the pairs with residuals of the
         law added (`scaling.loss_to_loss.translation.draws.mapped_scatter`), and `n_obs` counts the pairs. Its verdict
         is the worse of both, its reasons are those of both, and its rivals are those of the law through the map and of
-        the map over the law. Its back-test is that of the law seen through the map, which leaves out what the map
-        itself misses; that of the translation needs the rows of both fits, see
+        the map over the law. Its back-test is that of the law seen through the map, and what the map missed by in its
+        own is added to the width of forecasts. A law or a map that came without one is taken to miss by what is usual,
+        which the verdict says. The back-test of the translation itself needs the rows of both fits, see
         `scaling.loss_to_loss.translation.backtest.backtest_translation`.
         ``settings["translated"]`` says what it was made of.
 
@@ -117,7 +120,9 @@ def translate(
     rows = _rows(made.law, inputs, observed, groups, pair_fit)
     fit = assemble(source_fit, pair_fit, made, rows, seed)
     where = optima(source_fit, fit.law, fit.estimates)
-    back = None if source_fit.backtest is None else seen_through(source_fit.backtest, pair_fit)
+    found = source_fit.backtest
+    back = _untested(source_fit, pair_fit) if found is None else seen_through(found, pair_fit)
+    fit = _said_untested(fit, source_fit, pair_fit)
     record = fit.settings["translated"] | {"optimum": where.to_dict(), "invariant": where.to_dict()["same"]}
     return replace(
         fit,
@@ -127,14 +132,46 @@ def translate(
     )
 
 
+def _untested(source: Fit, pair: Fit) -> Backtest | None:
+    try:
+        return untested(source, pair)
+    except ScalingError:  # no input is the size of a run, so nothing tells how far a forecast goes
+        return None
+
+
+def _said_untested(fit: Fit, source: Fit, pair: Fit) -> Fit:
+    """Add to the verdict of a translation that nobody knows how its law, or its map, extrapolates."""
+    notes = []
+    if source.backtest is None:
+        notes.append(
+            f"The law '{source.law.name}' came without a back-test, so forecasts beyond its data take what laws of "
+            "other sweeps missed by. Back-test it first: scaling backtest NAME, or dataclasses.replace(law, "
+            "backtest=scaling.backtest_law(law, inputs, observed))."
+        )
+    if pair.backtest is None:
+        notes.append(
+            f"The map '{pair.law.name}' came without a back-test, so forecasts beyond its pairs take what maps of "
+            "losses usually miss by. scaling.loss_to_loss.fit_pairs holds pairs out."
+        )
+    known = fit.diagnostics
+    return replace(fit, diagnostics=replace(known, concerns=(*known.concerns, *((WEAK, note) for note in notes))))
+
+
 def check_map(source: Fit, pair: Fit) -> None:
     """Refuse a map that does not take the loss of a law.
 
     Raises
     ------
     UsageError
-        Where it has several inputs, another unit, or was fitted over losses that the law does not have.
+        Where one of the two is no fit, or the map has several inputs, another unit, or was fitted over losses that the
+        law does not have.
     """
+    for given, what in ((source, "law"), (pair, "map")):
+        if not isinstance(given, Fit):
+            raise UsageError(
+                f"a {what} to translate with is a fit, not {type(given).__name__}",
+                hint="Give what scaling.fit returned for the law, and scaling.loss_to_loss.fit_pairs for the map.",
+            )
     if len(pair.law.inputs) != 1:
         raise UsageError(
             f"the law '{pair.law.name}' has the inputs {', '.join(pair.law.inputs)}, and a map has one, the loss of "
