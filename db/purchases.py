@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.problems import nearest
 from db.ranking import CorpusRuns, runs_by_corpus
-from scaling.errors import InputDataError, UsageError
+from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.formatting import format_number, format_plural
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Purchase:
     target : str
         Where x at the target comes from, in words.
     notes : tuple of str
-        What was left out.
+        What was left out, and what speaks against the plan.
+    not_falling : tuple of str
+        Corpora on whose larger budgets no fall of the metric with compute can be told from chance.
     """
 
     plan: PurchasePlan
@@ -47,6 +49,7 @@ class Purchase:
     run_ids: tuple[str, ...]
     target: str
     notes: tuple[str, ...]
+    not_falling: tuple[str, ...] = ()
 
 
 def plan_purchase(
@@ -87,18 +90,26 @@ def plan_purchase(
     Raises
     ------
     UsageError
-        For a source, metric or run that is not there.
+        For a source, metric or run that is not there, and an accuracy in place of a loss.
     InputDataError
         Where the sweep is too small.
+    VerdictError
+        Where the loss does not fall with compute on the source, so that no map from it says anything beyond the data.
     """
     import numpy as np
 
     from scaling.loss_to_loss.purchase.plan import plan_pairs
+    from scaling.loss_to_loss.ranking.rank import falls
     from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 
     if target_x is not None and target_run is not None:
         raise UsageError("The target is either a loss (--target-x) or a run (--target-run), not both.")
     ours = runs_by_corpus(store, metric, [source], column, where, at_least=1)
+    if ours.kind != "loss":
+        raise UsageError(
+            f"The metric {metric} is an accuracy, and a plan is of maps from loss to loss.",
+            "Plan by a loss. How the accuracy follows it: scaling transfer accuracy.",
+        )
     runs, ids = ours.runs[source], np.array(ours.run_ids[source])
     if target_run is not None:
         if target_run not in ids:
@@ -122,12 +133,25 @@ def plan_purchase(
             "Name a larger target: --target-run, or --target-x.",
         )
     cells = runs.take(keep)
-    maps, notes = _maps(store, metric, column, where)
+    if not falls(cells):
+        raise VerdictError(
+            f"The metric {metric} is not monotone: over the larger budgets of {source} no fall with compute can be told "
+            "from chance, so no map of it says anything beyond the data, however many runs are bought.",
+            "Plan by a metric that falls with compute; how an accuracy follows a loss says scaling transfer accuracy.",
+        )
+    maps, notes, not_falling = _maps(store, metric, column, where)
     plan = plan_pairs(
         cells.loss, cells.compute, FLOP_PER_PARAMETER_TOKEN * cells.n_params * cells.n_tokens, x, maps=maps, **settings
     )
     notes = list(dict.fromkeys([*(n for n in ours.notes if not n.startswith("NOT LIKE")), *notes]))
-    return Purchase(plan, source, metric, cells, tuple(ids[keep].tolist()), said, tuple(notes))
+    if not_falling:
+        notes.append(
+            f"The metric {metric} is not monotone: over the larger budgets of {', '.join(not_falling)} no fall with "
+            "compute can be told from chance. It may not fall on the new corpus either, and then no number of runs "
+            "gives a forecast."
+        )
+    ids_kept = tuple(ids[keep].tolist())
+    return Purchase(plan, source, metric, cells, ids_kept, said, tuple(notes), not_falling)
 
 
 def chosen_designs(
@@ -159,17 +183,20 @@ def chosen_designs(
     return found
 
 
-def _maps(store: Store, metric: str, column: str, where: str | None) -> tuple[list[PairsOfCorpora], Sequence[str]]:
-    """Pair every two corpora of the store; none where it has one alone."""
+def _maps(
+    store: Store, metric: str, column: str, where: str | None
+) -> tuple[list[PairsOfCorpora], Sequence[str], tuple[str, ...]]:
+    """Pair every two corpora of the store, none where it has one alone; with notes, and the corpora without a fall."""
     import numpy as np
 
     from scaling.loss_to_loss.purchase.truths import PairsOfCorpora
+    from scaling.loss_to_loss.ranking.rank import falls
     from scaling.loss_to_loss.ranking.runs import cell_numbers
 
     try:
         every: CorpusRuns = runs_by_corpus(store, metric, (), column, where)
     except InputDataError:
-        return [], []
+        return [], [], ()
     numbers = cell_numbers(every.runs)
     out = []
     for a, b in itertools.permutations(every.runs, 2):
@@ -177,4 +204,5 @@ def _maps(store: Store, metric: str, column: str, where: str | None) -> tuple[li
         one, other = every.runs[a].take(i), every.runs[b].take(j)
         if len(i) and math.isfinite(float(one.loss.sum() + other.loss.sum())):
             out.append(PairsOfCorpora(one.loss, other.loss, one.compute, f"{a} -> {b}"))
-    return out, [n for n in every.notes if not n.startswith("NOT LIKE")]
+    not_falling = tuple(corpus for corpus, runs in every.runs.items() if not falls(runs))
+    return out, [n for n in every.notes if not n.startswith("NOT LIKE")], not_falling

@@ -26,14 +26,14 @@ def purchase_rows(found: Any, answers: Mapping[str, Design]) -> Rows:
     Returns
     -------
     list of dict
-        ``source metric target_x target n_maps``; of the design ``count largest_flop span cost_flop form mean_error
-        p90_error``, errors as shares; ``runs``, a list of ``run_id`` of the source with ``n_params n_tokens
-        cost_flop``; ``pareto``; and ``answers``, the questions that it answers.
+        ``source metric target_x target n_maps not_falling seed``; of the design ``count largest_flop span cost_flop
+        form mean_error p90_error``, errors as shares; ``runs``, a list of ``run_id`` of the source with ``n_params
+        n_tokens cost_flop``; ``pareto``; and ``answers``, the questions that it answers.
     """
     plan = found.plan
     head = {
         "source": found.source, "metric": found.metric, "target_x": plan.target_x, "target": found.target,
-        "n_maps": plan.n_maps, "seed": plan.seed,
+        "n_maps": plan.n_maps, "not_falling": list(found.not_falling), "seed": plan.seed,
     }  # fmt: skip
     designs = sorted({*plan.pareto, *answers.values()}, key=lambda d: (d.cost_flop, d.mean_error))
     return [

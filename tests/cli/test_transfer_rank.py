@@ -149,6 +149,36 @@ def test_plan_prints_designs_and_answers(ranked: Path, in_process: Any) -> None:
     json.dumps(rows, allow_nan=False)
 
 
+def with_odd(text: str, corpora: tuple[str, ...]) -> str:
+    """Add a metric that falls with compute on all corpora but these, where it rises."""
+    lines = text.splitlines()
+    out = [f"{lines[0]},odd"]
+    for line in lines[1:]:
+        _, corpus, n, d, loss, _ = line.split(",")
+        odd = 2 + 0.05 * np.log(float(n) * float(d) / 1e17) if corpus in corpora else float(loss)
+        out.append(f"{line},{odd:.9g}")
+    return "\n".join(out) + "\n"
+
+
+@pytest.mark.parametrize("odd", ["web", "code"])
+def test_plan_says_that_a_metric_does_not_fall(odd: str, tmp_path: Path, in_process: Any) -> None:
+    log, mapping, db = tmp_path / "runs.csv", tmp_path / "runs.toml", tmp_path / "odd.duckdb"
+    log.write_text(with_odd(log_text(), (odd,)), encoding="utf-8")
+    mapping.write_text(
+        MAPPING.replace("[metrics]", '[metrics]\nodd = { column = "odd", unit = "nats/token" }'), "utf-8"
+    )
+    assert in_process("ingest", log, "--mapping", mapping, "--db", db).code == 0
+    answer = in_process("transfer", "plan", "--from", "web", "--metric", "odd", "--simulations", "50",
+                        "--format", "json", "--db", db)  # fmt: skip
+    if odd == "web":
+        assert answer.code == 1
+        assert "odd is not monotone: over the larger budgets of web no fall" in answer.err
+        return
+    assert answer.code == 0, answer.err
+    assert answer.rows[0]["not_falling"] == ["code"]
+    assert "odd is not monotone: over the larger budgets of code no fall" in answer.err
+
+
 def test_plan_for_a_run_or_a_loss(ranked: Path, in_process: Any) -> None:
     words = ("transfer", "plan", "--from", "web", "--metric", "c4_val", "--simulations", "50", "--db", ranked)
     run = in_process(*words, "--target-run", "web-3e+19-20", "--format", "json").rows[0]
@@ -166,6 +196,7 @@ def test_plan_for_a_run_or_a_loss(ranked: Path, in_process: Any) -> None:
     [
         (("--from", "web", "--metric", "c4_val", "--error", "1e-6"), 1, "no design of these cells"),
         (("--from", "web", "--metric", "c4_val", "--budget", "1e10"), 2, "buy no design"),
+        (("--from", "web", "--metric", "arc_acc"), 2, "arc_acc is an accuracy, and a plan is"),
         (("--from", "wob", "--metric", "c4_val"), 2, "corpus = 'wob'"),
         (("--from", "web", "--metric", "c4_val", "--target-run", "web-9"), 2, "has no run 'web-9'"),
         (("--from", "web", "--metric", "c4_val", "--target-run", "a", "--target-x", "2"), 2, "not both"),

@@ -1,6 +1,7 @@
 """Corpora ranked: the order of known truths, what the probabilities mean, what the baseline says, what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,27 @@ def test_what_is_the_same_is_open_and_what_is_far_apart_is_clear():
     assert found.verdict == "clear"
     assert "says the same" in found.decision
     assert "over 99" in found.decision  # a share of draws is never certainty
+
+
+def test_corpora_that_are_the_same_are_a_tie():
+    found = rank_corpora({"a": sweep(), "b": sweep(), "poor": sweep(2.5)}, 1e21, law="chinchilla", bootstrap=20)
+    ranks = {row.corpus: (row.rank, row.baseline_rank) for row in found.table}
+    assert ranks == {"a": (1, 1), "b": (1, 1), "poor": (3, 3)}
+    assert found.decision.startswith("Nothing tells a and b apart at 1e21 FLOP: their forecasts are the same, ")
+    assert "does not tell a and b apart either: it is " in found.decision
+    assert "leads" not in found.decision
+    assert "otherwise" not in found.decision
+
+
+def test_a_lead_too_small_for_four_digits_is_said_in_percent():
+    a, b = sweep(2.0, noise=0.002, seed=1), sweep(2.0, noise=0.002, seed=1)
+    low = float(a[3].min())
+    found = rank_corpora({"a": a, "b": (*b[:3], np.where(b[3] == low, low * (1 - 1e-5), b[3]))}, 1e21,
+                         law="chinchilla", bootstrap=20)  # fmt: skip
+    said = replace(found, tables={"both": tuple(
+        replace(row, p_best=0.6 if row.corpus == "a" else 0.4) for row in found.table
+    )})  # fmt: skip
+    assert said.decision.endswith(" (by 0.0010 %).")
 
 
 @pytest.mark.slow

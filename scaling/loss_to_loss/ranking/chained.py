@@ -20,8 +20,10 @@ from scaling.loss_to_loss.ranking.runs import Runs, cell_numbers
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-#: What is usual: share of the forecast change that a map misses by where x is measured.
-USUAL_MAP = 0.08
+#: Share of the forecast change that the maps of a ranking usually miss by, x being measured: their common back-test is
+#: drawn towards it with the weight of three cut-offs. They all have one form, which is the best of all corpora and not
+#: of each; `scaling.loss_to_loss.pairs.USUAL_MAP` is of a single map with a form of its own, and weighs one cut-off.
+USUAL_OF_ALL = 0.08
 _TIE = 1.02  # a form that is no more than this much worse, and simpler, is preferred
 
 

@@ -19,9 +19,9 @@ from scaling.formatting import format_factor, format_number, format_percent
 from scaling.inputs import check_level
 from scaling.loss_to_loss.monotone import ERROR_RATE, larger_half, rising_chance
 from scaling.loss_to_loss.ranking.baseline import Baseline, find_baseline
-from scaling.loss_to_loss.ranking.chained import USUAL_MAP, MapForecasts, forecast_maps
+from scaling.loss_to_loss.ranking.chained import USUAL_OF_ALL, MapForecasts, forecast_maps
 from scaling.loss_to_loss.ranking.laws import LawForecasts, forecast_laws
-from scaling.loss_to_loss.ranking.result import RankedCorpus, Ranking
+from scaling.loss_to_loss.ranking.result import RankedCorpus, Ranking, ranks_of
 from scaling.loss_to_loss.ranking.runs import Runs, read_runs
 from scaling.verdicts import NOT_IDENTIFIED
 
@@ -133,7 +133,7 @@ def rank_corpora(
         bootstrap=bootstrap,
         draws=_DRAWS,
         seed=seed,
-        not_falling=tuple(corpus for corpus, r in read.items() if not _falls(r)),
+        not_falling=tuple(corpus for corpus, r in read.items() if not falls(r)),
         notes=(*notes, *_notes(read, laws, baseline, target_flop)),
     )
 
@@ -207,7 +207,7 @@ def draw_maps(
     x = float(fit.evaluate(at)[0][0])
     beyond = max(target / float(runs[maps.reference].compute.max()), 1.0)
     edge = float(fit.evaluate({k: v / math.sqrt(beyond) for k, v in at.items()})[0][0])
-    own = maps.misses.whole(USUAL_MAP)
+    own = maps.misses.whole(USUAL_OF_ALL)
     x_draws = by_laws[:, place]
     rows = random.integers(len(next(iter(maps.coefficients.values()))) - 1, size=_DRAWS)
     centre, columns = [], []
@@ -244,8 +244,19 @@ def _logs(values: Array, instead: float = math.nan) -> Array:
     return np.where(known, logs, np.median(logs[known]))
 
 
-def _falls(runs: Runs) -> bool:
-    """Whether the loss falls with compute over the larger half of the budgets, as far as so many runs can tell."""
+def falls(runs: Runs) -> bool:
+    """Tell whether a loss falls with compute over the larger half of the budgets, as far as so many runs can.
+
+    Parameters
+    ----------
+    runs : Runs
+        Of one corpus.
+
+    Returns
+    -------
+    bool
+        True as well where too few runs are there to tell.
+    """
     levels: Array = np.asarray(np.round(np.log(runs.compute), 2), float)
     some = larger_half(levels)
     if some.sum() < _FEWEST_TO_TELL or len(np.unique(levels[some])) < 2:
@@ -262,7 +273,7 @@ def _table(
     ranks = 1 + np.argsort(np.argsort(draws, axis=1), axis=1)
     rank_low, rank_high = np.quantile(ranks, ends, axis=0, method="inverted_cdf")
     best, plain = (np.bincount(np.argmin(d, axis=1), minlength=len(runs)) / len(d) for d in (draws, drawn))
-    rank, plain_rank = (1 + np.argsort(np.argsort(v, kind="stable")) for v in (centre, baseline.loss))
+    rank, plain_rank = ranks_of(centre), ranks_of(baseline.loss)
     rows = [
         RankedCorpus(
             corpus, float(centre[i]), float(low[i]), float(high[i]), float(best[i]), int(rank[i]), int(rank_low[i]),

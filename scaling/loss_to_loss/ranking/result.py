@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,7 +14,24 @@ from scaling.serial import plain
 
 Array = NDArray[np.float64]
 
+_TIE = 1e-6  # losses that differ by a smaller share are the same
 SURE, LIKELY = 0.9, 0.7  # probabilities from which on a winner is called clear, or likely
+
+
+def ranks_of(losses: Array) -> NDArray[np.int64]:
+    """Rank losses from 1 on, the lowest first; those that are the same to a millionth share the better rank.
+
+    Examples
+    --------
+    >>> ranks_of(np.array([2.5, 2.4, 2.5, 2.6])).tolist()
+    [2, 1, 2, 4]
+    """
+    values = np.asarray(losses, float)
+    return np.asarray(1 + np.sum(values[None] < values[:, None] * (1 - _TIE), axis=1), np.int64)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def format_chance(p: float, draws: int) -> str:
@@ -164,22 +182,34 @@ class Ranking:
             )
         elif self.verdict == "open":
             rivals = [row.corpus for row in sorted(self.table, key=lambda r: -r.p_best) if row.p_best >= 1 - SURE]
-            said = f"It is open which corpus is best {at}: {first.corpus} leads with a probability of {sure}"
-            said += f"; still in the race: {', '.join(rivals)}." if len(rivals) > 1 else "."
+            level = [row.corpus for row in self.table if row.rank == 1]
+            if len(level) > 1 and first.rank == 1:
+                said = f"Nothing tells {_listed(level)} apart {at}: their forecasts are the same, "
+                said += f"{format_number(first.forecast)}"
+            else:
+                said = f"It is open which corpus is best {at}: {first.corpus} leads with a probability of {sure}"
+            said += f"; still in the race: {', '.join(rivals)}." if set(rivals) - set(level) else "."
         else:
             word = "clearly" if self.verdict == "clear" else "likely"
             said = f"{first.corpus} is {word} best {at}, with a probability of {sure}"
             ahead = f"{format_percent(gap)} below" if gap > 0 else f"{format_percent(-gap)} above"
             said += f": its forecast {format_number(first.forecast)} lies {ahead} that of {second.corpus}."
-        plain_best = next(row for row in self.table if row.baseline_rank == 1)
-        budget = format_number(self.baseline_flop)
-        if plain_best is first:
-            return f"{said} The best loss at {budget} FLOP, the largest budget that all have tried, says the same."
-        return (
-            f"{said} The best loss at {budget} FLOP, the largest budget that all have tried, says otherwise: there "
-            f"{plain_best.corpus} leads with {format_number(plain_best.baseline_loss)} against "
-            f"{format_number(first.baseline_loss)}."
-        )
+        return f"{said} {self._beside_baseline(first)}"
+
+    def _beside_baseline(self, first: RankedCorpus) -> str:
+        """Say whether the best loss at the largest budget tried has the same winner."""
+        lowest = [row for row in self.table if row.baseline_rank == 1]
+        head = f"The best loss at {format_number(self.baseline_flop)} FLOP, the largest budget that all have tried,"
+        if len(lowest) > 1:
+            names, loss = _listed([row.corpus for row in lowest]), format_number(lowest[0].baseline_loss)
+            against = "" if first in lowest else f", all below that of {first.corpus}"
+            return f"{head} does not tell {names} apart either: it is {loss} of each{against}."
+        leader = lowest[0]
+        if leader is first:
+            return f"{head} says the same."
+        one, other = format_number(leader.baseline_loss), format_number(first.baseline_loss)
+        by = f" (by {format_percent(first.baseline_loss / leader.baseline_loss - 1, 2)})" if one == other else ""
+        return f"{head} says otherwise: there {leader.corpus} leads with {one} against {other}{by}."
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, strict JSON."""
