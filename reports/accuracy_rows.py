@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from reports.forms_rows import forms_text
 from reports.rows import Rows, saved_fit_row, saved_fit_text, with_interval
 from scaling.formatting import (
     format_count,
@@ -68,8 +69,6 @@ def accuracy_row(saved: Any, level: float) -> dict[str, Any]:
 
 def accuracy_text(saved: Any, level: float) -> str:
     """Return a fitted law of the error as a text: the task, its floor and chance, the forms tried, and the fit."""
-    from reports.terminal import render
-
     fit, record = saved.fit, saved.fit.settings["accuracy"]
     lines = [
         f"error = {saved.pairs.words}",
@@ -80,17 +79,8 @@ def accuracy_text(saved: Any, level: float) -> str:
         + ("not given" if record["chance"] is None else format_number(1 - record["chance"], 4))
         + ("" if record["n_questions"] is None else "; runs weighted by the noise of their questions"),
     ]
-    tried = [
-        {
-            "form": row["form"],
-            "held-out error, points": "-" if row["score"] is None else format_number(100 * row["score"], 2),
-            "weight": format_number(row["weight"], 2),
-            "verdict": row["verdict"],
-            "reason": row["reason"],
-        }
-        for row in record["candidates"]
-    ]
-    parts = ["\n".join(lines), render(tried, "table").rstrip("\n")]
+    tried = forms_text(record, "held-out error, points", lambda error: format_number(100 * error, 2))
+    parts = ["\n".join(lines), tried]
     if fit.backtest is not None:
         parts.append(repr(fit.backtest))
     return "\n\n".join([*parts, saved_fit_text(saved, level)])

@@ -9,9 +9,10 @@ import numpy as np
 
 from reports.answers import Answers
 from reports.tables import NOTHING, Table, make_table
-from reports.words import INSIDE, level_text, listed, printable, rounded
+from reports.words import INSIDE, how_chosen, level_text, listed, printable, rounded
 from scaling.fitting.backtest import Backtest, FactorSummary
 from scaling.formatting import UNKNOWN, format_factor, format_number, format_percent, format_plural
+from scaling.results import Fit
 
 _HEADS = ("extrapolation", "forecasts", "held-out runs", "cut-offs", "mean error", "rms error")
 
@@ -125,11 +126,16 @@ def opening(answers: Answers) -> str:
     if not len(found):
         return f"No back-test is possible: {found.reason}. So nothing here tells how forecasts of this law have done."
     cuts = len(np.unique(found.cut))
-    chosen = " The law was chosen by errors like these, which flatters them a little." if fit.rivals else ""
+    chosen = " The law was chosen by errors like these, which flatters them a little." if _was_chosen(fit) else ""
     return (
         f"The law was fitted anew to the runs up to {format_plural(cuts, 'cut-off')} of {axis_name(found)}, and each "
         f"fit forecast the larger runs, which it had not seen. {verdict_words(found)}{chosen}"
     )
+
+
+def _was_chosen(fit: Fit) -> bool:
+    """Whether the law of a fit with rivals is the one that its back-test preferred."""
+    return bool(fit.rivals) and how_chosen(fit) == "by its back-test" and "translated" not in fit.settings
 
 
 def remedy(answers: Answers) -> tuple[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
-_PARTS = {"parameters": LAW, "noise": NOISE, "form": FORM, "back-test": PAST, "usual error": PAST}
+_PARTS = {"parameters": LAW, "noise": NOISE, "form": FORM, "floors": MUTED, "back-test": PAST, "usual error": PAST}
 
 
 def tested(sheet: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from itertools import count
 from pathlib import Path
@@ -172,7 +173,7 @@ def map_row(one: Any, with_pairs: bool = True) -> dict[str, Any]:
         "y": mean,
         "low": low,
         "high": high,
-        "extrapolation": factor_words(one),
+        "extrapolation": factor_words(one) if math.isfinite(one.factor) else None,
         "extrapolation_factor": one.factor,
         "question": None if large is None else large.question,
         "run": (large.run_id or None) if large is not None else None,

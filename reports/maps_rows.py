@@ -264,7 +264,8 @@ def of_candidates(sheet: Any) -> Table:
     more = f" And {len(why) - len(shown)} more such remarks, in the JSON of this file." if len(why) > len(shown) else ""
     note = (
         "Root mean square error on the largest budgets, held out and forecast from the smaller ones, and below it the "
-        "weight that the form has in the intervals. Bold: the map of this page. "
+        "weight that the form has in the intervals. Bold: the map of this page. Forms are compared cut-off by cut-off, "
+        "by the mean logarithm of the ratio of their errors, so another may have the smaller error here. "
         f"{' '.join(shown)}{more} {made_of_maps(sheet)}"
     )
     heads = (heading(sheet), *forms)

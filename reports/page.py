@@ -26,7 +26,7 @@ from reports.rivals import ask_rivals, of_rivals, rivals_words
 from reports.svg import formula_svg, themed_svg
 from reports.trust import VERDICTS, checks, trust_words
 from reports.width import contained, not_contained, of_parts, width_figure, width_words
-from reports.words import cited, level_text, rounded, unbroken
+from reports.words import cited, kept_together, level_text, rounded, unbroken
 from scaling.errors import StoreError, UsageError
 from scaling.formatting import format_number
 from scaling.serial import plain
@@ -306,5 +306,5 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["rounded"] = rounded
-    made.filters["unbroken"] = lambda text: type(text)(unbroken(text))  # Markup stays Markup
+    made.filters["unbroken"] = lambda text: kept_together(type(text)(unbroken(text)))  # Markup stays Markup
     return made

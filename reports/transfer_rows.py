@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from reports.forms_rows import forms_text
 from reports.rows import Rows, saved_fit_row, saved_fit_text
 from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural
 
@@ -135,8 +136,6 @@ def transfer_row(saved: Any, level: float) -> dict[str, Any]:
 
 def transfer_text(saved: Any, level: float) -> str:
     """Return a fitted map as a text: the map, its floors and pairs, the forms that were tried, and the fit itself."""
-    from reports.terminal import render
-
     fit, record = saved.fit, saved.fit.settings["loss_to_loss"]
     lines = [
         f"y = {saved.pairs.words}",
@@ -144,17 +143,7 @@ def transfer_text(saved: Any, level: float) -> str:
         f"{format_number(record['r2'], 5)}",
         *(f"floor of {side}: {_floor_words(record[f'floor_{side}'])}" for side in ("x", "y")),
     ]
-    tried = [
-        {
-            "form": row["form"],
-            "held-out error": "-" if row["score"] is None else format_percent(row["score"]),
-            "weight": format_number(row["weight"], 2),
-            "verdict": row["verdict"],
-            "reason": row["reason"],
-        }
-        for row in record["candidates"]
-    ]
-    parts = ["\n".join(lines), render(tried, "table").rstrip("\n")]
+    parts = ["\n".join(lines), forms_text(record, "held-out error", format_percent)]
     if fit.backtest is not None:
         parts.append(repr(fit.backtest))
     return "\n\n".join([*parts, saved_fit_text(saved, level)])

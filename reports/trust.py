@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.rivals import ask_rivals, without_rivals
-from reports.words import INSIDE, LOSS_FACTOR, above_floor, is_map, level_text, listed, sentence, trim_words
+from reports.words import INSIDE, LOSS_FACTOR, above_floor, how_chosen, is_map, level_text, listed, sentence, trim_words
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
     CONDITION_LIMIT,
@@ -364,6 +364,14 @@ def _of_the_past(answers: Answers) -> list[Check]:
     return out
 
 
+def _weighed(answers: Answers) -> str:
+    """Say which rivals are worth naming, and where their weight comes from."""
+    share = f"{format_percent(WORTH_NAMING)} of the weight or more"
+    if how_chosen(answers.data.fit) == "for want of a back-test":
+        return f"that have {share}, which no back-test could set"
+    return f"to which the back-test gives {share}"
+
+
 def _of_the_forecast(answers: Answers) -> list[Check]:
     if not answers.forecasts:
         return []
@@ -389,7 +397,7 @@ def _of_the_forecast(answers: Answers) -> list[Check]:
                 "Rival laws agree",
                 _answer(agree == len(trusted)),
                 f"{agree} of {len(trusted)}",
-                f"Of the laws to which the back-test gives {format_percent(WORTH_NAMING)} of the weight or more "
+                f"Of the laws {_weighed(answers)} "
                 f"({listed([one.rival.law.name for one in trusted])}), those whose forecast lies inside "
                 f"{format_interval(alone.low, alone.high)}: what parameters and scatter alone allow, at "
                 f"{level_text(answers.data.level)}. The interval of this report reaches to the rivals.",

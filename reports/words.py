@@ -30,6 +30,7 @@ _POWER = re.compile(r"\((.*) ± .*\)e(.*)")
 ASSUMED = ", assumed"  # how a unit ends that the logs did not state
 _LONG = re.compile(r"(?<=above )\d+\.\d{5,}")
 _PERCENT = re.compile(r"(\d) %")
+_OPTION = re.compile(r"(?<![^\s(])--[a-z]+(-[a-z]+)*")
 _COUNTED = {"N": "parameters", "D": "tokens"}
 
 
@@ -46,6 +47,12 @@ def rounded(text: str) -> str:
 def is_map(fit: Fit) -> bool:
     """Tell whether a fit is a map from one loss to another, whose rows are pairs of runs."""
     return "loss_to_loss" in fit.settings
+
+
+def how_chosen(fit: Fit) -> str:
+    """Say how a law among others was come by: ``by its back-test``, ``asked for`` or ``for want of a back-test``."""
+    record = fit.settings.get("loss_to_loss", fit.settings.get("accuracy", {}))
+    return str(record.get("chosen", "by its back-test"))
 
 
 def rows_of(fit: Fit) -> str:
@@ -149,6 +156,11 @@ def shortest(value: float, most: int = 8) -> str:
 def unbroken(text: str) -> str:
     """Keep a number and its percent sign on one line."""
     return _PERCENT.sub("\\1\u00a0%", text)
+
+
+def kept_together(text: str) -> Markup:
+    """Keep an option of a command such as ``--source-fit`` on one line, as it is typed."""
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))
 
 
 def printable(text: str) -> str:

@@ -495,8 +495,12 @@ class Fit:
         if (record := self.settings.get("translated")) is not None:
             head = f"translated, {record['way']}, by {record['map']['formula']}; the loss x is predicted"
             return ["; ".join([head, *said])]
-        asked = self.settings.get("loss_to_loss", {}).get("chosen") == "asked for"
-        head = "held against others by a back-test" if asked else "chosen by a back-test"
+        record = self.settings.get("loss_to_loss", self.settings.get("accuracy", {}))
+        heads = {
+            "asked for": "held against others by a back-test",
+            "for want of a back-test": "taken for want of a back-test",
+        }
+        head = heads.get(record.get("chosen", ""), "chosen by a back-test")
         return [f"{head}; {'; '.join(said)}"] if said else []
 
     def summary(self, level: float = 0.95) -> str:

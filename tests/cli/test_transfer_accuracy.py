@@ -85,6 +85,7 @@ class TestFit:
         assert "floor of the loss: 1.700, given, number" in answer.out
         assert "error of guessing: 0.7500" in answer.out
         assert "held-out error, points" in answer.out
+        assert "Forms are compared cut-off by cut-off" in answer.out
 
     def test_the_floor_is_that_of_a_law_of_the_loss(self, db: Path, ok: Any) -> None:
         words = ("--floor", "law", "--form", "power_error", "--bootstrap", "0")

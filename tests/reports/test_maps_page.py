@@ -21,7 +21,7 @@ from db.provenance import SourceOfRuns
 from reports.maps_figures import residual_figure, sheet_figure
 from reports.maps_floors import of_law_floors, of_sensitivity
 from reports.maps_grid import columns_for
-from reports.maps_page import maps_shown, render_maps, write_maps
+from reports.maps_page import map_row, maps_shown, render_maps, write_maps
 from reports.maps_rows import goal_text, of_answers, of_candidates, of_maps, of_parts
 from reports.style import SENTINELS
 from reports.words import mean_text
@@ -143,6 +143,11 @@ class TestAnswer:
         assert rows[0]["pairs"]["x"] == logged("web").tolist()
         assert rows[0]["sql"] == "SELECT 'web'"
         assert {row["basis"] for row in rows[0]["floors"]} == {"none", "law", "end", "grid"}
+
+    def test_what_is_not_known_of_the_extrapolation_is_null(self, maps):
+        known, unknown = map_row(maps[0], False), map_row(replace(maps[0], forecast=None), False)
+        assert (known["extrapolation"], unknown["extrapolation"]) == ("x20", None)
+        assert math.isnan(unknown["extrapolation_factor"])  # which JSON writes as null
 
     def test_one_map_is_answered_in_a_sentence(self, maps):
         text = seen(render_maps(sheet_of(maps[0])))
