@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from db.views import quote_name, quote_text
@@ -12,6 +13,7 @@ from scaling.verdicts import NOT_IDENTIFIED
 
 if TYPE_CHECKING:
     from db.pairs import PairQuestion
+    from db.select import Selection
     from db.store import Store
     from scaling.loss_to_loss.floors import Floor
     from scaling.results import Fit
@@ -22,6 +24,8 @@ MODES = ("both", "source", "free")
 PARAMETER = "E"
 _LEVEL = 0.68  # one standard error either way
 _REPLICATES = 200
+_LEVELS = 12  # budgets at which a floor is found again
+_SAME_BUDGET = 1e-3  # relative difference within which budgets are one level
 
 
 def floors_of(
@@ -105,7 +109,37 @@ def _given(value: float) -> Floor:
     return Floor(value)
 
 
-def _floor(fit: Fit, factor: float, source: str) -> Floor:
+def _course(fit: Fit, rows: Selection) -> list[tuple[float, float]]:
+    """The parameter E as the same law finds it from the runs up to each budget, where it is determined there.
+
+    A back-test of the map takes the floor that was known at its cut-off. Of many budgets a dozen are tried, evenly
+    spread over the runs.
+    """
+    import numpy as np
+
+    import scaling
+
+    compute = 6 * rows.inputs["N"] * rows.inputs["D"]
+    levels = np.unique(compute)
+    levels = levels[np.concatenate([[True], np.diff(np.log(levels)) > _SAME_BUDGET])]
+    if len(levels) > _LEVELS:
+        levels = np.quantile(compute, np.linspace(0, 1, _LEVELS + 1)[1:], method="higher")
+    found = []
+    for edge in levels:
+        left = compute <= edge * (1 + _SAME_BUDGET)
+        try:
+            then = scaling.fit(
+                fit.law, {k: v[left] for k, v in rows.inputs.items()}, rows.observed[left], objective=fit.objective,
+                bootstrap=0,
+            )  # fmt: skip
+        except ScalingError:  # too few runs up to there
+            continue
+        if then.verdict != NOT_IDENTIFIED:
+            found.append((float(compute[left].max()), then.estimates[PARAMETER]))
+    return found
+
+
+def _floor(fit: Fit, factor: float, source: str, course: Sequence[tuple[float, float]] = ()) -> Floor:
     """The parameter E of a fit as a floor, in the unit of the map."""
     from scaling.loss_to_loss.floors import Floor
 
@@ -115,7 +149,9 @@ def _floor(fit: Fit, factor: float, source: str) -> Floor:
         low, high = max(min(low, value), 0.0), max(high, value)
     else:
         low = high = math.nan
-    return Floor(value * factor, source, low * factor, high * factor)
+    return Floor(
+        value * factor, source, low * factor, high * factor, tuple((edge, then * factor) for edge, then in course)
+    )
 
 
 def _check_identified(fit: Fit, what: str, option: str) -> None:
@@ -155,12 +191,12 @@ def _fitted(store: Store, question: PairQuestion, side: str, law: str, factor: f
         ) from error
     what = f"the law {found.name}, fitted to {format_plural(len(rows), 'run')} of {corpus} ({metric})"
     _check_identified(fit, f"{what[0].upper()}{what[1:]},", option)
-    return _floor(fit, factor, f"{PARAMETER} of {what}")
+    return _floor(fit, factor, f"{PARAMETER} of {what}", _course(fit, rows))
 
 
 def _saved(store: Store, question: PairQuestion, side: str, name: str, factor: float) -> Floor:
     """Take the floor of a saved fit, if it is of this side."""
-    from db.saved import load_fit
+    from db.saved import load_fit, unchanged_rows
 
     saved = load_fit(store, name)
     corpus, metric = getattr(question, side), getattr(question, f"metric_{side}")
@@ -187,7 +223,10 @@ def _saved(store: Store, question: PairQuestion, side: str, name: str, factor: f
             f"The fit {saved.name} {said}, and the {side} is {corpus}.", "Name a fit of the runs of that side alone."
         )
     _check_identified(saved.fit, f"The fit {saved.name}", _option(side))
-    return _floor(saved.fit, factor, f"{PARAMETER} of the fit {saved.name}")
+    course: list[tuple[float, float]] = []
+    if set(saved.fit.law.inputs) == {"N", "D"}:
+        course = _course(saved.fit, unchanged_rows(store, saved))
+    return _floor(saved.fit, factor, f"{PARAMETER} of the fit {saved.name}", course)
 
 
 def _option(side: str) -> str:

@@ -15,6 +15,7 @@ from db.select import Question
 if TYPE_CHECKING:
     from db.saved import SavedFit
     from db.store import Store
+    from scaling.loss_to_loss.floors import Floor
     from scaling.results import Fit
 
 KIND = "transfer"  # of such a fit, in the table of fits
@@ -86,7 +87,9 @@ def fit_transfer(
     fit = with_remedy(fit, rows)
     asked: dict[str, Any] = {"floors": floors, "floor_from": floor_source, "floor_to": floor_target}
     asked |= {"floor_law": floor_law, "tolerance": rows.pairs.tolerance}
-    notes: dict[str, Any] = {"pairs": question.to_dict(), "transfer": asked, "notes": list(rows.notes)}
+    held = [held_note(floor, side) for floor, side in ((floor_x, "source"), (floor_y, "target"))]
+    said = [*rows.notes, *filter(None, held)]
+    notes: dict[str, Any] = {"pairs": question.to_dict(), "transfer": asked, "notes": said}
     settings: dict[str, Any] = {"objective": fit.objective.text, "residual": fit.objective.residual_text}
     settings |= {"bootstrap": bootstrap, "seed": seed}
     if (resample := fit.settings.get("resample")) is not None:
@@ -95,6 +98,16 @@ def fit_transfer(
         store, form, Question(question.metric_target, question.where), rows, fit, base=KIND, name=name, replace=replace,
         kind=KIND, notes=notes, **settings,
     )  # fmt: skip
+
+
+def held_note(floor: Floor | None, side: str) -> str:
+    """Say of a floor that the back-test cannot find again that it is held there; nothing of any other."""
+    if floor is None or floor.course:
+        return ""
+    return (
+        f"The floor of the {side} ({floor.source}) is held at every cut-off of the back-test, which it flatters where "
+        "it was found from the runs that are held out."
+    )
 
 
 def with_remedy(fit: Fit, rows: PairSelection) -> Fit:

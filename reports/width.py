@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reports.answers import Answers, Forecast
 from reports.rivals import named_rivals
 from reports.series import FigureData, Series
-from reports.style import FORM, INK, LAW, NOISE, PAPER, PAST, new_figure, styled
+from reports.style import FORM, INK, LAW, MUTED, NOISE, PAPER, PAST, new_figure, styled
 from reports.tables import Table, make_table
 from reports.words import above_floor, level_text, listed, made_of, sentence, unit_of
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 NAMES = {
-    "parameters": "parameters", "noise": "scatter of runs", "form": "form of the law", "back-test": "back-test",
-    "usual error": "usual error of other sweeps",
+    "parameters": "parameters", "noise": "scatter of runs", "form": "form of the law", "floors": "given floors",
+    "back-test": "back-test", "usual error": "usual error of other sweeps",
 }  # fmt: skip
-_COLORS = {"parameters": LAW, "noise": NOISE, "form": FORM, "back-test": PAST, "usual error": PAST}
+_COLORS = {"parameters": LAW, "noise": NOISE, "form": FORM, "floors": MUTED, "back-test": PAST, "usual error": PAST}
 _NARROWER = {
     "parameters": "More runs, or runs that differ more from each other, would narrow the interval most.",
     "noise": "No number of further runs narrows it much, because every single run scatters that far by itself.",
     "form": "Runs where these laws disagree would narrow the interval most.",
+    "floors": "Floors that are known better, from laws of more runs, would narrow the interval most.",
     "back-test": "Larger runs, from which the target is less far, would narrow the interval most.",
     "usual error": "Enough smaller and larger runs to hold some out would tell what this law misses by.",
 }
@@ -144,12 +145,21 @@ def sources(answers: Answers) -> dict[str, str]:
         "parameters": f"uncertainty of the {count}: {fit.interval_method}",
         "noise": scatter,
     }
-    if fit.rivals:
+    if any(rival.role == "form" for rival in fit.rivals):
         laws = listed([rival.law.name for rival in named_rivals(fit)] or ["laws of little weight"])
         parts["form"] = f"the law being another of those that the back-test leaves some trust in, by weight: {laws}"
+    if any(rival.role != "form" for rival in fit.rivals):
+        parts["floors"] = (
+            "the errors of the floors that were given: the law between the ends of their 68 % intervals, each floor by "
+            "itself"
+        )
     if fit.backtest is not None:
         share = format_percent(fit.backtest.missed_share())
-        beside = "; of that, what the form of the law does not cover already" if fit.rivals else ""
+        beside = "".join(
+            f"; and what {step.name} misses by, {format_percent(step.share)} of the change beyond its own data"
+            for step in fit.backtest.steps
+        )
+        beside += "; of that, what the form of the law does not cover already" if fit.rivals else ""
         if fit.backtest.says_something:
             parts["back-test"] = (
                 f"what the law missed its own largest runs by: {share} of the change that it forecasts beyond the data "

@@ -164,6 +164,7 @@ def _method(fit: Fit, sides: Mapping[str, Side], mean: Array, lost: float) -> st
     words = {
         "noise": "scatter of the runs",
         "form": "form of the law",
+        "floors": "error of the given floors",
         "back-test": "errors of the back-test",
         "usual error": "usual error of other sweeps (no run could be forecast here)",
     }

@@ -35,6 +35,9 @@ class Rival:
         What was minimised.
     trim : str
         Which rows were left out.
+    role : str
+        ``form``: another form of the law. ``floor_x`` or ``floor_y``: the same form with a floor that was given moved
+        to an end of its 68 % interval; such a one has no weight among the forms.
     """
 
     law: Law
@@ -43,6 +46,7 @@ class Rival:
     score: float
     objective: str
     trim: str = "none"
+    role: str = "form"
 
     def evaluate(self, inputs: Mapping[str, ArrayLike]) -> Array:
         """Work the law out at inputs (m,): shape (m,), NaN outside its domain."""
@@ -65,6 +69,7 @@ class Rival:
             "score": self.score,
             "objective": self.objective,
             "trim": self.trim,
+            "role": self.role,
         }
 
     @classmethod
@@ -77,4 +82,5 @@ class Rival:
             score=number(table["score"]),
             objective=str(table["objective"]),
             trim=str(table["trim"]),
+            role=str(table.get("role", "form")),
         )

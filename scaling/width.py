@@ -44,10 +44,11 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
     Returns
     -------
     dict of str to (ndarray (m,), ndarray (m,))
-        ``parameters``, and where there are any ``noise``, ``form`` (the spread of the rivals) and ``back-test`` (what
-        its errors add to that spread): below and above the forecast. Of a back-test without a forecast the last is
-        called ``usual error``, because it is that of other sweeps. A side is infinite where the percentile of the
-        replicates is a forecast of 0 or less (or of no more than their floor) on the scale of logarithms.
+        ``parameters``, and where there are any ``noise``, ``form`` (the spread of the rivals), ``floors`` (the errors
+        of floors that were given) and ``back-test`` (what its errors add to the spread of the rivals): below and above
+        the forecast. Of a back-test without a forecast the last is called ``usual error``, because it is that of other
+        sweeps. A side is infinite where the percentile of the replicates is a forecast of 0 or less (or of no more than
+        their floor) on the scale of logarithms.
     """
     centre = _scaled(fit, fit.evaluate(inputs)[0])
     parts = {"parameters": _parameters(fit, inputs, centre, level)}
@@ -56,11 +57,16 @@ def parts_of(fit: Fit, inputs: Mapping[str, Array], level: float, kind: str) -> 
         noise = _noise(fit, level)
         parts["noise"] = (np.full(m, noise[0]), np.full(m, noise[1]))
     form = (np.zeros(m), np.zeros(m))
-    if fit.rivals:
+    if any(rival.role == "form" for rival in fit.rivals):
         form = parts["form"] = _form(fit, inputs, centre, level)
+    if any(rival.role != "form" for rival in fit.rivals):
+        parts["floors"] = _floors(fit, inputs, centre, level)
     if fit.backtest is not None:
         far = t_quantile(level, fit.backtest.share_degrees)
         missed = far * fit.backtest.missed_share() * _change(fit, fit.backtest, inputs, centre)
+        for step in fit.backtest.steps:
+            edge = _scaled(fit, np.clip(fit.evaluate(inputs)[0], step.low, step.high))
+            missed = np.hypot(missed, t_quantile(level, step.degrees) * step.share * np.abs(centre - edge))
         # What the back-test missed by is the form of the law too, seen from another side: of the two the larger counts.
         below, above = (np.asarray(np.sqrt(np.maximum(missed**2 - side**2, 0))) for side in form)
         parts["back-test" if fit.backtest.says_something else "usual error"] = (below, above)
@@ -135,12 +141,29 @@ def _form(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) ->
     """
     distance, below, above = np.zeros_like(centre), np.zeros_like(centre), np.zeros_like(centre)
     for rival in fit.rivals:
+        if rival.role != "form":
+            continue
         away = np.nan_to_num(_scaled(fit, rival.evaluate(inputs)) - centre, posinf=0.0, neginf=0.0)
         distance += rival.weight * np.abs(away)
         if rival.counts_at(level):
             below, above = np.maximum(below, -away), np.maximum(above, away)
     spread = t_quantile(level, np.inf) * np.sqrt(np.pi / 2) * distance
     return np.maximum(spread, below), np.maximum(spread, above)
+
+
+def _floors(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: float) -> Side:
+    """Error of floors that were given: the law between their ends, one standard error away; each floor by itself.
+
+    Not part of the larger-of-two rule for form and back-test: both saw the floors held where they are.
+    """
+    below, above = np.zeros_like(centre), np.zeros_like(centre)
+    for side in sorted({rival.role for rival in fit.rivals} - {"form"}):
+        ends = [_scaled(fit, rival.evaluate(inputs)) - centre for rival in fit.rivals if rival.role == side]
+        away = np.nan_to_num(np.array(ends), posinf=0.0, neginf=0.0)
+        below += np.maximum(-away.min(axis=0), 0) ** 2
+        above += np.maximum(away.max(axis=0), 0) ** 2
+    normal = t_quantile(level, np.inf)
+    return normal * np.sqrt(below), normal * np.sqrt(above)
 
 
 def _change(fit: Fit, backtest: Backtest, inputs: Mapping[str, Array], centre: Array) -> Array:

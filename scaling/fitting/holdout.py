@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from scaling.results import Fit
 
 Array = NDArray[np.float64]
+LawAt = Callable[[float], tuple[Law, Objective] | None]
+
+#: Why a cut-off is skipped where a constant of the law, such as a floor, was not known yet.
+UNKNOWN_THERE = "a floor that the law takes from elsewhere was not known from the runs up to there"
 
 
 def backtest_law(
@@ -52,6 +56,7 @@ def backtest_law(
     seed: int = 0,
     steps: Sequence[float] = LADDER,
     usual: Usual = USUAL,
+    law_at: LawAt | None = None,
 ) -> Backtest:
     """Hold out the largest runs, fit the law to the rest, forecast what was held out; at several cut-offs.
 
@@ -85,6 +90,9 @@ def backtest_law(
     usual : Usual
         What forecasts of such a quantity usually miss by, for a back-test of few cut-offs; see
         `scaling.fitting.backtest.Backtest.missed_share`.
+    law_at : callable, optional
+        For a law with constants that come from elsewhere, such as a floor: from the largest value of the axis that is
+        left, what the law and its objective were there; None where that was not known yet.
 
     Returns
     -------
@@ -134,10 +142,13 @@ def backtest_law(
         if reason := why_not(law, x, mask, units):
             skipped.append((cut.edge, reason))
             continue
+        if (there := law_there(law, goal, law_at, cut.edge)) is None:
+            skipped.append((cut.edge, UNKNOWN_THERE))
+            continue
         try:
             fitted = fit_law(
-                law, {k: v[left] for k, v in x.items()}, y[left], objective=goal, bootstrap=bootstrap, seed=seed,
-                groups=None if rows.groups is None else rows.groups[left], penalty=penalty,
+                there[0], {k: v[left] for k, v in x.items()}, y[left], objective=there[1], bootstrap=bootstrap,
+                seed=seed, groups=None if rows.groups is None else rows.groups[left], penalty=penalty,
                 weights=None if weights is None else rows.weights[left],
             )  # fmt: skip
         except InputDataError as error:
@@ -145,9 +156,9 @@ def backtest_law(
             continue
         held = np.flatnonzero(cut.held)
         target = {k: v[held] for k, v in x.items()}
-        predicted = evaluate(law, fitted.theta, target)
+        predicted = evaluate(there[0], fitted.theta, target)
         factor = axis.values[held] / cut.edge
-        change = change_beyond(law, fitted.theta, target, factor, axis.inputs, fitted.support, log)
+        change = change_beyond(there[0], fitted.theta, target, factor, axis.inputs, fitted.support, log)
         low, high = _interval(fitted, target, level)
         with np.errstate(all="ignore"):
             error_ = np.log(predicted) - np.log(y[held]) if log else predicted - y[held]
@@ -168,6 +179,11 @@ def backtest_law(
         seed=seed, powers=axis.inputs, edge=float(axis.values.max()), trim=trim,
         usual=usual, **columns,
     )  # fmt: skip
+
+
+def law_there(law: Law, objective: Objective, law_at: LawAt | None, edge: float) -> tuple[Law, Objective] | None:
+    """Return a law and its objective as they were at a cut-off; None where that was not known yet."""
+    return (law, objective) if law_at is None else law_at(edge)
 
 
 def _trim_of(fit: Fit) -> str:

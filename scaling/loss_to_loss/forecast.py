@@ -53,6 +53,11 @@ class MapForecast:
     question: str = MEASURED
 
     @property
+    def verdict(self) -> str:
+        """Of the forecast; ``not identified`` where there is none."""
+        return NOT_IDENTIFIED if self.undefined else self.prediction.verdict
+
+    @property
     def sentence(self) -> str:
         """Why there is no forecast, and what another map says; empty where there is one."""
         if not self.undefined:
@@ -65,22 +70,26 @@ class MapForecast:
     def row(self) -> dict[str, Any]:
         """Return plain data."""
         p = self.prediction
+
+        def known(value: float) -> float | None:
+            return float(value) if math.isfinite(value) else None
+
         return {
             "x": self.x,
             "compute_flop": None if math.isnan(self.compute_flop) else self.compute_flop,
-            "y": p.mean,
-            "low": p.low,
-            "high": p.high,
+            "y": known(p.mean),
+            "low": known(p.low),
+            "high": known(p.high),
             "level": p.level,
             "extrapolation_factor": p.extrapolation_factor,
-            "verdict": p.verdict,
+            "verdict": self.verdict,
             "question": self.question,
             "undefined": self.undefined or None,
             "instead_form": self.instead_form or None,
             "instead": None if math.isnan(self.instead) else self.instead,
             "method": p.method,
             "backtest": p.backtest,
-            "parts": dict(p.parts),
+            "parts": {name: known(share) for name, share in p.parts.items()},
         }
 
 
@@ -143,11 +152,14 @@ def forecast_map(
 
 def _in_budgets(fit: Fit, said: Prediction, compute: float, about: dict[str, Any]) -> Prediction:
     """Say how far a run lies beyond the pairs by its compute: losses differ by little where budgets do by decades."""
-    factor = max(compute / about["largest_budget"], about["smallest_budget"] / compute, 1.0)
+    up, down = compute / about["largest_budget"], about["smallest_budget"] / compute
+    factor = max(up, down, said.extrapolation_factor)  # a loss far off its usual one for the budget is far out too
     verdict = fit.verdict
     if factor >= _INSIDE and fit.verdict != NOT_IDENTIFIED:
         verdict = f"extrapolating {format_factor(factor)}"
-    told = said.backtest if fit.backtest is None else fit.backtest.sentence(factor)
+    told = said.backtest if fit.backtest is None else fit.backtest.sentence(max(up, 1.0))
+    if down >= _INSIDE:
+        told = f"No back-test is possible at {format_factor(down)} below the pairs: no smaller runs were held out."
     return replace(said, extrapolation_factor=factor, verdict=verdict, backtest=told)
 
 
@@ -163,7 +175,7 @@ def _why_undefined(fit: Fit, x: float, about: dict[str, Any]) -> str:
 
 def _instead(fit: Fit, x: float) -> tuple[str, float]:
     """Find the rival of most weight that has a value at a loss."""
-    for rival in sorted(fit.rivals, key=lambda r: -r.weight):
+    for rival in sorted((r for r in fit.rivals if r.role == "form"), key=lambda r: -r.weight):
         value = float(rival.evaluate({"x": [x]})[0])
         if math.isfinite(value) and value > 0:
             return rival.law.name, value

@@ -6,6 +6,7 @@ to know of parameters that are held.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from scaling.errors import UsageError, did_you_mean
@@ -99,6 +100,41 @@ def map_objective(form: str, floor_x: Floor | None = None, floor_y: Floor | None
     if form == "shifted_power" and floor_x is not None and floor_y is not None:
         return Objective("squared", "log", floor=floor_y.value)
     return Objective("squared", "log" if form in _OF_LOGARITHMS else "linear")
+
+
+def map_at(
+    form: str, floor_x: Floor | None, floor_y: Floor | None
+) -> Callable[[float], tuple[Law, Objective] | None] | None:
+    """Say what a form is at a cut-off of a back-test, between the floors that were known there.
+
+    Parameters
+    ----------
+    form : str
+        One of `FORMS`.
+    floor_x, floor_y : Floor, optional
+        Those that are given.
+
+    Returns
+    -------
+    callable or None
+        From the largest budget that is left, FLOP, to the law and its objective; None there where a floor was not known
+        yet. None in its place where no floor that the form uses has a course.
+    """
+    names = map_law(form).parameter_names
+    given = [
+        floor if name in names else None
+        for floor, name in ((floor_x, _FLOORS["floor_x"]), (floor_y, _FLOORS["floor_y"]))
+    ]
+    if not any(floor is not None and floor.course for floor in given):
+        return None
+
+    def at(budget: float) -> tuple[Law, Objective] | None:
+        then = [None if floor is None else floor.at(budget) for floor in given]
+        if any(was is not None and now is None for was, now in zip(given, then, strict=True)):
+            return None
+        return map_law(form, *then), map_objective(form, *then)
+
+    return at
 
 
 def candidate_laws(floor_x: Floor | None, floor_y: Floor | None) -> list[Law]:

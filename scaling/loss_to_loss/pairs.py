@@ -18,11 +18,11 @@ from scaling.fitting.rollout import find_axis
 from scaling.formatting import format_number, format_plural
 from scaling.laws.law import Law
 from scaling.loss_to_loss.floors import Floor, as_floor
-from scaling.loss_to_loss.maps import candidate_laws, find_form, map_law, map_objective
+from scaling.loss_to_loss.maps import candidate_laws, find_form, map_at, map_law, map_objective
 from scaling.loss_to_loss.monotone import monotone_note
 from scaling.rivals import Rival
 from scaling.selection.select import select
-from scaling.verdicts import NOT_IDENTIFIED
+from scaling.verdicts import NOT_IDENTIFIED, WEAK
 
 if TYPE_CHECKING:
     from scaling.results import Fit
@@ -33,11 +33,10 @@ Report = Callable[[int, int], None]
 
 #: What maps of losses usually miss by: half as large a share as laws of size and data do (docs/loss_to_loss.md).
 USUAL_MAP = Usual(0.06, 1.0, heavy=True)
+NO_HOLD_OUT = "No pairs could be held out, so how this form does beyond them is not known"
 _NAMED = 5  # pairs in a message, one by one
 _FEW = 6  # pairs up to which a straight line forecasts better than anything bent (docs/loss_to_loss.md)
 _RANKS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # without budgets: shares of the pairs that are left, by their x
-# A normal error, seen from its ends at one standard error: mean size 0.8 of that, half of it on each side.
-_FLOOR_END = 0.4
 
 
 def fit_pairs(
@@ -99,6 +98,9 @@ def fit_pairs(
     squares; with a floor free it is fitted to plain differences. Where no pairs can be held out, ``auto`` takes a
     straight line for up to six pairs and the straight line of logarithms beyond, and the two are each other's rivals.
 
+    A floor with a course (`Floor.course`) is at every cut-off of the back-test what it was known to be there. A bare
+    number is held, and flatters the back-test, and with it the form, where it was found from the runs held out.
+
     References
     ----------
     Brandfonbrener et al. 2024, arXiv:2411.12925.
@@ -114,6 +116,8 @@ def fit_pairs(
     one, other, order = _check(x, y, budget)
     e_x, e_y = as_floor(floor_x), as_floor(floor_y)
     called = [f"pair {i}" for i in range(len(one))] if names is None else list(names)
+    if len(called) != len(one):
+        raise InputDataError(f"there are {len(called)} names for {len(one)} pairs", hint="Give one a pair, or none.")
     _check_floor(e_x, one, "x", called)
     _check_floor(e_y, other, "y", called)
     laws = {law.name: law for law in candidate_laws(e_x, e_y)}
@@ -123,20 +127,21 @@ def fit_pairs(
     asked = None if form == "auto" else form
     settings: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "groups": groups}
     ordered: dict[str, Any] = {"usual": USUAL_MAP} | ordered_by(laws["affine"], one, order)
+    moving = {name: at for name in laws if order is not None and (at := map_at(name, e_x, e_y)) is not None}
     tested, why = True, ""
     try:
         chosen = select(
             list(laws.values()), {"x": one}, other, objectives=goals, trims="none", chosen=asked, progress=progress,
-            **ordered, **settings,
+            laws_at=moving, **ordered, **settings,
         )  # fmt: skip
     except InputDataError as error:
         tested, why = False, error.message
     if tested:
-        best, table = chosen.best, [_row(c, asked is not None) for c in chosen.candidates]
+        best, table = chosen.best, [candidate_row(c, asked is not None) for c in chosen.candidates]
     else:
         best, table = _untested(laws, goals, asked, one, other, ordered, settings, why)
     best = _with_floors(best, e_x, e_y, one, other)
-    best = with_monotone_note(best, one, other, order)
+    best = with_concerns(best, one, other, order, "" if tested else why)
     found = best.backtest
     if found is not None and order is not None:
         best = replace(best, backtest=replace(found, axis="budget"))
@@ -148,6 +153,8 @@ def fit_pairs(
         "largest_budget": None if order is None else float(order.max()),
         "smallest_budget": None if order is None else float(order.min()),
         "chosen": "asked for" if asked else "by its back-test" if tested else "for want of a back-test",
+        "untested": "" if tested else why,
+        "floors_moved": bool(moving),
         "candidates": table,
         "n_pairs": best.n_obs,
         "r2": r_squared(best, one, other),
@@ -245,12 +252,29 @@ def ordered_by(law: Law, x: Array, budget: Array | None) -> dict[str, Any]:
     return {"by": budget} if budget is not None else {"by": None, "steps": _steps(law, x)}
 
 
-def with_monotone_note(fit: Fit, x: Array, y: Array, budget: Array | None) -> Fit:
-    """Add to the diagnostics of a map that its target does not fall with compute, where that is so."""
-    note = monotone_note(x, y, budget) if budget is not None else ""
-    if not note:
-        return fit
-    return replace(fit, diagnostics=replace(fit.diagnostics, concerns=((NOT_IDENTIFIED, note),)))
+def with_concerns(fit: Fit, x: Array, y: Array, budget: Array | None, untested: str) -> Fit:
+    """Add to the diagnostics of a map what the engine cannot see.
+
+    Parameters
+    ----------
+    fit : Fit
+        The map.
+    x, y, budget : ndarray (n,)
+        Its pairs.
+    untested : str
+        Why no pairs could be held out; empty where some were.
+
+    Returns
+    -------
+    Fit
+        With a finding for a target that does not fall with compute, and one for a form that nothing was held against.
+    """
+    found: list[tuple[str, str]] = []
+    if budget is not None and (note := monotone_note(x, y, budget)):
+        found.append((NOT_IDENTIFIED, note))
+    if untested:
+        found.append((WEAK, f"{NO_HOLD_OUT}: {untested}"))
+    return replace(fit, diagnostics=replace(fit.diagnostics, concerns=tuple(found)))
 
 
 def _steps(law: Law, x: Array) -> Sequence[float]:
@@ -277,13 +301,34 @@ def _untested(
             rivals.append(Rival(near.law, near.estimates, 0.0, math.nan, str(near.objective)))
     rivals = [replace(rival, weight=1 / (len(rivals) + 1)) for rival in rivals]
     found = backtest_law(best, {"x": x}, y, groups=settings["groups"], seed=settings["seed"], **ordered)
-    table = [{"form": name, "verdict": "chosen", "score": None, "weight": 1 / (len(rivals) + 1), "reason": why}]
+    table = [
+        {
+            "form": name,
+            "verdict": "asked for" if asked else "chosen",
+            "score": None,
+            "weight": 1 / (len(rivals) + 1),
+            "reason": why,
+        }
+    ]
     table += [{"form": r.law.name, "verdict": "rival", "score": None, "weight": r.weight, "reason": ""} for r in rivals]
     return replace(best, backtest=found, rivals=tuple(rivals)), table
 
 
-def _row(c: Candidate, asked: bool) -> dict[str, Any]:
-    """What became of a form; beside one that was asked for, others may do better."""
+def candidate_row(c: Candidate, asked: bool) -> dict[str, Any]:
+    """Say what became of a form that was tried.
+
+    Parameters
+    ----------
+    c : Candidate
+        The form.
+    asked : bool
+        Whether a form was asked for; others may then do better.
+
+    Returns
+    -------
+    dict
+        ``form verdict score weight reason``.
+    """
     verdict = c.verdict
     if asked and verdict != "refused":
         verdict = "asked for" if verdict == "chosen" else "better" if c.ratio < 0 and verdict == "worse" else verdict
@@ -297,22 +342,20 @@ def _row(c: Candidate, asked: bool) -> dict[str, Any]:
 
 
 def _with_floors(fit: Fit, floor_x: Floor | None, floor_y: Floor | None, x: Array, y: Array) -> Fit:
-    """Add the same map between the ends of floors with an error, as rivals that share the weight of the fit itself."""
+    """Add the same map between the ends of floors with an error, from which a forecast takes what that error does."""
     if fit.law.name != "shifted_power":
         return fit
-    own = 1 - sum(rival.weight for rival in fit.rivals)
-    known = [(side, floor) for side, floor in (("x", floor_x), ("y", floor_y)) if floor is not None and floor.has_error]
     ends = []
-    for side, floor in known:
-        for value in (floor.low, floor.high):
-            moved = Floor(max(value, 0.0), floor.source)
+    for side, floor in (("x", floor_x), ("y", floor_y)):
+        for value in (floor.low, floor.high) if floor is not None and floor.has_error else ():
+            moved = Floor(max(value, 0.0))
             first, second = (moved, floor_y) if side == "x" else (floor_x, moved)
             # At or above a loss that was seen there is no such map; the forecast is the wider for the other end alone.
             if moved.value < float((x if side == "x" else y).min()):
                 law, goal = map_law("shifted_power", first, second), map_objective("shifted_power", first, second)
                 law = replace(law, name=f"shifted_power (E_{side} = {format_number(moved.value)})")
                 near = fit_law(law, {"x": x}, y, objective=goal, bootstrap=0)
-                ends.append(Rival(law, near.estimates, own * _FLOOR_END / len(known), math.nan, str(goal)))
+                ends.append(Rival(law, near.estimates, 0.0, math.nan, str(goal), role=f"floor_{side}"))
     return replace(fit, rivals=(*fit.rivals, *ends))
 
 

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
-from scaling.loss_to_loss.pairs import USUAL_MAP, ordered_by, r_squared, with_monotone_note
+from scaling.loss_to_loss.floors import Floor
+from scaling.loss_to_loss.maps import map_at
+from scaling.loss_to_loss.pairs import USUAL_MAP, ordered_by, r_squared, with_concerns
 
 if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
@@ -51,8 +53,9 @@ def refit_map(
     """
     one, other = np.asarray(x, float), np.asarray(y, float)
     order = None if budget is None else np.asarray(budget, float)
-    again = with_monotone_note(
-        fit_law(fit.law, {"x": one}, other, groups=groups, **dict(settings)), one, other, order
+    again = with_concerns(
+        fit_law(fit.law, {"x": one}, other, groups=groups, **dict(settings)), one, other, order,
+        str(fit.settings["loss_to_loss"].get("untested", "")),
     )  # fmt: skip
     record = dict(fit.settings["loss_to_loss"]) | {"n_pairs": again.n_obs, "r2": r_squared(again, one, other)}
     for end, value in (("largest_budget", np.max), ("smallest_budget", np.min)):
@@ -88,5 +91,12 @@ def backtest_map(
     one = np.asarray(x, float)
     order = None if budget is None else np.asarray(budget, float)
     usual = fit.backtest.usual if fit.backtest is not None else USUAL_MAP
-    found = backtest_law(fit, {"x": one}, y, groups=groups, usual=usual, **ordered_by(fit.law, one, order), **settings)
+    record = fit.settings["loss_to_loss"]
+    floors = [
+        Floor.from_dict(entry) if (entry := record[side])["kind"] in ("given", "unused") else None for side in FLOORS
+    ]
+    moving = None if order is None else map_at(str(record["form"]), *floors)
+    found = backtest_law(
+        fit, {"x": one}, y, groups=groups, usual=usual, law_at=moving, **ordered_by(fit.law, one, order), **settings
+    )
     return found if order is None else replace(found, axis="budget")

@@ -13,7 +13,7 @@ from scaling.errors import InputDataError, LawError, UsageError, did_you_mean
 from scaling.fitting.backtest import USUAL, Usual
 from scaling.fitting.checks import check_rows
 from scaling.fitting.fit import fit as fit_law
-from scaling.fitting.holdout import backtest_law
+from scaling.fitting.holdout import UNKNOWN_THERE, LawAt, backtest_law, law_there
 from scaling.fitting.objective import Objective
 from scaling.fitting.rollout import (
     LADDER,
@@ -68,6 +68,7 @@ def select(
     usual: Usual = USUAL,
     steps: Sequence[float] = LADDER,
     scores: str = "log",
+    laws_at: Mapping[str, LawAt] | None = None,
     bootstrap: int = 1000,
     level: float = 0.9,
     progress: Report | None = None,
@@ -97,6 +98,9 @@ def select(
         Name of the law that is to be taken whatever the others do; they are its rivals all the same.
     usual, steps
         As of `scaling.backtest_law`.
+    laws_at : mapping of str to callable, optional
+        For laws with constants that come from elsewhere, such as floors: by the name of the law, what it is at a
+        cut-off, as ``law_at`` of `scaling.backtest_law`.
     scores : {'log', 'linear'}, default 'log'
         Whether laws are chosen by what they miss of the logarithm, which suits losses, or by plain differences, which
         suits a share that may come near 0.
@@ -147,8 +151,9 @@ def select(
     if not cuts:
         raise InputDataError(f"no runs can be held out: {why_no_cuts(axis, units)}", hint="Add smaller or larger runs.")
     known: list[Candidate] = []
+    moving = laws_at or {}
     for i, law in enumerate(laws):
-        known += _candidates(law, x, y, axis, units, cuts, goals[law.name], trims, log)
+        known += _candidates(law, x, y, axis, units, cuts, goals[law.name], trims, log, moving.get(law.name))
         if progress is not None:
             progress(i + 1, len(laws))
     judged = first = _judge(known, x, y, axis, chosen, log)
@@ -171,7 +176,7 @@ def select(
     winner = judged[0]
     tested = backtest_law(
         winner.law, x, y, groups=groups, by=by, objective=winner.objective, trim=winner.trim, level=level, seed=seed,
-        usual=usual, steps=steps,
+        usual=usual, steps=steps, law_at=moving.get(winner.law.name),
     )  # fmt: skip
     rivals = tuple(
         Rival(c.law, dict(zip(c.law.parameter_names, c.theta.tolist(), strict=True)), c.weight,
@@ -249,7 +254,7 @@ def _same_inputs(laws: Sequence[Law]) -> bool:
 
 def _candidates(
     law: Law, x: dict[str, Array], y: Array, axis: Axis, units: NDArray[np.int64], cuts: Sequence[Cut],
-    goals: Sequence[Objective], trims: Sequence[str], log: bool = True,
+    goals: Sequence[Objective], trims: Sequence[str], log: bool = True, law_at: LawAt | None = None,
 ) -> list[Candidate]:  # fmt: skip
     """Fit every objective and trimming of a law at every cut-off, and to all rows."""
     found: dict[tuple[int, int], dict[int, tuple[float, float]]] = {}
@@ -270,13 +275,15 @@ def _candidates(
                 reason = (
                     f"it leaves {format_plural(len(left), 'row')} for {format_plural(len(law.parameters), 'parameter')}"
                 )
-            for o, goal in enumerate(goals):
+            for o, whole_goal in enumerate(goals):
                 theta: Array | None = None
+                there = law_there(law, whole_goal, law_at if k else None, cut.edge)
+                reason, (then, goal) = reason or (UNKNOWN_THERE if there is None else ""), there or (law, whole_goal)
                 if not reason:
                     rows = {name: v[left] for name, v in x.items()}
                     try:
-                        starts = screened(law, rows, y[left], goal) if starts is None else starts
-                        theta = refit(law, rows, y[left], goal, starts)
+                        starts = screened(then, rows, y[left], goal) if starts is None else starts
+                        theta = refit(then, rows, y[left], goal, starts)
                     except (InputDataError, LawError) as refused:
                         reason = refused.message
                 if theta is not None and starts is not None and first:
@@ -286,7 +293,7 @@ def _candidates(
                 if k == 0:
                     whole[t, o], why[t, o] = theta, reason
                 elif theta is not None:
-                    forecast = evaluate(law, theta, {name: v[cut.held] for name, v in x.items()})
+                    forecast = evaluate(then, theta, {name: v[cut.held] for name, v in x.items()})
                     error = _missed(forecast, y[cut.held], log)
                     if np.all(np.isfinite(error)):
                         found.setdefault((t, o), {})[k - 1] = (float(np.mean(error**2)), float(np.mean(error)))
@@ -331,7 +338,8 @@ def _judge(
             scored.append(c)
             continue
         assert reference.errors is not None
-        if lost := len(set(c.failed) & set(reference.errors.cuts)):
+        # One that is taken whatever the others do is judged where it has forecasts; its back-test counts the others.
+        if (lost := len(set(c.failed) & set(reference.errors.cuts))) and c.law.name != wanted:
             # Left out there, it would be scored without the forecasts that failed worst.
             where = f"{format_plural(lost, 'cut-off')} where those of {reference.law.name} are"
             reason = f"its forecasts are not all {_number(log)} at {where}"

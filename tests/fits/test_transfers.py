@@ -24,7 +24,7 @@ from db.store import Store
 from db.transfers import fit_transfer
 from db.verify import verify_fit
 from scaling.errors import InputDataError, StoreError, UsageError, VerdictError
-from scaling.loss_to_loss import fit_pairs
+from scaling.loss_to_loss import Floor, fit_pairs
 
 WEB_TO_CODE = PairQuestion("web", "code", "loss", "loss")
 KAPPA, K, FLOOR_X, FLOOR_Y = 1.1, 0.7, 1.8, 0.9
@@ -114,14 +114,22 @@ class TestTheFit:
         saved = load_fit(pairs, "ab")
         rows = rows_of(pairs, saved)
         record = saved.fit.settings["loss_to_loss"]
+        floors = [Floor.from_dict(record[side]) for side in ("floor_x", "floor_y")]
         again = fit_pairs(
-            rows.inputs["x"], rows.observed, record["floor_x"]["value"], record["floor_y"]["value"],
-            form="shifted_power", budget=rows.order, bootstrap=0,
-        )  # fmt: skip
+            rows.inputs["x"], rows.observed, *floors, form="shifted_power", budget=rows.order, bootstrap=0
+        )
         assert again.estimates == saved.fit.estimates
         assert again.backtest is not None
         assert saved.fit.backtest is not None
         assert again.backtest.error.tolist() == saved.fit.backtest.error.tolist()
+        # The floors of a law are found again from the runs up to each cut-off; held, they would know what is held out.
+        assert all(len(floor.course) > 3 for floor in floors)
+        held = fit_pairs(
+            rows.inputs["x"], rows.observed, *(floor.value for floor in floors), form="shifted_power",
+            budget=rows.order, bootstrap=0,
+        )  # fmt: skip
+        assert held.backtest is not None
+        assert held.backtest.error.tolist() != again.backtest.error.tolist()
 
     def test_the_table_of_fits_says_what_it_is(self, pairs: Store) -> None:
         _, [row] = pairs.query("SELECT kind, law, metric, n_obs FROM fits WHERE name = 'ab'")

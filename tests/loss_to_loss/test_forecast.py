@@ -1,5 +1,7 @@
 """What a map says at a measured loss: how far out in budgets, where it is undefined, and what is said instead."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,11 @@ def test_how_far_out_is_told_in_budgets_where_the_compute_is_known(fit):
     assert far.question == "x measured"
     below = forecast_map(fit, 4.5, compute_flop=2e16)
     assert below.prediction.extrapolation_factor == pytest.approx(10)
-    inside = forecast_map(fit, 2.2, compute_flop=1e19)
+    assert "no smaller runs were held out" in below.prediction.backtest
+    odd = forecast_map(fit, 1.62, compute_flop=1e19)  # a budget of the pairs, and a loss that none of them came near
+    assert odd.prediction.extrapolation_factor == near.prediction.extrapolation_factor * 1.9 / 1.62
+    assert odd.prediction.verdict.startswith("extrapolating")
+    inside = forecast_map(fit, 2.6, compute_flop=1e19)
     assert inside.prediction.verdict == fit.verdict
 
 
@@ -38,7 +44,10 @@ def test_below_the_floor_it_is_undefined_with_the_reason_and_another_map_speaks(
     assert said.instead_form in said.sentence
     rival = next(r for r in fit.rivals if r.law.name == said.instead_form)
     assert said.instead == pytest.approx(rival.evaluate({"x": [1.55]})[0])
-    assert said.row()["undefined"]
+    row = said.row()
+    assert row["undefined"]
+    assert (row["y"], row["low"], row["verdict"]) == (None, None, "not identified")
+    json.dumps(row, allow_nan=False)
     assert forecast_map(fit, 1.9).sentence == ""
 
 

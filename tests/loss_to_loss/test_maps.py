@@ -9,7 +9,7 @@ import scaling
 from scaling.errors import UsageError
 from scaling.loss_to_loss import FORMS, Floor, map_law
 from scaling.loss_to_loss.floors import as_floor
-from scaling.loss_to_loss.maps import candidate_laws, map_objective
+from scaling.loss_to_loss.maps import candidate_laws, map_at, map_objective
 
 X = np.geomspace(2.0, 4.0, 30)
 TRUTHS = {
@@ -62,6 +62,20 @@ def test_candidates_leave_out_what_says_the_same():
     ]  # fmt: skip
     assert "offset_power" not in {law.name for law in candidate_laws(Floor(0.0), None)}
     assert {law.name for law in candidate_laws(Floor(1.0), None)} == set(FORMS)
+
+
+def test_a_floor_with_a_course_is_at_a_cut_off_what_was_known_there():
+    floor = Floor(1.5, "a law", course=((1e18, 1.9), (1e19, 1.7), (1e20, 1.5)))
+    assert [floor.at(c).value for c in (1e18, 5e18, 1e19, 9e20)] == [1.9, 1.9, 1.7, 1.5]
+    assert floor.at(9e17) is None
+    assert Floor(1.5).at(1.0) == Floor(1.5)
+    assert Floor.from_dict(floor.to_dict()) == floor
+    at = map_at("shifted_power", floor, Floor(0.7))
+    law, goal = at(2e18)
+    assert (law.formula, goal.floor) == ("K*(x - 1.9)**kappa + 0.7", 0.7)
+    assert at(1e17) is None
+    assert map_at("shifted_power", Floor(1.5), Floor(0.7)) is None
+    assert map_at("offset_power", floor, None) is None  # has no such floor
 
 
 def test_floors_are_checked_and_read():

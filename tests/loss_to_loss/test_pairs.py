@@ -9,6 +9,7 @@ import scaling
 from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.loss_to_loss import Floor, fit_pairs, forecast_map
 from scaling.verdicts import NOT_IDENTIFIED
+from scaling.width import parts_of
 
 BUDGETS = np.repeat(np.geomspace(2e17, 5e19, 8), 8)
 
@@ -109,6 +110,15 @@ def test_the_order_of_the_pairs_changes_nothing():
     assert one.predict({"x": 1.8}).mean == pytest.approx(other.predict({"x": 1.8}).mean, rel=1e-9)
 
 
+@pytest.mark.parametrize("form", ["affine", "quadratic"])
+def test_a_straight_line_and_a_parabola_know_no_unit(form):
+    x = sweep()
+    y = noisy(0.3 + 0.8 * x)
+    one, other = (fit_pairs(x * u, y * u, form=form, budget=BUDGETS, bootstrap=0) for u in (1.0, 1000.0))
+    assert other.predict({"x": 2000.0}).mean == pytest.approx(1000 * one.predict({"x": 2.0}).mean, rel=1e-9)
+    assert other.verdict == one.verdict
+
+
 def test_a_unit_of_both_losses_changes_the_forecast_by_that_unit_alone():
     x = sweep()
     y = noisy(shifted(x))
@@ -118,20 +128,54 @@ def test_a_unit_of_both_losses_changes_the_forecast_by_that_unit_alone():
     assert bits.predict({"x": 2.0 / 0.7}).mean * 0.7 == pytest.approx(nats.predict({"x": 2.0}).mean, rel=1e-9)
 
 
-def test_a_floor_with_an_error_widens_what_rests_on_it():
+def half_width(floor_x, floor_y):
+    x = sweep()
+    fit = fit_pairs(
+        x, noisy(shifted(x), noise=0.0005), floor_x, floor_y, form="shifted_power", budget=BUDGETS, bootstrap=0
+    )
+    said = fit.predict({"x": 1.72})
+    return (said.high - said.low) / 2, said, fit
+
+
+def test_floors_with_errors_widen_what_rests_on_them_in_quadrature():
+    sure, first, fit = half_width(1.6, 0.9)
+    by_x, said, unsure = half_width(Floor(1.6, "a fit", 1.5, 1.68), 0.9)
+    by_y, _, other = half_width(1.6, Floor(0.9, "a fit", 0.85, 0.95))
+    both, _, together = half_width(Floor(1.6, "a fit", 1.5, 1.68), Floor(0.9, "a fit", 0.85, 0.95))
+    assert fit.estimates == unsure.estimates
+    assert said.mean == first.mean
+    ends = [rival for rival in unsure.rivals if rival.role == "floor_x"]
+    assert [rival.law.name for rival in ends] == ["shifted_power (E_x = 1.500)", "shifted_power (E_x = 1.680)"]
+    assert [rival.weight for rival in ends] == [0, 0]
+    assert sure < min(by_x, by_y) < max(by_x, by_y) < both
+    sides = [parts_of(f, {"x": np.array([1.72])}, 0.9, "run")["floors"] for f in (unsure, other, together)]
+    for side in (0, 1):
+        of_x, of_y, of_both = (float(s[side][0]) for s in sides)
+        assert of_both == pytest.approx(np.hypot(of_x, of_y), rel=1e-9)
+    assert said.parts["floors"] > 0.5
+    assert sum(said.parts.values()) == pytest.approx(1)
+    assert unsure.settings["loss_to_loss"]["floor_x"]["source"] == "a fit"
+
+
+def test_a_small_error_of_a_floor_is_not_lost_beside_the_back_test():
+    sure, small = half_width(1.6, 0.9)[0], half_width(Floor(1.6, "a fit", 1.59, 1.61), 0.9)[0]
+    assert small > sure
+
+
+def test_a_back_test_between_floors_that_moved_is_worse_than_between_those_of_the_end():
     x = sweep()
     y = noisy(shifted(x), noise=0.0005)
-    sure = fit_pairs(x, y, Floor(1.6), 0.9, form="shifted_power", budget=BUDGETS, bootstrap=0)
-    unsure = fit_pairs(x, y, Floor(1.6, "a fit", 1.5, 1.68), 0.9, form="shifted_power", budget=BUDGETS, bootstrap=0)
-    assert sure.estimates == unsure.estimates
-    moved = [rival for rival in unsure.rivals if "E_x" in rival.law.name]
-    assert [rival.law.name for rival in moved] == ["shifted_power (E_x = 1.500)", "shifted_power (E_x = 1.680)"]
-    assert sum(rival.weight for rival in unsure.rivals) < 1
-    target = {"x": 1.72}
-    narrow, wide = (fit.predict(target) for fit in (sure, unsure))
-    assert narrow.mean == wide.mean
-    assert wide.high - wide.low > 1.2 * (narrow.high - narrow.low)
-    assert unsure.settings["loss_to_loss"]["floor_x"]["source"] == "a fit"
+    course = tuple((float(b), 1.6 + 0.15 * (1 - i / 7)) for i, b in enumerate(np.unique(BUDGETS)))
+    held, moved = (
+        fit_pairs(x, y, floor, 0.9, form="shifted_power", budget=BUDGETS, bootstrap=0)
+        for floor in (Floor(1.6, "a law"), Floor(1.6, "a law", course=course))
+    )
+    assert held.estimates == moved.estimates
+    rms = [float(np.sqrt(np.nanmean(fit.backtest.error**2))) for fit in (held, moved)]
+    assert rms[1] > 3 * rms[0]
+    assert fit_pairs(x, y, Floor(1.6, "a law", course=course), 0.9, budget=BUDGETS, bootstrap=0).law.name != (
+        "shifted_power"
+    )
 
 
 def test_the_record_of_the_floors_says_what_became_of_each():
@@ -161,7 +205,9 @@ def test_few_pairs_get_a_straight_line_and_are_not_trusted():
     assert any("too few rows" in reason for reason in fit.diagnostics.reasons)
     assert fit.predict({"x": 2.2}, force=True).mean == pytest.approx(0.3 + 0.8 * 2.2, abs=0.02)
     eight = np.linspace(3.4, 2.3, 8)
-    assert fit_pairs(eight, 0.8 * eight**1.1 * (1 + 0.001 * np.cos(9 * eight)), bootstrap=0).verdict == "ok"
+    one_budget = fit_pairs(eight, 0.8 * eight**1.1 * (1 + 0.001 * np.cos(9 * eight)), budget=[1e19] * 8, bootstrap=0)
+    assert one_budget.verdict == "weak"
+    assert any("No pairs could be held out" in reason for reason in one_budget.diagnostics.reasons)
 
 
 def test_a_target_that_rises_with_compute_is_not_extrapolated():
