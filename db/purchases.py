@@ -135,8 +135,8 @@ def plan_purchase(
     cells = runs.take(keep)
     if not falls(cells):
         raise VerdictError(
-            f"The metric {metric} is not monotone: over the larger budgets of {source} no fall with compute can be told "
-            "from chance, so no map of it says anything beyond the data, however many runs are bought.",
+            f"The metric {metric} is not monotone: over the larger budgets of {source} no fall with compute can be "
+            "told from chance, so no map of it says anything beyond the data, however many runs are bought.",
             "Plan by a metric that falls with compute; how an accuracy follows a loss says scaling transfer accuracy.",
         )
     maps, notes, not_falling = _maps(store, metric, column, where)
