@@ -159,6 +159,14 @@ class TestFit:
         assert not found.backtest.log
         assert 0 <= found.estimates["E_y"] <= 0.05 * error.max()
 
+    def test_a_form_that_is_asked_for_is_not_called_chosen(self):
+        asked = {"form": "power_error", "chance": 0.25, "budget": BUDGET, "bootstrap": 0}
+        found = fit_accuracy(LOSS, noisy(sigmoid(LOSS)), floor_x=FLOOR, **asked)
+        verdicts = {row["form"]: row["verdict"] for row in found.settings["accuracy"]["candidates"]}
+        assert verdicts["power_error"] == "asked for"
+        assert verdicts["chance_sigmoid"] == "better"
+        assert "chosen" not in verdicts.values()
+
     def test_few_runs_have_no_back_test_and_no_verdict(self, alone):
         found = fit_accuracy(LOSS[:5], sigmoid(LOSS[:5]), floor_x=FLOOR, budget=BUDGET[:5], bootstrap=0)
         assert found.law.name == "power_error"
@@ -251,6 +259,31 @@ class TestForecast:
         assert said.extrapolation_factor == pytest.approx(10)
         assert said.verdict == "extrapolating x10"
 
+    def test_a_loss_far_off_stays_far_off_where_the_budget_is_inside(self, task):
+        alone = forecast_accuracy(None, task, {"x": 1.0}, force=True)
+        inside = forecast_accuracy(None, task, {"x": 1.0}, compute_flop=1e19, force=True)
+        assert alone.extrapolation_factor == inside.extrapolation_factor > 1.5
+        assert inside.verdict.startswith("extrapolating x")
+
+    def test_nothing_was_held_out_below_the_smallest_budget(self, task):
+        smallest = task.settings["accuracy"]["smallest_budget"]
+        said = forecast_accuracy(None, task, {"x": 3.0}, compute_flop=smallest / 8)
+        assert said.extrapolation_factor >= 8
+        assert "No back-test is possible at x8 below the runs: no smaller run was held out." in said.notes[0]
+
+    def test_its_back_test_is_said_to_be_of_the_error_and_turned_for_the_accuracy(self, task):
+        """The errors of a back-test are of 1 - accuracy, so its sign is the other way round for what is forecast."""
+        seen = set()
+        for shift in (-0.2, 0.2):
+            tested = dataclasses.replace(task.backtest, error=task.backtest.error + shift)
+            moved = dataclasses.replace(task, backtest=tested)
+            note = forecast_accuracy(None, moved, {"x": 2.1}, compute_flop=3e20).notes[0]
+            way, other = ("high", "low") if shift > 0 else ("low", "high")
+            assert note.startswith("accuracy, by the errors in 1 - accuracy: Back-test at x10: ")
+            assert f" too {way} on average, and so the accuracy too {other}" in note
+            seen.add(way)
+        assert len(seen) == 2
+
     def test_it_never_leaves_0_and_1(self, power):
         moved = dataclasses.replace(power, residuals=power.residuals + np.linspace(-0.3, 0.3, 36))
         said = forecast_accuracy(None, moved, {"x": FLOOR + 1e-4}, force=True)
@@ -307,6 +340,7 @@ class TestBadInput:
             ({"x": np.r_[np.nan, LOSS[1:]]}, "the loss is nan in run 0"),
             ({"budget": BUDGET[:3]}, "budgets must be 36 finite numbers above 0"),
             ({"n_questions": 0}, "a number of questions is 1 or more"),
+            ({"error": np.zeros(36)}, "none of the 36 runs has a wrong answer"),
         ],
     )
     def test_data_that_cannot_be_fitted(self, change, message):

@@ -42,6 +42,16 @@ def read_shares(values: ArrayLike) -> Array:
     return shares
 
 
+def check_wrong_answers(shares: Array) -> None:
+    """Refuse shares that are 0 in every run: a task without a wrong answer has no error to fall."""
+    if len(shares) and not np.any(shares > 0):
+        raise InputDataError(
+            f"none of the {format_plural(len(shares), 'run')} has a wrong answer, so there is no error that could fall "
+            "with the loss",
+            hint="Take runs or a task with wrong answers; where the metric is an error already, give it as 1 - error.",
+        )
+
+
 def read_budgets(values: ArrayLike, n: int) -> Array:
     """Read budgets: `n` finite numbers above 0."""
     order = _numbers(values, "a budget")

@@ -19,6 +19,7 @@ from scaling.formatting import format_number
 from scaling.laws.law import Law
 from scaling.loss_to_loss.accuracy.data import (
     check_floor,
+    check_wrong_answers,
     read_budgets,
     read_chance,
     read_losses,
@@ -28,13 +29,12 @@ from scaling.loss_to_loss.accuracy.data import (
 from scaling.loss_to_loss.accuracy.flags import concern_of
 from scaling.loss_to_loss.accuracy.laws import HAVE_FLOOR, accuracy_law, candidate_forms, find_accuracy_form
 from scaling.loss_to_loss.floors import Floor, as_floor
-from scaling.loss_to_loss.pairs import ordered_by, r_squared
+from scaling.loss_to_loss.pairs import candidate_row, ordered_by, r_squared
 from scaling.rivals import Rival
 from scaling.selection.select import select
 
 if TYPE_CHECKING:
     from scaling.results import Fit
-    from scaling.selection.selected import Candidate
 
 Array = NDArray[np.float64]
 Report = Callable[[int, int], None]
@@ -104,7 +104,7 @@ def fit_accuracy(
     Raises
     ------
     InputDataError
-        For losses or shares that cannot be used, or a floor above the data.
+        For losses or shares that cannot be used, runs without any wrong answer, or a floor above the data.
     UsageError
         For an unknown form, one that needs `chance`, or settings that make no sense.
 
@@ -134,6 +134,7 @@ def fit_accuracy(
     loss, share = read_losses(x), read_shares(error)
     if loss.shape != share.shape:
         raise InputDataError(f"there are {len(loss)} losses and {len(share)} errors, which make no runs")
+    check_wrong_answers(share)
     order = None if budget is None else read_budgets(budget, len(loss))
     questions = None if n_questions is None else read_questions(n_questions, len(loss))
     floor, chance = as_floor(floor_x), read_chance(chance)
@@ -152,7 +153,7 @@ def fit_accuracy(
     except InputDataError as refused:
         tested, why = False, refused.message
     if tested:
-        best, table = made.best, [_row(c) for c in made.candidates]
+        best, table = made.best, [candidate_row(c, asked is not None) for c in made.candidates]
     else:
         best, table = _untested(laws, asked, loss, share, ordered, settings, why)
     weights = None
@@ -211,7 +212,7 @@ def _untested(
     name = asked or "power_error"
     best = fit_law(laws[name], {"x": x}, error, objective=GOAL, **settings)
     found = backtest_law(best, {"x": x}, error, groups=settings["groups"], seed=settings["seed"], **ordered)
-    table = [{"form": name, "verdict": "chosen", "score": None, "weight": 1.0, "reason": why}]
+    table = [{"form": name, "verdict": "asked for" if asked else "chosen", "score": None, "weight": 1.0, "reason": why}]
     return replace(best, backtest=found), table
 
 
@@ -278,16 +279,6 @@ def _named(fit: Fit, order: Array | None) -> Fit:
     if order is None or fit.backtest is None:
         return fit
     return replace(fit, backtest=replace(fit.backtest, axis="budget"))
-
-
-def _row(c: Candidate) -> dict[str, Any]:
-    return {
-        "form": c.law.name,
-        "verdict": c.verdict,
-        "score": c.errors.rms if c.errors else None,
-        "weight": c.weight,
-        "reason": c.reason,
-    }
 
 
 def _floor_row(fit: Fit, floor: Floor | None) -> dict[str, Any]:

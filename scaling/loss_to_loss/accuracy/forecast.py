@@ -119,7 +119,8 @@ def forecast_accuracy(
     map_fit : Fit, optional
         A map from the loss of `loss_fit`, on another corpus, to that of `accuracy_fit`: three steps in all.
     compute_flop : float, optional
-        Training compute of a run whose loss was measured, FLOP; the extrapolation factor is then in budgets.
+        Training compute of a run whose loss was measured, FLOP; the extrapolation factor is then the larger of that in
+        budgets and that in losses.
     seed : int, default 0
         Of what is drawn.
     force : bool, default False
@@ -166,9 +167,9 @@ def forecast_accuracy(
     steps.append(f"error by the law {accuracy_fit.law.name}, accuracy = 1 - error")
     at = {name: inputs[name] for name in inputs if name != "C" or "C" in first.law.inputs}
     found = chain(first, accuracy_fit, at, level, kind, seed, force)
-    notes = [
-        f"{name}: {text}" for name, text in (("loss", found.backtest), ("accuracy", found.then_backtest)) if text
-    ] + _below_floor(accuracy_fit, found.loss, found.loss_low)
+    notes = [f"loss: {found.backtest}"] if found.backtest else []
+    notes += [_of_the_error(found.then_backtest)] if found.then_backtest else []
+    notes += _below_floor(accuracy_fit, found.loss, found.loss_low)
     return _as_accuracy(
         found.mean, found.low, found.high, notes,
         loss=found.loss, loss_low=found.loss_low, loss_high=found.loss_high, inputs=inputs, level=level, kind=kind,
@@ -190,18 +191,23 @@ def _measured(
     loss = float(target[name])
     said = fit.predict({name: loss}, level=level, kind=kind, force=force)
     about = fit.settings.get("accuracy", {})
-    factor, verdict = float(said.extrapolation_factor), said.verdict
+    factor, verdict, tested = float(said.extrapolation_factor), said.verdict, said.backtest
     if compute_flop is not None:
         if not (math.isfinite(compute_flop) and compute_flop > 0):
             raise InputDataError(f"a compute is a number above 0, not {compute_flop}")
         if about.get("largest_budget"):
-            factor = max(compute_flop / about["largest_budget"], about["smallest_budget"] / compute_flop, 1.0)
+            up, down = compute_flop / about["largest_budget"], about["smallest_budget"] / compute_flop
+            factor = max(up, down, factor)  # a loss far off the usual one of its budget is far out too
             if fit.verdict != NOT_IDENTIFIED:
                 verdict = f"extrapolating {format_factor(factor)}" if factor >= _INSIDE else fit.verdict
-    by = factor if compute_flop is not None and fit.backtest is not None else None
-    tested = said.backtest if by is None or fit.backtest is None else fit.backtest.sentence(by)
+            if fit.backtest is not None:
+                tested = fit.backtest.sentence(max(up, 1.0))
+            if down >= _INSIDE:
+                tested = (
+                    f"No back-test is possible at {format_factor(down)} below the runs: no smaller run was held out."
+                )
     return _as_accuracy(
-        said.mean, said.low, said.high, [f"accuracy: {tested}", *_below_floor(fit, loss, loss)],
+        said.mean, said.low, said.high, [_of_the_error(tested), *_below_floor(fit, loss, loss)],
         loss=loss, loss_low=loss, loss_high=loss, inputs={name: loss}, level=level, kind=kind,
         extrapolation_factor=factor, loss_extrapolation_factor=float(said.extrapolation_factor), question=MEASURED,
         steps=(f"loss {format_number(loss)}, measured", f"error by the law {fit.law.name}, accuracy = 1 - error"),
@@ -255,6 +261,13 @@ def split_budget(
         f"{format_count(d)} tokens"
     )
     return {"N": n, "D": d, "C": budget}, [said]
+
+
+def _of_the_error(tested: str) -> str:
+    """Say of what a back-test of the error speaks: where the error was forecast too high, the accuracy was too low."""
+    for way, other in (("high", "low"), ("low", "high")):
+        tested = tested.replace(f"too {way} on average", f"too {way} on average, and so the accuracy too {other}")
+    return f"accuracy{', by the errors in 1 - accuracy' if tested.startswith('Back-test') else ''}: {tested}"
 
 
 def _below_floor(fit: Fit, loss: float, low: float) -> list[str]:
