@@ -61,6 +61,7 @@ def translate_runs(
         Where the new corpus has no runs, or the law no value at one of them.
     """
     from db.backtests import keep_backtest
+    from scaling.loss_to_loss.translation.translate import without_untested
 
     check_fit_name(store, name, replace)
     source, pair = load_fit(store, source_name), load_fit(store, pair_name)
@@ -78,12 +79,14 @@ def translate_runs(
     try:
         found = _back_tested(store, source, pair, rows, seed)
         fit = replace_fields(fit, backtest=found)
+        if found.says_something:
+            fit = without_untested(fit)
     except InputDataError:
         whole = False
     notes: dict[str, Any] = {
         "translated": {
             "source": source.name, "source_id": source.fit_id, "map": pair.name, "map_id": pair.fit_id, "seed": seed,
-            "changed": changed,
+            "changed": changed, "tested": whole and found.says_something,
         },
     }  # fmt: skip
     saved = save_fit(
@@ -117,9 +120,12 @@ def translated_again(store: Store, saved: SavedFit, rows: Selection) -> Fit:
     UsageError
         Where one of the two is not in the store, or is another fit by now; see `what_left`.
     """
+    from scaling.loss_to_loss.translation.translate import without_untested
+
     source, pair = _parts(store, saved)
     kept = saved.config["translated"]
-    return _translated(source, pair, rows, kept["seed"], kept.get("changed", ()))
+    fit = _translated(source, pair, rows, kept["seed"], kept.get("changed", ()))
+    return without_untested(fit) if kept.get("tested", True) else fit
 
 
 def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: Any) -> Backtest:

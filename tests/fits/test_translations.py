@@ -160,6 +160,15 @@ def test_a_law_that_was_fitted_anew_or_has_left_is_said(store: Store, saved: Sav
     assert caught.value.hint == f"Translate again: {again}"
 
 
+def test_a_back_test_of_the_translation_itself_makes_up_for_one_that_the_law_lacks(store: Store) -> None:
+    saved = translate_runs(store, "web", "to_code", name="of_bare")
+    assert load_fit(store, "web").fit.backtest is None
+    assert saved.fit.backtest is not None
+    assert saved.fit.backtest.law == "kaplan translated by shifted_power"
+    assert not any("came without a back-test" in reason for reason in saved.fit.diagnostics.reasons)
+    assert verify_fit(store, "of_bare").status == "identical"
+
+
 def test_it_does_not_take_the_name_of_what_it_is_made_of(store: Store) -> None:
     for name in ("web", "TO_CODE"):
         with pytest.raises(UsageError, match=f"cannot take the name '{name}' from what it is made of"):

@@ -42,6 +42,7 @@ from scaling.verdicts import WEAK
 
 Array = NDArray[np.float64]
 
+_UNTESTED = "came without a back-test"
 _STEP = 1e-5  # of internal parameters, in the differences that carry a covariance through the exact translation
 
 
@@ -144,17 +145,30 @@ def _said_untested(fit: Fit, source: Fit, pair: Fit) -> Fit:
     notes = []
     if source.backtest is None:
         notes.append(
-            f"The law '{source.law.name}' came without a back-test, so forecasts beyond its data take what laws of "
+            f"The law '{source.law.name}' {_UNTESTED}, so forecasts beyond its data take what laws of "
             "other sweeps missed by. Back-test it first: scaling backtest NAME, or dataclasses.replace(law, "
             "backtest=scaling.backtest_law(law, inputs, observed))."
         )
     if pair.backtest is None:
         notes.append(
-            f"The map '{pair.law.name}' came without a back-test, so forecasts beyond its pairs take what maps of "
+            f"The map '{pair.law.name}' {_UNTESTED}, so forecasts beyond its pairs take what maps of "
             "losses usually miss by. scaling.loss_to_loss.fit_pairs holds pairs out."
         )
     known = fit.diagnostics
     return replace(fit, diagnostics=replace(known, concerns=(*known.concerns, *((WEAK, note) for note in notes))))
+
+
+def without_untested(fit: Fit) -> Fit:
+    """Take back what the verdict of a translation says of back-tests that law or map lack, as it has one of its own.
+
+    Parameters
+    ----------
+    fit : Fit
+        From `translate`.
+    """
+    known = fit.diagnostics
+    left = tuple((word, said) for word, said in known.concerns if _UNTESTED not in said)
+    return replace(fit, diagnostics=replace(known, concerns=left))
 
 
 def check_map(source: Fit, pair: Fit) -> None:
