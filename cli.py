@@ -776,10 +776,12 @@ def forecast_chain(
     with Store(db, read_only=True) as store:
         saved, second = load_fit(store, name), load_fit(store, then)
         check_loss_input(second.fit, second.columns, saved.metric)
-        check_source_law(store, saved, second)
+        remarks = check_source_law(store, saved, second)
     if targets:
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
     head = {"fit": saved.name, "fit_id": saved.fit_id, "then": second.name, "then_id": second.fit_id}
+    for remark in remarks:
+        say(remark)
     targets = [*targets, *({"C": c} for c in budgets)]
     if "accuracy" in second.fit.settings:
         forecast_accuracies(saved, second, targets, head, level, kind, force, fail_on, format_)
@@ -1648,7 +1650,7 @@ def forecast_predicted(
     with Store(db, read_only=True) as store:
         saved, first = load_fit(store, name), load_fit(store, source_fit)
         pair_question(saved)
-        check_source_law(store, first, saved)
+        remarks = check_source_law(store, first, saved)
     for target in targets:
         if "C" not in target:
             arguments.check_targets([target], first.fit.law.name, list(first.fit.law.inputs))
@@ -1664,7 +1666,7 @@ def forecast_predicted(
     say(f"{head['map']}, in {head['y_unit'] or 'an unknown unit'}. x is predicted by {first.name}: its error is in it.")
     say(f"Interval: {found[0].method}.")
     lines = [line for one in through for line in one.sentences]
-    for line in dict.fromkeys([*lines, *chain_notes(first.name, saved.name, found)]):
+    for line in dict.fromkeys([*remarks, *lines, *chain_notes(first.name, saved.name, found)]):
         say(line)
     for one in (first, saved):
         say_verdict(one)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from db.store import Store
 
 
-def check_source_law(store: Store, first: SavedFit, second: SavedFit) -> None:
+def check_source_law(store: Store, first: SavedFit, second: SavedFit) -> list[str]:
     """Refuse a law that forecasts another loss than a map, or a law of an accuracy, starts from.
 
     Parameters
@@ -26,16 +26,26 @@ def check_source_law(store: Store, first: SavedFit, second: SavedFit) -> None:
     second : SavedFit
         What takes it. Of one that was not fitted to pairs the unit alone is looked at.
 
+    Returns
+    -------
+    list of str
+        What could not be checked, in sentences.
+
     Raises
     ------
     UsageError
         For another metric, another corpus or another unit.
     """
-    question = second.pairs
+    question, remarks = second.pairs, []
     if question is not None:
         _check_metric(first, second, question)
-        _check_corpus(store, first, second, question)
+        if not _check_corpus(store, first, second, question):
+            remarks = [
+                f"The runs of the fit {first.name} have left the store, so nothing tells whether they were of "
+                f"{question.source}, where {_what(second)} {second.name} starts."
+            ]
     _check_unit(first, second, question)
+    return remarks
 
 
 def corpora_of(store: Store, saved: SavedFit, column: str) -> list[str]:
@@ -64,7 +74,8 @@ def _check_metric(first: SavedFit, second: SavedFit, question: PairQuestion) -> 
         )
 
 
-def _check_corpus(store: Store, first: SavedFit, second: SavedFit, question: PairQuestion) -> None:
+def _check_corpus(store: Store, first: SavedFit, second: SavedFit, question: PairQuestion) -> bool:
+    """Refuse another corpus; tell whether there was one to look at."""
     ours = first.pairs
     if ours is not None and ours.column == question.column:
         found = [ours.target]
@@ -78,6 +89,7 @@ def _check_corpus(store: Store, first: SavedFit, second: SavedFit, question: Pai
             f"Name a law of {question.source} alone: scaling fit auto --metric {shlex.quote(question.metric_source)} "
             f"--where {shlex.quote(f'{column} = {quote_text(question.source)}')}",
         )
+    return bool(found)
 
 
 def _check_unit(first: SavedFit, second: SavedFit, question: PairQuestion | None) -> None:

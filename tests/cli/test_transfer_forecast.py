@@ -151,6 +151,16 @@ def test_a_budget_is_split_as_the_law_has_it_best(maps: Path, ok: Any) -> None:
     assert "1e21 FLOP at the compute-optimal split of chinchilla: " in through.err
 
 
+def test_a_law_whose_runs_are_gone_is_taken_with_a_remark(maps: Path, ok: Any) -> None:
+    import duckdb
+
+    with duckdb.connect(str(maps)) as connection:
+        connection.execute("UPDATE fit_rows SET run_id = 'gone-' || run_id").fetchall()
+    said = "The runs of the fit web have left the store, so nothing tells whether they were of web"
+    assert said in ok("transfer", "forecast", "free", "--source-fit", "web", *SIZE).err
+    assert said in ok("forecast", "web", "--then", "free", *SIZE).err
+
+
 def test_both_ways_name_the_same_things_alike(maps: Path, ok: Any) -> None:
     measured = ok("transfer", "forecast", "free", "--run", "big-web").row
     predicted = ok("transfer", "forecast", "free", "--source-fit", "web", *SIZE).row
