@@ -191,6 +191,8 @@ def forecast_notes(fit: Fit, targets: Sequence[Mapping[str, float]], predictions
 
 def rivals_text(fit: Fit, target: Mapping[str, float]) -> str:
     """Name the rivals with a say, and what they forecast."""
+    from reports.words import untested
+
     named = sorted((rival for rival in fit.rivals if rival.weight >= WORTH_NAMING), key=lambda rival: -rival.weight)
     if not named:
         return ""
@@ -198,7 +200,7 @@ def rivals_text(fit: Fit, target: Mapping[str, float]) -> str:
         f"{rival.law.name} {format_number(float(rival.evaluate(target)[0]))} (weight {format_number(rival.weight, 2)})"
         for rival in named
     )
-    return f"Rival laws, by the back-test: {listed}."
+    return f"Rival laws, {'which no back-test could weigh' if untested(fit) else 'by the back-test'}: {listed}."
 
 
 def parts_text(prediction: Prediction) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.tables import NOTHING, Table, make_table
-from reports.words import describe, level_text, mean_text, output_name, rounded, unit_of
+from reports.words import describe, level_text, mean_text, output_name, rounded, unit_of, untested
 from scaling.formatting import format_interval, format_percent, format_plural
 from scaling.prediction import Prediction
 from scaling.results import Fit
@@ -83,7 +83,8 @@ def of_rivals(answers: Answers) -> Table | None:
         f"The last column is each law's own forecast{at}; the weighted spread of these forecasts is the part 'form of "
         f"the law' of the {level_text(answers.data.level)} interval. Estimates: all rows that the trimming leaves."
     )
-    return make_table("Laws by the weight that the back-test gives them", heads, rows, (0, 1, 2), note, strong=(0,))
+    title = "Laws by the weight that they have" if untested(fit) else "Laws by the weight that the back-test gives them"
+    return make_table(title, heads, rows, (0, 1, 2), note, strong=(0,))
 
 
 def _weight(value: float) -> str:
@@ -105,6 +106,9 @@ def rivals_words(answers: Answers) -> str:
         f"{format_plural(len(fit.rivals), 'other law')} forecast the same held-out runs; "
         f"{len(close) or 'none'} of them did well enough to deserve {format_percent(WORTH_NAMING)} of the weight."
     )
+    if untested(fit):
+        beside = f"{format_plural(len(fit.rivals), 'other law')} {'stands' if len(fit.rivals) == 1 else 'stand'}"
+        head = f"{beside} beside this one, and no runs could be held out to choose between them."
     means = [one.mean for one in close if np.isfinite(one.mean)]
     if not means or not answers.forecasts:
         return head

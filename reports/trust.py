@@ -9,7 +9,7 @@ import numpy as np
 from reports.answers import Answers
 from reports.backtest_rows import WORTH_NAMING
 from reports.rivals import ask_rivals, without_rivals
-from reports.words import INSIDE, LOSS_FACTOR, above_floor, how_chosen, is_map, level_text, listed, sentence, trim_words
+from reports.words import INSIDE, LOSS_FACTOR, above_floor, is_map, level_text, listed, sentence, trim_words, untested
 from scaling.fitting.diagnostics import (
     AMPLITUDE_CORRELATION,
     CONDITION_LIMIT,
@@ -367,7 +367,7 @@ def _of_the_past(answers: Answers) -> list[Check]:
 def _weighed(answers: Answers) -> str:
     """Say which rivals are worth naming, and where their weight comes from."""
     share = f"{format_percent(WORTH_NAMING)} of the weight or more"
-    if how_chosen(answers.data.fit) == "for want of a back-test":
+    if untested(answers.data.fit):
         return f"that have {share}, which no back-test could set"
     return f"to which the back-test gives {share}"
 

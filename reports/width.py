@@ -12,7 +12,7 @@ from reports.rivals import named_rivals
 from reports.series import FigureData, Series
 from reports.style import FORM, INK, LAW, MUTED, NOISE, PAPER, PAST, new_figure, styled
 from reports.tables import Table, make_table
-from reports.words import above_floor, level_text, listed, made_of, sentence, unit_of
+from reports.words import above_floor, level_text, listed, made_of, sentence, unit_of, untested
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
 from scaling.width import noise_from_repeats
 
@@ -147,7 +147,8 @@ def sources(answers: Answers) -> dict[str, str]:
     }
     if any(rival.role == "form" for rival in fit.rivals):
         laws = listed([rival.law.name for rival in named_rivals(fit)] or ["laws of little weight"])
-        parts["form"] = f"the law being another of those that the back-test leaves some trust in, by weight: {laws}"
+        which = "which no back-test could choose from" if untested(fit) else "that the back-test leaves some trust in"
+        parts["form"] = f"the law being another of those {which}, by weight: {laws}"
     if any(rival.role != "form" for rival in fit.rivals):
         parts["floors"] = (
             "the errors of the floors that were given: the law between the ends of their 68 % intervals, each floor by "

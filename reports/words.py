@@ -55,6 +55,11 @@ def how_chosen(fit: Fit) -> str:
     return str(record.get("chosen", "by its back-test"))
 
 
+def untested(fit: Fit) -> bool:
+    """Tell whether the law was taken because none could be held against runs, so that weights say nothing of errors."""
+    return how_chosen(fit) == "for want of a back-test"
+
+
 def rows_of(fit: Fit) -> str:
     """Count the rows of a fit: ``83 rows``, or ``83 pairs`` of a map."""
     return format_plural(fit.n_obs, "pair" if is_map(fit) else "row")

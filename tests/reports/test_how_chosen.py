@@ -12,12 +12,16 @@ from markupsafe import Markup
 import scaling
 from reports import ReportInput, answer
 from reports.backtest import opening
+from reports.backtest_rows import rivals_text
 from reports.page import environment
+from reports.rivals import of_rivals, rivals_words
 from reports.trust import checks
+from reports.width import sources
 from scaling.loss_to_loss.pairs import fit_pairs
 from scaling.results import Fit
 from scaling.rivals import Rival
 
+UNTESTED = "for want of a back-test"
 FLATTERS = "The law was chosen by errors like these"
 BUDGET = np.repeat([1e18, 3e18, 1e19, 3e19, 1e20], 4)
 X = 1.8 + 60 * BUDGET**-0.1 * np.tile([1, 1.02, 1.04, 1.07], 5)
@@ -41,16 +45,29 @@ def told(page: ReportInput, **settings: Any) -> ReportInput:
 def test_a_page_says_so_of_a_law_that_its_errors_chose_alone(contested: ReportInput, record: str) -> None:
     assert FLATTERS in opening(answer(contested))
     assert FLATTERS in opening(answer(told(contested, **{record: {"chosen": "by its back-test"}})))
-    for how in ("asked for", "for want of a back-test"):
+    for how in ("asked for", UNTESTED):
         assert FLATTERS not in opening(answer(told(contested, **{record: {"chosen": how}})))
 
 
 def test_the_weights_of_rivals_are_not_those_of_a_back_test_that_was_not_possible(contested: ReportInput) -> None:
     said = {one.question: one.sentence for one in checks(answer(contested))}["Rival laws agree"]
     assert "to which the back-test gives 1 % of the weight or more" in said
-    untested = told(contested, accuracy={"chosen": "for want of a back-test"})
+    untested = told(contested, accuracy={"chosen": UNTESTED})
     said = {one.question: one.sentence for one in checks(answer(untested))}["Rival laws agree"]
     assert "that have 1 % of the weight or more, which no back-test could set" in said
+
+
+def test_rivals_of_an_untested_law_are_said_to_be_so(contested: ReportInput) -> None:
+    tested, other = (answer(page) for page in (contested, told(contested, accuracy={"chosen": UNTESTED})))
+    assert of_rivals(tested).caption.startswith("Laws by the weight that the back-test gives them")
+    assert of_rivals(other).caption.startswith("Laws by the weight that they have")
+    assert rivals_words(tested).startswith("1 other law forecast the same held-out runs; 1 of them did well enough")
+    assert rivals_words(other).startswith("1 other law stands beside this one, and no runs could be held out")
+    assert "that the back-test leaves some trust in, by weight: kaplan" in sources(tested)["form"]
+    assert "those which no back-test could choose from, by weight: kaplan" in sources(other)["form"]
+    at = {"N": 1e10, "D": 2e11}
+    assert rivals_text(tested.data.fit, at).startswith("Rival laws, by the back-test: kaplan ")
+    assert rivals_text(other.data.fit, at).startswith("Rival laws, which no back-test could weigh: kaplan ")
 
 
 def summary(n: int, **settings: Any) -> str:
