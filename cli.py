@@ -338,7 +338,9 @@ def rm(
     """Remove a run, a source with its runs, or a fit. The audit table keeps that it was done."""
     from db.fits import remove_fit
     from db.removal import remove_run, remove_source
+    from db.saved import load_fit
     from db.store import Store
+    from db.translations import made_of
     from scaling.formatting import format_plural
 
     if kind not in ("run", "source", "fit"):
@@ -349,7 +351,10 @@ def rm(
         elif kind == "source":
             say(f"Removed the source {name} and {format_plural(remove_source(store, name), 'run')}.")
         else:
+            made = made_of(store, load_fit(store, name))
             say(f"Removed the fit and the macro {remove_fit(store, name).name}.")
+            if made:
+                say(f"Made of it, and from now on neither verified nor back-tested: {', '.join(made)}.")
     emit([{"removed": kind, "name": name}], format_)
 
 
@@ -1504,7 +1509,8 @@ def transfer_translate(
     name: Annotated[str | None, Option("--name", help="Name of the translated fit and of its SQL macro.")] = None,
     replace: Replace = False,
     flops: Annotated[
-        list[str] | None, Option("--flops", metavar="C", help="Budgets to compare the optimum at, in FLOP.")
+        list[str] | None,
+        Option("--flops", metavar="C", help="Budget to compare the optimum at, FLOP; repeat for more."),
     ] = None,
     seed: Seed = 0,
     level: Level = 0.95,
