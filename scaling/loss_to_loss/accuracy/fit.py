@@ -14,7 +14,6 @@ from scaling.errors import InputDataError
 from scaling.fitting.backtest import Usual
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
-from scaling.fitting.objective import Objective
 from scaling.formatting import format_number
 from scaling.laws.law import Law
 from scaling.loss_to_loss.accuracy.data import (
@@ -27,7 +26,14 @@ from scaling.loss_to_loss.accuracy.data import (
     read_shares,
 )
 from scaling.loss_to_loss.accuracy.flags import concern_of
-from scaling.loss_to_loss.accuracy.laws import HAVE_FLOOR, accuracy_law, candidate_forms, find_accuracy_form
+from scaling.loss_to_loss.accuracy.laws import (
+    GOAL,
+    HAVE_FLOOR,
+    accuracy_at,
+    accuracy_law,
+    candidate_forms,
+    find_accuracy_form,
+)
 from scaling.loss_to_loss.floors import Floor, as_floor
 from scaling.loss_to_loss.pairs import candidate_row, ordered_by, r_squared
 from scaling.rivals import Rival
@@ -42,10 +48,6 @@ Report = Callable[[int, int], None]
 #: What forecasts of the error on a task usually miss by: what the public sweep of six corpora and twelve tasks missed
 #: when its own largest budgets were held out (docs/loss_to_loss.md).
 ACCURACY_USUAL = Usual(0.35, 3.0, heavy=True)
-#: Differences of shares count as they are: a loss has no natural zero to come near, a share of wrong answers has.
-GOAL = Objective("squared", "linear")
-# A normal error, seen from its ends at one standard error: mean size 0.8 of that, half of it on each side.
-_FLOOR_END = 0.4
 _ROUNDS, _SETTLED = 50, 1e-10  # of weights that follow the curve that they give
 _COUNTS = 0.01  # weight from which on a rival is refitted with weights, and kept
 
@@ -144,11 +146,14 @@ def fit_accuracy(
     laws = {name: accuracy_law(name, floor, chance, bool(share.min() == 0)) for name in forms}
     settings: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "groups": groups}
     ordered: dict[str, Any] = {"usual": ACCURACY_USUAL} | ordered_by(next(iter(laws.values())), loss, order)
+    zeros = bool(share.min() == 0)
+    known = {name: accuracy_at(name, floor, chance, zeros) for name in laws}
+    moving = {name: at for name, at in known.items() if at is not None and order is not None}
     tested, why = True, ""
     try:
         made = select(
             list(laws.values()), {"x": loss}, share, objectives=GOAL, trims="none", chosen=asked, scores="linear",
-            progress=progress, **ordered, **settings,
+            progress=progress, laws_at=moving, **ordered, **settings,
         )  # fmt: skip
     except InputDataError as refused:
         tested, why = False, refused.message
@@ -158,7 +163,8 @@ def fit_accuracy(
         best, table = _untested(laws, asked, loss, share, ordered, settings, why)
     weights = None
     if questions is not None:
-        best, weights = _weighted(best, loss, share, questions, ordered, settings)
+        at = {"law_at": moving.get(best.law.name)}
+        best, weights = _weighted(best, loss, share, questions, ordered | at, settings)
     best = _with_floor(best, floor, loss, share)
     best, concern = with_concern(best, loss, share, order, chance, questions)
     record = {
@@ -243,10 +249,9 @@ def _weighted(
 
 
 def _with_floor(fit: Fit, floor: Floor | None, x: Array, error: Array) -> Fit:
-    """Add the same form at the ends of a floor with an error, as rivals that share the weight of the fit itself."""
+    """Add the same form at the ends of a floor with an error, from which a forecast takes what that error does."""
     if floor is None or not floor.has_error or fit.law.name not in HAVE_FLOOR:
         return fit
-    own = 1 - sum(rival.weight for rival in fit.rivals)
     ends = []
     for value in (floor.low, floor.high):
         moved = max(value, 0.0)
@@ -259,7 +264,7 @@ def _with_floor(fit: Fit, floor: Floor | None, x: Array, error: Array) -> Fit:
                 formula=fit.law.formula.replace(f"(x - {floor.value!r})", base),
             )
             near = fit_law(law, {"x": x}, error, objective=GOAL, bootstrap=0)
-            ends.append(Rival(law, near.estimates, own * _FLOOR_END, math.nan, str(GOAL)))
+            ends.append(Rival(law, near.estimates, 0.0, math.nan, str(GOAL), role="floor_x"))
     return replace(fit, rivals=(*fit.rivals, *ends))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from scaling.errors import UsageError, did_you_mean
+from scaling.fitting.objective import Objective
 from scaling.laws.book import find_law
 from scaling.laws.law import Law
 from scaling.laws.parameter import Parameter
@@ -24,6 +26,8 @@ NEED_CHANCE = ("chance_power", "chance_sigmoid")
 #: Those that have a floor of the loss.
 HAVE_FLOOR = ("power_error", "capped_power", "chance_power")
 
+#: Differences of shares count as they are: a loss has no natural zero to come near, a share of wrong answers has.
+GOAL = Objective("squared", "linear")
 _OUTPUT, _UNIT = "error", "share of wrong answers"
 _TOP = {"chance_power": "cap", "chance_sigmoid": "chance_error"}
 _BOOK = {
@@ -127,6 +131,27 @@ def accuracy_law(form: str, floor_x: Floor | None = None, chance: float | None =
         output=_OUTPUT,
         unit=_UNIT,
     )
+
+
+def accuracy_at(
+    form: str, floor_x: Floor | None, chance: float | None = None, zeros: bool = False
+) -> Callable[[float], tuple[Law, Objective]] | None:
+    """Say what a form is at a cut-off of a back-test, above the floor that was known there; none is 0, as without one.
+
+    Parameters
+    ----------
+    form, floor_x, chance, zeros
+        As of `accuracy_law`.
+
+    Returns
+    -------
+    callable or None
+        From the largest budget that is left, FLOP, to the law and its objective; None where the floor has no course, or
+        the form no floor.
+    """
+    if floor_x is None or not floor_x.course or form not in HAVE_FLOOR:
+        return None
+    return lambda budget: (accuracy_law(form, floor_x.at(budget), chance, zeros), GOAL)
 
 
 def candidate_forms(chance: float | None, asked: str | None = None) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.fitting.fit import fit as fit_law
 from scaling.fitting.holdout import backtest_law
 from scaling.loss_to_loss.accuracy.fit import ACCURACY_USUAL, question_weights, with_concern
+from scaling.loss_to_loss.accuracy.laws import accuracy_at
+from scaling.loss_to_loss.floors import Floor
 from scaling.loss_to_loss.pairs import ordered_by, r_squared
 
 if TYPE_CHECKING:
@@ -83,9 +85,15 @@ def backtest_accuracy(
     order = None if budget is None else np.asarray(budget, float)
     usual = fit.backtest.usual if fit.backtest is not None else ACCURACY_USUAL
     weights, _ = _weights(fit, loss)
+    about = fit.settings["accuracy"]
+    kept = about["floor_x"]
+    floor = Floor.from_dict(kept) if kept["kind"] != "none" else None
+    moving = None
+    if order is not None:
+        moving = accuracy_at(about["form"], floor, about["chance"], bool(np.min(np.asarray(error, float)) == 0))
     found = backtest_law(
-        fit, {"x": loss}, error, weights=weights, groups=groups, usual=usual, **ordered_by(fit.law, loss, order),
-        **settings,
+        fit, {"x": loss}, error, weights=weights, groups=groups, usual=usual, law_at=moving,
+        **ordered_by(fit.law, loss, order), **settings,
     )  # fmt: skip
     return found if order is None else replace(found, axis="budget")
 
