@@ -127,7 +127,8 @@ def fit_pairs(
     asked = None if form == "auto" else form
     settings: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed, "groups": groups}
     ordered: dict[str, Any] = {"usual": USUAL_MAP} | ordered_by(laws["affine"], one, order)
-    moving = {name: at for name in laws if order is not None and (at := map_at(name, e_x, e_y)) is not None}
+    floored = [name for name, law in laws.items() if law.formula != map_law(name).formula and order is not None]
+    moving = {name: at for name in floored if (at := map_at(name, e_x, e_y)) is not None}
     tested, why = True, ""
     try:
         chosen = select(

@@ -62,6 +62,9 @@ def test_candidates_leave_out_what_says_the_same():
     ]  # fmt: skip
     assert "offset_power" not in {law.name for law in candidate_laws(Floor(0.0), None)}
     assert {law.name for law in candidate_laws(Floor(1.0), None)} == set(FORMS)
+    both = {law.name: law.formula for law in candidate_laws(Floor(0.0), Floor(0.7))}
+    assert both["offset_power"] == "K*x**kappa + E_y"  # what y is at x = 0 is no floor of y
+    assert both["shifted_power"] == "K*(x - 0.0)**kappa + 0.7"
 
 
 def test_a_floor_with_a_course_is_at_a_cut_off_what_was_known_there():
