@@ -41,7 +41,7 @@ def test_between_two_floors_it_is_the_straight_line_of_logarithms():
 
 
 def test_kappa_is_found_to_one_percent_at_half_a_percent_of_noise():
-    runs = [sweep(seed, noise=0.0) for seed in range(20)]
+    runs = [sweep(seed, noise=0.0) for seed in range(8)]
     found = [
         fit_pairs(x, noisy(shifted(x), seed, 0.005), 1.6, 0.9, form="shifted_power", bootstrap=0).estimates["kappa"]
         for seed, x in enumerate(runs)

@@ -104,6 +104,7 @@ def test_mean_error_at_1e21_between_published_floors(both_fixed):
     assert np.mean([abs(error) for _, _, _, error, *_ in both_fixed.values()]) == pytest.approx(0.920, abs=0.005)
 
 
+@pytest.mark.slow
 def test_mean_error_at_1e21_with_the_floor_of_the_target_free(sweep, large, floors):
     errors = {}
     for one, other in permutations(SHORT, 2):

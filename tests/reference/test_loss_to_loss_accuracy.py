@@ -88,6 +88,7 @@ def test_forecasts_of_power_law_and_capped_one(task, sweep):
             assert found == pytest.approx(value, abs=0.005), (corpus, form)
 
 
+@pytest.mark.slow
 def test_mean_errors_of_all_tasks(sweep):
     """Of a task at chance the lowest objective of the capped law may plunge beyond the data, and says so."""
     runaway = []
@@ -148,6 +149,7 @@ def ours(sweep, tasks, bootstrap, corpora=tuple(CORPORA)):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_our_default_on_the_mean_of_seven_tasks(sweep):
     found = ours(sweep, ["olmo_suite"], 60, ("FW", "PP2", "Star"))
     assert found.identified.all()
