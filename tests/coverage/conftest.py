@@ -166,6 +166,27 @@ CASES = {
         {"K": 0.9, "E_x": 1.4, "kappa": 1.1, "E_y": 1.2}, {"x": 1.4 + np.geomspace(0.05, 6, 60)}, 0.001,
         {"x": np.array([15.0, 20.0])},
     ),
+    "offset_power": Case(
+        lambda x, K, kappa, E_y: K * x**kappa + E_y, {"K": 0.4, "kappa": 1.6, "E_y": 0.8},
+        {"x": np.geomspace(0.6, 9, 60)},
+        0.005, {"x": np.array([12.0, 15.0])},
+    ),
+    "log_log": Case(
+        lambda x, K, kappa: K * x**kappa, {"K": 0.8, "kappa": 1.2}, {"x": np.geomspace(1.5, 7, 60)}, 0.005,
+        {"x": np.array([9.0, 12.0])},
+    ),
+    "affine": Case(
+        lambda x, a, b: a + b * x, {"a": 0.3, "b": 0.9}, {"x": np.linspace(1.5, 7, 60)}, 0.005,
+        {"x": np.array([9.0, 12.0])},
+    ),
+    "quadratic": Case(
+        lambda x, a, b, c: a + b * x + c * x**2, {"a": 0.4, "b": 0.3, "c": 0.1}, {"x": np.linspace(1.5, 7, 60)}, 0.005,
+        {"x": np.array([9.0, 12.0])},
+    ),
+    "log_quadratic": Case(
+        lambda x, a, b, c: np.exp(a + b * np.log(x) + c * np.log(x) ** 2), {"a": 0.1, "b": 0.7, "c": 0.2},
+        {"x": np.geomspace(1.5, 7, 60)}, 0.005, {"x": np.array([9.0, 12.0])},
+    ),
     "power": Case(lambda x, A, alpha: A / x**alpha, {"A": 30.0, "alpha": 0.1}, LINE, 0.005, BEYOND),
     "power_floor": Case(
         lambda x, E, A, alpha: E + A / x**alpha, {"E": 1.7, "A": 100.0, "alpha": 0.25}, LINE, 0.005, BEYOND,
