@@ -12,13 +12,16 @@ import scaling
 from reports import Target, render_report
 from reports.svg import formula_svg
 from tests import truths
+from tests.conftest import BY_HAND, draw_truth
+
+LOSS_TO_LOSS = {"offset_power", "log_log", "affine", "quadratic", "log_quadratic"}  # x is a loss, not a budget
 
 
 def _data(law, make_runs):
     inputs = scaling.find_law(law).inputs
-    if law in truths.BY_HAND:
-        inputs, truth = truths.draw(law, np.random.default_rng(3))
-        exact = truths.BY_HAND[law](**inputs, **truth)
+    if law in truths.BY_HAND or law in LOSS_TO_LOSS:
+        inputs, truth = draw_truth(law, np.random.default_rng(3))
+        exact = BY_HAND[law](**inputs, **truth)
         return inputs, exact * np.exp(np.random.default_rng(1).normal(0, 0.002, len(exact)))
     rng = np.random.default_rng(1)
     if set(inputs) == {"N", "D"}:
