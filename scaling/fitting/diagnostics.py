@@ -93,6 +93,10 @@ class Diagnostics:
     concerns : tuple of (str, str)
         What is known from elsewhere than the fit: the verdict that it leads to, and a sentence. Such as of a map of
         losses, that its target rises with compute.
+    curve_only : bool
+        Whether the curve is what was asked for and its parameters are not, as of a capability boundary, whose
+        parameters trade against each other and often lie at ends that scores have by nature. Then parameters that are
+        open, held or correlated are no findings, and neither are trends of residuals, which lie around no mean.
     """
 
     converged: bool
@@ -122,6 +126,7 @@ class Diagnostics:
     points: int = 0
     enough_points: bool = True
     concerns: tuple[tuple[str, str], ...] = ()
+    curve_only: bool = False
 
     @property
     def inputs_in_a_line(self) -> bool:
@@ -179,7 +184,7 @@ class Diagnostics:
         converged = f"only {100 * self.replicates_converged:.3g} % converged"
         held = f"{100 * self.replicates_at_bound:.3g} % ended at a bound"
         bad = [converged] if self.replicates_converged < 0.98 else []
-        return [*bad, held] if self.replicates_at_bound > 0.1 else bad
+        return [*bad, held] if self.replicates_at_bound > 0.1 and not self.curve_only else bad
 
     @property
     def undetermined(self) -> tuple[str, ...]:
@@ -207,6 +212,7 @@ class Diagnostics:
     def findings(self) -> list[tuple[str, str]]:
         """What was found, as pairs of the verdict it leads to and a sentence."""
         found = list(self.concerns)
+        parameters = not self.curve_only
 
         def note(word: str, sentence: str) -> None:
             found.append((word, sentence))
@@ -221,20 +227,21 @@ class Diagnostics:
             )
         for name in self.constant_inputs:
             note(NOT_IDENTIFIED, f"All rows have the same {name}, so its effect cannot be seen.")
-        if not self.well_conditioned and not self.constant_inputs:
+        if parameters and not self.well_conditioned and not self.constant_inputs:
             note(
                 NOT_IDENTIFIED,
                 "Some combination of parameters leaves the fit unchanged "
                 f"(condition number {format_number(self.condition_number, 2)}).",
             )
-        if self.replicates_converged < 0.8 or (self.replicates_at_bound > 0.5 and not self.at_bound):
+        astray = self.replicates_at_bound > 0.5 and not self.at_bound
+        if self.replicates_converged < 0.8 or (parameters and astray):
             note(
                 NOT_IDENTIFIED,
                 "Drawn again, the rows give other parameters altogether: of the bootstrap replicates "
                 f"{100 * self.replicates_converged:.0f} % converged "
                 f"and {100 * self.replicates_at_bound:.0f} % ended at a bound.",
             )
-        elif not self.bootstrap_sound:
+        elif self.replicates_converged < 0.98 or (parameters and not self.bootstrap_sound):
             note(
                 WEAK,
                 f"Of the bootstrap replicates {' and '.join(self._unsound_shares)}.",
@@ -243,7 +250,9 @@ class Diagnostics:
             note(WEAK, f"There are only {self.replicates} bootstrap replicates; ends of intervals rest on one or two.")
         if not self.converged:
             note(WEAK, "The optimum was not reached: steps still lower the objective, or the parameters run away.")
-        if len(self.undetermined) > 1:
+        if not parameters:
+            pass
+        elif len(self.undetermined) > 1:
             note(
                 NOT_IDENTIFIED, f"The data do not determine {_names(self.undetermined)}: wide open, or held by a bound."
             )
@@ -259,7 +268,7 @@ class Diagnostics:
             note(WEAK, f"The data hardly determine {self.wide[0]}.")
         if not self.optimum_is_repeatable:
             note(WEAK, f"Only one of {self.starts} starts reached the optimum; there may be a better one.")
-        if not self.residuals_unstructured:
+        if parameters and not self.residuals_unstructured:
             note(
                 WEAK,
                 "The residuals show a trend that chance would not leave "
@@ -278,7 +287,7 @@ class Diagnostics:
                 "N and D of all rows lie on one line, as at one compute budget: away from it a forecast rests on the "
                 "form of the law alone.",
             )
-        if not self.amplitudes_separable and not self.wide:
+        if parameters and not self.amplitudes_separable and not self.wide:
             note(
                 WEAK,
                 f"{_names(self.amplitude_pair)} are estimated as one: their correlation in the middle of the data is "

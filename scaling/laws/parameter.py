@@ -10,9 +10,12 @@ from typing import Any
 
 from scaling.errors import LawError, did_you_mean
 
-# A bound may be a number or may depend on the data: "min(loss)", "1e-3 * max(N)".
+# A bound may be a number or may depend on the data: "min(loss)", "1e-3 * max(N)", "log10(max(C))".
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_DATA_BOUND = re.compile(rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<function>min|max)\((?P<name>\w+)\)")
+_DATA_BOUND = re.compile(
+    rf"(?:(?P<factor>{_NUMBER})\s*\*\s*)?(?P<log>log10\()?(?P<function>min|max)\((?P<name>\w+)\)(?(log)\))"
+)
+_HOW_BOUNDS_LOOK = 'Bounds are numbers, or like "min(loss)", "1e-3 * max(N)" or "log10(max(C))".'
 Bound = float | str
 
 
@@ -83,7 +86,7 @@ def resolve_bound(bound: Bound, ranges: Mapping[str, tuple[float, float]]) -> fl
     Parameters
     ----------
     bound : float or str
-        A number, or ``min(name)`` or ``max(name)``, with an optional factor in front.
+        A number, or ``min(name)`` or ``max(name)``, or ``log10`` of one, with an optional factor in front.
     ranges : mapping of str to (float, float)
         Smallest and largest value of each name.
 
@@ -100,10 +103,15 @@ def resolve_bound(bound: Bound, ranges: Mapping[str, tuple[float, float]]) -> fl
         return float(bound)
     match = _DATA_BOUND.fullmatch(bound.strip())
     if match is None:
-        raise LawError(f"'{bound}' is not a bound", hint='Bounds are numbers, or like "min(loss)" or "1e-3 * max(N)".')
+        raise LawError(f"'{bound}' is not a bound", hint=_HOW_BOUNDS_LOOK)
     if match["name"] not in ranges:
         raise LawError(f"the bound '{bound}' names no input or output", hint=did_you_mean(match["name"], ranges))
-    return float(match["factor"] or 1) * ranges[match["name"]][match["function"] == "max"]
+    value = ranges[match["name"]][match["function"] == "max"]
+    if match["log"]:
+        if not value > 0:
+            raise LawError(f"the bound '{bound}' has no value: {match['function']}({match['name']}) is {value:g}")
+        value = math.log10(value)
+    return float(match["factor"] or 1) * value
 
 
 def read_parameter(spot: str, name: str, table: Any) -> Parameter:
@@ -144,7 +152,7 @@ def read_parameter(spot: str, name: str, table: Any) -> Parameter:
             if _DATA_BOUND.fullmatch(bound.strip()) is None:
                 raise LawError(
                     f"{spot}: parameter '{name}': '{bound}' is not a bound",
-                    hint='Bounds are numbers, or like "min(loss)" or "1e-3 * max(N)".',
+                    hint=_HOW_BOUNDS_LOOK,
                 )
         elif isinstance(bound, bool) or not isinstance(bound, int | float) or math.isnan(bound):
             raise LawError(f"{spot}: {key} of parameter '{name}' must be a number or a text such as \"min(loss)\"")

@@ -1,0 +1,40 @@
+"""Capability boundaries: the score that a compute budget can buy.
+
+From benchmark scores of many models the attainable score, a high quantile, as a sigmoid of log compute, with bands that
+know which models share a base; its inverse, its drift in time, how well it has forecast, and which models to evaluate
+next.
+
+Everything is imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaling.boundary.estimate import fit
+    from scaling.boundary.grid import QuantileGrid
+    from scaling.boundary.inverse import Inverse
+    from scaling.boundary.result import Boundary, BoundaryForecast
+
+_HOMES = {
+    "Boundary": "scaling.boundary.result",
+    "BoundaryForecast": "scaling.boundary.result",
+    "Inverse": "scaling.boundary.inverse",
+    "QuantileGrid": "scaling.boundary.grid",
+    "fit": "scaling.boundary.estimate",
+}
+
+__all__ = ["Boundary", "BoundaryForecast", "Inverse", "QuantileGrid", "fit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'scaling.boundary' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,150 @@
+"""Scores and compute as they come, made fit to be fitted; what was left out or converted is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.errors import InputDataError
+from scaling.formatting import format_number, format_plural
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.object_]
+
+_RAW_COMPUTE = 100.0  # no log10 of a compute budget comes near it
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of models that can be fitted.
+
+    Parameters
+    ----------
+    log10_compute : ndarray (n,)
+        Of each model, log10 FLOP; finite.
+    score : ndarray (n,)
+        Share of the full score, 0 to 1.
+    groups : ndarray of object (n,), optional
+        Cluster of each model: its base model, or who made it.
+    period : ndarray of object (n,), optional
+        Period of each model; periods sort in time.
+    kept : ndarray of int (n,)
+        Positions of these models among those that were given.
+    notes : tuple of str
+        What was left out or converted, and how often.
+    """
+
+    log10_compute: Array
+    score: Array
+    groups: Labels | None
+    period: Labels | None
+    kept: NDArray[np.int64]
+    notes: tuple[str, ...]
+
+
+def read_scores(
+    log10_compute: ArrayLike, score: ArrayLike, groups: ArrayLike | None = None, period: ArrayLike | None = None
+) -> Scores:
+    """Check scores and compute.
+
+    Models without compute (NaN, or minus infinity: the logarithm of 0) or without a score are left out and counted.
+    Scores in percent are converted: those of which more than one in twenty exceeds 1.
+
+    Parameters
+    ----------
+    log10_compute : array_like (n,)
+        log10 of the training compute in FLOP.
+    score : array_like (n,)
+        Score of each model.
+    groups, period : array_like (n,), optional
+        Labels; models without one are left out.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    InputDataError
+        For columns of different lengths, compute that is no logarithm, scores outside 0 to 1 that are no percentages,
+        and where fewer than two different values of compute are left.
+    """
+    z, y = _numbers(log10_compute, "log10_compute"), _numbers(score, "score")
+    labels = {name: _labels(given, name) for name, given in (("groups", groups), ("period", period))}
+    for name, column in (("score", y), *labels.items()):
+        if column is not None and column.shape != z.shape:
+            raise InputDataError(f"'{name}' has {len(column)} rows, but 'log10_compute' has {len(z)}")
+    if np.any(np.isfinite(z)) and np.nanmedian(z[np.isfinite(z)]) > _RAW_COMPUTE:
+        raise InputDataError(
+            f"'log10_compute' has a median of {format_number(float(np.nanmedian(z[np.isfinite(z)])))}, "
+            "which is compute itself and not its logarithm",
+            hint="Give numpy.log10(compute_flop).",
+        )
+    notes = []
+    whole = np.ones(len(z), bool)
+    wanting = [
+        (~np.isfinite(z), "compute is missing or zero"),
+        (~np.isfinite(y), "score is missing"),
+        *((_missing(column), f"{what} is missing") for column, what in
+          ((labels["groups"], "group"), (labels["period"], "period or date")) if column is not None),
+    ]  # fmt: skip
+    for bad, what in wanting:
+        if count := int(np.sum(bad & whole)):
+            notes.append(f"Left out {format_plural(count, 'model')} of {len(z)} whose {what}.")
+        whole &= ~bad
+    if not whole.any():
+        raise InputDataError(f"none of the {len(z)} models has both compute and a score", hint=" ".join(notes) or None)
+    y, note = _shares(y, whole)
+    notes += [note] if note else []
+    kept = np.flatnonzero(whole)
+    if np.ptp(z[kept]) == 0:
+        raise InputDataError(
+            f"all {len(kept)} models have the same compute, 10^{format_number(z[kept][0])} FLOP, so no boundary over "
+            "compute can be seen",
+            hint="Add models of other sizes or training lengths.",
+        )
+    cut = {name: None if column is None else column[kept] for name, column in labels.items()}
+    return Scores(z[kept], y[kept], cut["groups"], cut["period"], kept, tuple(notes))
+
+
+def _shares(y: Array, whole: NDArray[np.bool_]) -> tuple[Array, str]:
+    """Scores as shares of the full score, and what was done."""
+    note = ""
+    if np.quantile(y[whole], 0.95) > 1:
+        y = y / 100
+        note = "The scores were in percent (more than one in twenty exceeds 1) and were divided by 100."
+    outside = whole & ((y < 0) | (y > 1))
+    if outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        factor = 100 if note else 1
+        raise InputDataError(
+            f"{format_plural(int(outside.sum()), 'score')} of {int(whole.sum())} lie outside 0 to "
+            f"{factor}, the first, {format_number(y[row] * factor)}, in row {row}",
+            hint="Give shares of the full score, or percentages throughout.",
+        )
+    return y, note
+
+
+def _numbers(column: ArrayLike, name: str) -> Array:
+    try:
+        out = np.atleast_1d(np.asarray(column, float))
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"'{name}' holds something that is not a number: {error}") from error
+    if out.ndim != 1 or not out.size:
+        raise InputDataError(f"'{name}' must be one column of numbers, but has shape {out.shape}")
+    return out
+
+
+def _labels(column: ArrayLike | None, name: str) -> Labels | None:
+    if column is None:
+        return None
+    out = np.asarray(column)
+    if out.ndim != 1:
+        raise InputDataError(f"'{name}' must be one column, but has shape {out.shape}")
+    return out.astype(object)
+
+
+def _missing(column: Labels) -> NDArray[np.bool_]:
+    return np.array([str(label) in ("", "None", "nan", "NaN", "NaT", "<NA>") for label in column], bool)

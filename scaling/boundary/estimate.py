@@ -1,0 +1,171 @@
+"""Fit a capability boundary: a high quantile of scores as a sigmoid of log compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaling.boundary.data import Scores, read_scores
+from scaling.boundary.result import Boundary
+from scaling.boundary.settings import Settings, settle
+from scaling.boundary.solver import Optimum, Points, screen, solve
+from scaling.errors import InputDataError
+from scaling.fitting.checks import whole
+
+if TYPE_CHECKING:
+    from scaling.fitting.newton import Progress
+    from scaling.results import Fit
+
+Array = NDArray[np.float64]
+
+
+def fit(
+    log10_compute: ArrayLike,
+    score: ArrayLike,
+    tau: float = 0.98,
+    preset: str | None = None,
+    kappa: float | None = None,
+    ridge: float | None = None,
+    groups: ArrayLike | None = None,
+    period: ArrayLike | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+    *,
+    progress: Progress | None = None,
+) -> Boundary:
+    """Fit the score that a compute budget can buy.
+
+    Parameters
+    ----------
+    log10_compute : array_like (n,)
+        log10 of the training compute of each model, FLOP. NaN and minus infinity are left out and counted.
+    score : array_like (n,)
+        Score of each model, 0 to 1 or in percent.
+    tau : float, default 0.98
+        Share of the models below the boundary.
+    preset : {'zhang2026'}, optional
+        Published settings (kappa 50, ridge 1e-3); what is given beside it wins.
+    kappa : float, optional
+        Sharpness of the corner of the pinball loss, one over score. 2000 where missing, reached by way of rounder
+        corners: the curve is then the quantile itself. A rounded corner lifts it, by up to ln(tau/(1 - tau))/kappa.
+    ridge : float, optional
+        Times the squared steepness (logits for ten times the compute), added to the mean loss. 0.3/n where missing.
+    groups : array_like (n,), optional
+        Cluster of each model, its base model above all: models made from one base are no independent draws.
+    period : array_like (n,), optional
+        Period of each model, in an order that sorts. All models are fitted; the periods teach the margin of forecasts
+        out of period.
+    bootstrap : int, default 0
+        Replicates, by clusters where there are `groups`; needed for bands.
+    seed : int, default 0
+        Of the bootstrap and of the folds that the margin is learned on; recorded.
+    progress : callable, optional
+        Told how many replicates are done, and of how many.
+
+    Returns
+    -------
+    Boundary
+
+    Raises
+    ------
+    InputDataError
+        For data that cannot be fitted; see `scaling.boundary.data.read_scores`.
+    UsageError
+        For settings that make no sense.
+
+    Notes
+    -----
+    q(z) = y0 + L sigmoid(b (z - z_mid)), with y0 and y0 + L between 0 and 1, b in 0.05 to 50 and z_mid within the
+    compute seen (arXiv:2602.15327). What is minimised is the mean of ln(1 + exp(kappa u))/kappa + (tau - 1) u over the
+    models, u = score - q, plus ridge b^2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> z = np.repeat(np.linspace(21, 25, 100), 10)
+    >>> reach = 0.2 + 0.6 / (1 + np.exp(-1.5 * (z - 23)))
+    >>> b = fit(z, reach * np.tile(np.linspace(0.1, 1, 10), 100), tau=0.95)
+    >>> round(float(b.predict(23.0)), 2)
+    0.5
+    """
+    scores = read_scores(log10_compute, score, groups, period)
+    settings = settle(len(scores.score), tau, preset, kappa, ridge)
+    count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
+    optimum = solve(Points.of(scores.log10_compute, scores.score), settings.tau, settings.kappa, settings.ridge)
+    boundary = Boundary(scores, settings, optimum, count, seed)
+    if count:
+        if progress is not None:
+            engine_fit(scores, settings, optimum, count, seed, progress)
+        boundary.fit  # noqa: B018 - the replicates are part of the answer, so they are made now
+    return boundary
+
+
+def engine_fit(
+    scores: Scores, settings: Settings, optimum: Optimum, bootstrap: int, seed: int, progress: Progress | None = None
+) -> Fit:
+    """Make an ordinary fit of a boundary whose optimum is known.
+
+    Parameters
+    ----------
+    scores : Scores
+        What was fitted.
+    settings : Settings
+        By what.
+    optimum : Optimum
+        Where the solver ended; beside it the engine tries the starts of the screen.
+    bootstrap, seed, progress
+        As of `fit`.
+
+    Returns
+    -------
+    Fit
+        Of the law ``boundary`` over compute in FLOP; its ``settings["boundary"]`` says what it came from.
+
+    Raises
+    ------
+    InputDataError
+        Where all models share one group, so that there is nothing to resample.
+    """
+    from dataclasses import replace
+
+    from scaling.boundary.judge import concerns_of
+    from scaling.boundary.solver import curve
+    from scaling.fitting.fit import fit as fit_law
+    from scaling.fitting.objective import Objective
+
+    points = Points.of(scores.log10_compute, scores.score)
+    names = ("y0", "rise", "b", "z_mid")
+    starts = [optimum.theta, *screen(points, settings.tau, settings.ridge)]
+    groups: Any = scores.groups
+    if groups is not None and len(set(map(str, groups))) == 1:
+        if bootstrap:
+            raise InputDataError(
+                f"all {len(groups)} models share one group, {groups[0]}, so there is nothing to resample",
+                hint="Take models of other bases too, or no bootstrap.",
+            )
+        groups = None
+    made = fit_law(
+        "boundary",
+        {"C": 10.0**scores.log10_compute},
+        scores.score,
+        objective=Objective("pinball", "linear", tau=settings.tau, kappa=settings.kappa),
+        penalty={"b": (0.0, settings.ridge)},
+        groups=groups,
+        start=[dict(zip(names, theta.tolist(), strict=True)) for theta in starts],
+        bootstrap=bootstrap,
+        seed=seed,
+        progress=progress,
+    )
+    fitted = curve(made.theta, scores.log10_compute)
+    record = {
+        "tau": settings.tau,
+        "kappa": settings.kappa,
+        "ridge": settings.ridge,
+        "preset": settings.preset,
+        "above": int(np.sum(scores.score > fitted)),
+        "notes": list(scores.notes),
+    }
+    judged = replace(made.diagnostics, concerns=concerns_of(scores, settings, fitted), curve_only=True)
+    return replace(made, diagnostics=judged, settings={**made.settings, "boundary": record})

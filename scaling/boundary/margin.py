@@ -1,0 +1,150 @@
+"""What a boundary has to be raised by to hold for models that it has not seen.
+
+A boundary follows the best of the models at hand, so the best of others lie above it more often than its quantile says:
+models of bases that it has not seen, and more so models of a later period. How far is measured on models that it was
+not fitted to, and the margin is the height at which the wanted share of those lies below (a one-sided conformal
+margin): once by leaving base models out, and once for each step from a period to the next that lies in the past. Its
+mean over these is taken, because one step may be a leap that does not come again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.boundary.data import Labels, Scores
+from scaling.boundary.settings import Settings
+from scaling.boundary.solver import Optimum, Points, curve, solve
+from scaling.formatting import format_plural
+
+Array = NDArray[np.float64]
+
+_FOLDS = 10
+_FEWEST = 20  # models of a period that a step is learned from
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Height to add to a boundary for models to come.
+
+    Parameters
+    ----------
+    value : float
+        Mean of the parts, in score; not below 0.
+    parts : dict of str to float
+        What each source says: ``left out`` (clusters, or single models where there are none), and ``P1 > P2`` and so on
+        for steps between periods.
+    method : str
+        In words.
+    """
+
+    value: float
+    parts: dict[str, float]
+    method: str
+
+
+def learn_margin(scores: Scores, settings: Settings, seed: int = 0, history: Scores | None = None) -> Margin:
+    """Learn the margin of a boundary.
+
+    Parameters
+    ----------
+    scores : Scores
+        What it is fitted to.
+    settings : Settings
+        By what; the ridge is scaled where fewer models are fitted.
+    seed : int, default 0
+        Of the folds, where models have no groups.
+    history : Scores, optional
+        Models with periods, up to the last one that is known; `scores` where missing.
+
+    Returns
+    -------
+    Margin
+    """
+    parts = {"left out": _height(_left_out(scores, settings, seed), settings.tau)}
+    known = history or scores
+    if known.period is not None:
+        names = sorted(set(known.period.tolist()))
+        for before, after in zip(names[:-1], names[1:], strict=True):
+            away = _step(known, settings, before, after)
+            if away is not None:
+                parts[f"{before} > {after}"] = _height(away, settings.tau)
+    what = "base models or other groups" if scores.groups is not None else "models"
+    method = f"learned by leaving {what} out ({_FOLDS} folds)"
+    if len(parts) > 1:
+        method += f" and from {format_plural(len(parts) - 1, 'step')} between periods"
+    return Margin(float(np.mean(list(parts.values()))), parts, method)
+
+
+def _height(away: Array, tau: float) -> float:
+    """Height that a share tau of the models stays below, from 0 on."""
+    return max(0.0, float(np.quantile(away, tau)))
+
+
+def _left_out(scores: Scores, settings: Settings, seed: int) -> Array:
+    """Scores above a boundary that was fitted without their cluster, shape (n,)."""
+    fold = folds(scores.groups, len(scores.score), seed)
+    away = np.empty(len(fold))
+    for k in np.unique(fold):
+        out = fold == k
+        theta = _without(scores, settings, ~out)
+        away[out] = scores.score[out] - (curve(theta, scores.log10_compute[out]) if theta is not None else np.nan)
+    return away[np.isfinite(away)] if np.any(np.isfinite(away)) else np.zeros(1)
+
+
+def _step(scores: Scores, settings: Settings, before: object, after: object) -> Array | None:
+    """Scores of a period above the boundary of the one before, within the compute that both have."""
+    assert scores.period is not None
+    first, then = scores.period == before, scores.period == after
+    if first.sum() < _FEWEST or np.ptp(scores.log10_compute[first]) == 0:
+        return None
+    z = scores.log10_compute
+    then &= (z >= z[first].min()) & (z <= z[first].max())
+    theta = _without(scores, settings, first)
+    if then.sum() < _FEWEST or theta is None:
+        return None
+    return np.asarray(scores.score[then] - curve(theta, z[then]))
+
+
+def _without(scores: Scores, settings: Settings, kept: NDArray[np.bool_]) -> Array | None:
+    z, y = scores.log10_compute[kept], scores.score[kept]
+    if not len(z) or np.ptp(z) == 0:
+        return None
+    return ridged(z, y, settings, len(scores.score)).theta
+
+
+def ridged(z: Array, y: Array, settings: Settings, n: int) -> Optimum:
+    """Fit some of the models by the settings of n: the same pull of the ridge in all, unless a preset fixes it."""
+    ridge = settings.ridge if settings.preset else settings.ridge * n / len(y)
+    return solve(Points.of(z, y), settings.tau, settings.kappa, ridge)
+
+
+def folds(groups: Labels | None, n: int, seed: int) -> NDArray[np.int64]:
+    """Deal models into folds of about the same size, clusters whole.
+
+    Parameters
+    ----------
+    groups : ndarray of object (n,), optional
+        Clusters; single models, in random order, where missing.
+    n : int
+        Models.
+    seed : int
+        Of that order.
+
+    Returns
+    -------
+    ndarray of int (n,)
+    """
+    if groups is None:
+        order = np.random.default_rng(seed).permutation(n)
+        fold = np.empty(n, np.int64)
+        fold[order] = np.arange(n) % min(_FOLDS, n)
+        return fold
+    names, code, count = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
+    load, of = np.zeros(min(_FOLDS, len(names))), np.empty(len(names), np.int64)
+    for name in np.argsort(-count, kind="stable"):  # the largest first, each into the emptiest fold
+        of[name] = int(np.argmin(load))
+        load[of[name]] += count[name]
+    return np.asarray(of[code])
