@@ -14,6 +14,7 @@ PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "do
 MODULES = [
     "scaling.arguments",
     "scaling.allocation.data_constrained",
+    "scaling.boundary.design.choose",
     "scaling.fitting.fit",
     "scaling.fitting.holdout",
     "scaling.formatting",
