@@ -33,7 +33,14 @@ DATA, FIT, DECIDE, REPORT, STORE = "Data", "Fit", "Decide", "Report", "Store"
 LISTS = {
     "runs": "SELECT run_id, n_params, n_tokens, compute_flop, loss, loss_status, metric, corpus FROM runs_final "
     "ORDER BY run_id",
-    "sources": "SELECT source_id, uri, format, n_runs, n_refused, imported_at FROM sources ORDER BY imported_at, uri",
+    "sources": "SELECT source_id, uri, format, n_runs, n_models, n_scores, n_refused, imported_at FROM sources "
+    "ORDER BY imported_at, uri",
+    "models": "SELECT name, model_id, base_model, organisation, n_params, n_tokens, compute_flop, compute_rule, "
+    "released, concerns, source_id FROM models ORDER BY name, model_id, source_id",
+    "tasks": "SELECT task, metric, harness, task_version, superseded, count(*) AS n_scores, "
+    "count(compute_flop) AS n_with_compute, count(DISTINCT base_model) AS n_base_models, "
+    "min(date) AS first_date, max(date) AS last_date FROM scores GROUP BY ALL "
+    "ORDER BY superseded, n_with_compute DESC, task, harness, metric, task_version",
     "metrics": "SELECT metric, unit, kind, (SELECT count(DISTINCT run_id) FROM metrics AS m WHERE m.metric = d.metric) "
     "AS n_runs FROM metric_defs AS d ORDER BY metric",
     "fits": "SELECT name, fit_id, law, objective, objective_value, n_obs, verdict, group_value, metric, created_at "
@@ -229,7 +236,9 @@ def read(db: str, statement: str, limit: int | None = None) -> tuple[list[str], 
 # --- Data -----------------------------------------------------------------------------------------------------------
 
 
-@command(DATA, "Example: scaling ingest runs.csv --dry-run")
+@command(
+    DATA, "Examples: scaling ingest runs.csv --dry-run;  scaling ingest contents.csv --preset open-llm-leaderboard"
+)
 def ingest(
     paths: Annotated[list[Path], Argument(metavar="PATH", help="CSV, JSON lines or Parquet files.")],
     mapping: Annotated[
@@ -237,46 +246,102 @@ def ingest(
     ] = None,
     metric: Annotated[str | None, Option("--metric", help="Metric to show as the loss.")] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Show what would be read; write nothing.")] = False,
-    replace: Annotated[bool, Option("--replace", help="Take over runs that another file brought.")] = False,
+    replace: Annotated[bool, Option("--replace", help="Take over runs or scores that another file brought.")] = False,
     allow_units: Annotated[bool, Option("--allow-units", help="Keep sizes that look like another unit.")] = False,
+    scores: Annotated[bool, Option("--scores", help="The files hold scores of models on tasks, not runs.")] = False,
+    preset: Annotated[
+        str | None,
+        Option("--preset", metavar="NAME", help="Mapping of a known table of scores; an unknown name lists them."),
+    ] = None,
+    models: Annotated[
+        Path | None, Option("--models", metavar="FILE", help="Computes of models, joined to scores by name.")
+    ] = None,
+    versions: Annotated[
+        Path | None, Option("--versions", metavar="FILE", help="Release dates of models, joined to scores by name.")
+    ] = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Read tables of runs into the store."""
-    from db.ingest import plan_ingest, write_plan
-    from db.store import Store
-
-    def explain(mapping: Sequence[str], warnings: Sequence[str], problems: Sequence[Any]) -> None:
-        lines = [f"  {line}" for line in mapping] + [f"warning: {warning}" for warning in warnings]
-        lines += [f"refused: {problem}" for problem in problems[:20]]
-        if len(problems) > 20:
-            lines.append(f"refused: and {len(problems) - 20} more; all: scaling sql 'SELECT problems FROM sources'")
-        for line in lines:
-            say(line)
-
+    """Read tables of runs, or of scores of models on tasks, into the store."""
+    tables = {name: file for name, file in (("versions", versions), ("models", models)) if file is not None}
     rows: list[dict[str, Any]] = []
     with progress("reading") as advance:
         for i, path in enumerate(paths, start=1):
-            plan = plan_ingest(path, mapping, metric=metric, allow_units=allow_units)
-            if dry_run:
-                say(f"{path}: {plan.n_runs} runs in {plan.n_rows} rows, {plan.shape} form; nothing is written.")
-                explain(plan.mapping.lines(), plan.warnings, plan.problems)
-                rows += plan.preview
-                continue
-            with Store(db) as store:  # opened for each file, so that one that cannot be read makes no store
-                done = write_plan(store, plan, replace=replace)
-            say(str(done))
-            explain([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems)
-            names = ("source_id", "path", "status", "n_runs", "n_rows", "n_refused", "n_replaced", "metric")
-            rows.append({name: getattr(done, name) for name in names})
-            if advance:
+            if read_as_scores(scores, preset, tables, mapping):
+                if metric or allow_units:
+                    raise UsageError("--metric and --allow-units are for runs, and these are scores.")
+                rows += ingest_table_of_scores(path, mapping, preset, tables, dry_run, replace, db)
+            else:
+                rows += ingest_log(path, mapping, metric, allow_units, dry_run, replace, db)
+            if advance and not dry_run:
                 advance(i, len(paths))
     emit(rows, format_)
 
 
+def read_as_scores(scores: bool, preset: str | None, tables: Mapping[str, Path], mapping: Path | None) -> bool:
+    """Tell a table of scores from a log of runs by the options, or by the mapping."""
+    if scores or preset or tables or mapping is None:
+        return bool(scores or preset or tables)
+    from db.score_mapping import is_of_scores
+
+    return is_of_scores(mapping)
+
+
+def ingest_log(
+    path: Path, mapping: Path | None, metric: str | None, allow_units: bool, dry_run: bool, replace: bool, db: str
+) -> Sequence[dict[str, Any]]:
+    """Read a log of runs, say what came of it, and give the rows to print."""
+    from db.ingest import plan_ingest, write_plan
+    from db.store import Store
+
+    plan = plan_ingest(path, mapping, metric=metric, allow_units=allow_units)
+    if dry_run:
+        say(f"{path}: {plan.n_runs} runs in {plan.n_rows} rows, {plan.shape} form; nothing is written.")
+        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems)
+        return plan.preview
+    with Store(db) as store:  # opened for each file, so that one that cannot be read makes no store
+        done = write_plan(store, plan, replace=replace)
+    say(str(done))
+    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems)
+    names = ("source_id", "path", "status", "n_runs", "n_rows", "n_refused", "n_replaced", "metric")
+    return [{name: getattr(done, name) for name in names}]
+
+
+def ingest_table_of_scores(
+    path: Path, mapping: Path | None, preset: str | None, tables: Mapping[str, Path], dry_run: bool, replace: bool,
+    db: str,
+) -> Sequence[dict[str, Any]]:  # fmt: skip
+    """Read a table of scores, say what came of it, and give the rows to print."""
+    from db.score_ingest import plan_scores, write_score_plan
+    from db.store import Store
+
+    plan = plan_scores(path, mapping, preset=preset, tables=tables)
+    if dry_run:
+        form = f"{plan.mapping.shape} form; nothing is written."
+        say(f"{path}: {plan.n_scores} scores of {plan.n_models} models in {plan.n_rows} rows, {form}")
+        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems)
+        return plan.preview
+    with Store(db) as store:
+        done = write_score_plan(store, plan, replace=replace)
+    say(str(done))
+    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems)
+    names = ("source_id", "path", "status", "n_models", "n_with_compute", "n_scores", "n_rows", "n_refused")
+    return [{name: getattr(done, name) for name in (*names, "n_replaced", "n_removed")}]
+
+
+def explain_reading(mapping: Sequence[str], warnings: Sequence[str], problems: Sequence[Any]) -> None:
+    """Say how a file was read, what was odd about it, and what was refused."""
+    lines = [f"  {line}" for line in mapping] + [f"warning: {warning}" for warning in warnings]
+    lines += [f"refused: {problem}" for problem in problems[:20]]
+    if len(problems) > 20:
+        lines.append(f"refused: and {len(problems) - 20} more; all: scaling sql 'SELECT problems FROM sources'")
+    for line in lines:
+        say(line)
+
+
 @command(DATA, "Example: scaling ls --what sources")
 def ls(
-    what: Annotated[str, Option("--what", help="runs, sources, metrics or fits.")] = "runs",
+    what: Annotated[str, Option("--what", help="runs, sources, metrics, models, tasks or fits.")] = "runs",
     limit: Annotated[int | None, Option("--limit", min=1, help="Rows at most; in a table 50, otherwise all.")] = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
@@ -335,9 +400,9 @@ def rm(
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Remove a run, a source with its runs, or a fit. The audit table keeps that it was done."""
+    """Remove a run, a source with its runs or scores, or a fit. The audit table keeps that it was done."""
     from db.fits import remove_fit
-    from db.removal import remove_run, remove_source
+    from db.removal import remove_run, take_out_source
     from db.saved import load_fit
     from db.store import Store
     from db.translations import made_of
@@ -349,7 +414,7 @@ def rm(
         if kind == "run":
             say(f"Removed the run {name} and {format_plural(remove_run(store, name), 'logged value')}.")
         elif kind == "source":
-            say(f"Removed the source {name} and {format_plural(remove_source(store, name), 'run')}.")
+            say(f"Removed the source {name} and {take_out_source(store, name)}.")
         else:
             made = made_of(store, load_fit(store, name))
             say(f"Removed the fit and the macro {remove_fit(store, name).name}.")

@@ -83,8 +83,8 @@ def candidate(column: str, field: str) -> Candidate | None:
     -------
     Candidate or None
     """
-    normal = _normalise(column)
-    base, factor = _split_unit(normal) if field in _SCALED else (normal, 1.0)
+    normal = normalise(column)
+    base, factor = split_unit(normal) if field in _SCALED else (normal, 1.0)
     for rank, group in enumerate(_USUAL.get(field, ())):
         for usual in group:
             # Single letters are what the field writes in capitals; a small n or d is something else.
@@ -97,17 +97,18 @@ def candidate(column: str, field: str) -> Candidate | None:
 
 def is_loss_name(column: str) -> bool:
     """Whether a column is a loss, by its name: ``val_loss``, ``loss_c4``, ``eval/c4/CrossEntropyLoss``."""
-    words = _normalise(column).split("_")
+    words = normalise(column).split("_")
     if "target" in words:  # a loss that was aimed at, not one that was reached
         return False
-    return bool(_LOSS_WORDS & {words[0], words[-1]}) or _normalise(column) in _LOSS_WORDS
+    return bool(_LOSS_WORDS & {words[0], words[-1]}) or normalise(column) in _LOSS_WORDS
 
 
-def _normalise(column: str) -> str:
+def normalise(column: str) -> str:
+    """The words of a name in small letters, joined by underscores: ``#Params (B)`` gives ``params_b``."""
     return re.sub(r"[^0-9a-z]+", "_", column.strip().lower()).strip("_") or column.strip().lower()
 
 
-def _split_unit(normal: str) -> tuple[str, float]:
+def split_unit(normal: str) -> tuple[str, float]:
     """Part a name from the unit at its end: ``params_m`` gives ``("params", 1e6)``."""
     base, _, last = normal.rpartition("_")
     base = base.removesuffix("_in")

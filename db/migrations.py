@@ -109,10 +109,31 @@ def _first_met(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(_FIRST_MET).fetchall()
 
 
+def _scores(connection: duckdb.DuckDBPyConnection) -> None:
+    """Models and scores; no release ever wrote to the tables that stood for them, but somebody may have by hand."""
+    by_hand = {
+        "models": "INSERT INTO models BY NAME SELECT 'by hand' AS source_id, model_id AS name, * FROM old_models",
+        "evals": "INSERT INTO evals BY NAME "
+        "SELECT * REPLACE (coalesce(source_id, 'by hand') AS source_id) FROM old_evals",
+    }
+    kept = []
+    for table in by_hand:
+        [(n_rows,)] = connection.execute(f"SELECT count(*) FROM main.{table}").fetchall()
+        if n_rows:
+            connection.execute(f"CREATE TEMP TABLE old_{table} AS SELECT * FROM main.{table}").fetchall()
+            kept.append(table)
+        connection.execute(f"DROP TABLE main.{table}").fetchall()
+    connection.execute(resources.files("db").joinpath("scores_schema.sql").read_text(encoding="utf-8")).fetchall()
+    for table in kept:
+        connection.execute(by_hand[table]).fetchall()
+        connection.execute(f"DROP TABLE temp.old_{table}").fetchall()
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "the first schema", _first_schema),
     Migration(2, "forecasts that are scored", _scored_forecasts),
     Migration(3, "when runs were first met", _first_met),
+    Migration(4, "models that were evaluated, and their scores", _scores),
 )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.audit import record
 from db.problems import nearest
+from db.score_write import delete_scores
 from db.views import refresh_views
 from scaling.errors import UsageError
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -47,8 +50,27 @@ def remove_run(store: Store, run_id: str) -> int:
     return int(n_values)
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What went with a source: its runs, or its models and their scores."""
+
+    n_runs: int
+    n_models: int
+    n_scores: int
+
+    def __str__(self) -> str:
+        if self.n_scores or self.n_models:
+            return f"{format_plural(self.n_scores, 'score')} of {format_plural(self.n_models, 'model')}"
+        return format_plural(self.n_runs, "run")
+
+
 def remove_source(store: Store, source: str) -> int:
-    """Remove a source with all its runs.
+    """Remove a source with all it brought; gives the number of runs that went with it. See `take_out_source`."""
+    return take_out_source(store, source).n_runs
+
+
+def take_out_source(store: Store, source: str) -> Removed:
+    """Remove a source with all its runs, or with its models and their scores.
 
     Parameters
     ----------
@@ -59,8 +81,8 @@ def remove_source(store: Store, source: str) -> int:
 
     Returns
     -------
-    int
-        Number of runs that went with it.
+    Removed
+        What went with it.
 
     Raises
     ------
@@ -87,8 +109,10 @@ def remove_source(store: Store, source: str) -> int:
             "DELETE FROM metrics WHERE run_id IN (SELECT run_id FROM runs WHERE source_id = ?)", [source_id]
         ).fetchall()
         connection.execute("DELETE FROM runs WHERE source_id = ?", [source_id]).fetchall()
+        n_models, n_scores = delete_scores(connection, source_id)
         connection.execute("DELETE FROM sources WHERE source_id = ?", [source_id]).fetchall()
         detail = {"uri": uri, "sha256": sha256, "removed_runs": run_ids}
+        detail |= {"n_models": n_models, "n_scores": n_scores} if n_scores else {}
         record(connection, "remove", "source", source_id, detail)
         refresh_views(connection)
-    return len(run_ids)
+    return Removed(len(run_ids), n_models, n_scores)

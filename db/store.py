@@ -279,10 +279,12 @@ class Store:
         if self._connection is None:
             return f"Store({self.path!r}, closed)"
         mode = "read-only" if self.read_only else "open for writing"
-        _, [(runs, sources, fits)] = self.query(
-            "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM sources), (SELECT count(*) FROM fits)"
+        _, [(runs, sources, fits, scores)] = self.query(
+            "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM sources), (SELECT count(*) FROM fits), "
+            "(SELECT count(*) FROM evals)"
         )
-        content = f"{format_plural(runs, 'run')} from {format_plural(sources, 'source')}, {format_plural(fits, 'fit')}"
+        brought = format_plural(runs, "run") + (f" and {format_plural(scores, 'score')}" if scores else "")
+        content = f"{brought} from {format_plural(sources, 'source')}, {format_plural(fits, 'fit')}"
         return f"Store({self.path!r}, {mode}: {content})"
 
     def _prepare(self) -> None:

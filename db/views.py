@@ -34,12 +34,58 @@ _COMMENTS = {
 #: Columns that every ``runs_final`` has, in order.
 RUNS_FINAL_COLUMNS = tuple(_COMMENTS)
 
+_SCORES_COMMENTS = {
+    "eval_id": "Identifier of the score, unique in the store",
+    "model_id": "What was evaluated, as the source tells entries apart",
+    "model": "Name of the model; several entries of a source may share it",
+    "task": "Name of the task",
+    "metric": "What was measured on the task, such as acc",
+    "score": "The score, in the unit of score_unit",
+    "score_unit": "Unit of score, stderr and chance: share (0 to 1) or points",
+    "n_items": "Questions that were asked, unit: questions; NULL where unknown",
+    "stderr": "Standard error of the score, in the unit of score_unit; NULL where unknown",
+    "harness": "Program or site that ran the evaluation, with its version",
+    "task_version": "Version of the task or of its grader",
+    "superseded": "Whether a later grading of the same answers replaces it",
+    "evaluated_on": "When it was evaluated or submitted",
+    "released": "When the model was published",
+    "date": "The date that periods are made of: released, else evaluated_on, else the last change of the files",
+    "date_rule": "Which of them date is: released, evaluated or modified",
+    "compute_flop": "Pretraining compute, unit: FLOP; see compute_rule",
+    "log10_compute": "Logarithm of compute_flop to base 10, unit: decades of FLOP",
+    "compute_rule": "How the compute was found: given by the source, 6ND, or 6ND of the active parameters",
+    "compute_low": "Lower end where sources or ways of counting differ, unit: FLOP",
+    "compute_high": "Upper end where sources or ways of counting differ, unit: FLOP",
+    "n_params": "Model size with all experts, unit: parameters; NULL where unknown",
+    "n_params_active": "Parameters that one token uses, unit: parameters; NULL where unknown",
+    "n_tokens": "Tokens that the base model was pretrained on, unit: tokens",
+    "base_model": "Pretrained model that it was made from",
+    "organisation": "Who published it",
+    "family": "Family of models that it belongs to",
+    "type": "Kind of model, in the words of the source",
+    "architecture": "Architecture, in the words of the source",
+    "merged": "Whether it was merged from others; NULL where the source does not say",
+    "moe": "Whether it is a mixture of experts; NULL where the source does not say",
+    "flagged": "Whether the source itself warns of it; NULL where the source does not say",
+    "concerns": "What does not fit together in the description of the model; NULL where nothing was found",
+    "chat_template": "Whether questions were put into the chat template; NULL where the source does not say",
+    "filter": "How answers were extracted before scoring",
+    "n_shot": "Examples shown in the prompt, unit: examples",
+    "chance": "Result of guessing at random, in the unit of score_unit",
+    "source_key": "Identifier that the source itself gives the score or its row",
+    "source_id": "Source that the score came from",
+}
+#: Columns that every ``scores`` has, in order.
+SCORES_COLUMNS = tuple(_SCORES_COMMENTS)
+
 _VIEW_COMMENTS = {
     "runs_final": "One row a run: size, tokens, compute and the loss at the last logged step, with the kept columns",
     "runs_wide": "One row a run, one column a metric: its value at the last logged step",
     "frontier": "Runs on the lower envelope of loss over compute, a metric at a time",
     "fit_latest": "The newest fit of each law on each selection of rows",
+    "scores": "One row a score: task, metric and score, with the model's compute, size, base model and dates",
 }
+_HAS_SCORES = "SELECT 1 FROM duckdb_columns() WHERE table_name = 'models' AND column_name = 'source_id'"
 _NON_FINITE_TEXT = ("NaN", "Infinity", "-Infinity")
 
 
@@ -86,21 +132,31 @@ def kept_columns(connection: duckdb.DuckDBPyConnection) -> list[KeptColumn]:
         In alphabetical order. A name that is taken already, by a column of ``runs_final`` or by a name that differs
         in case only (SQL does not tell them apart), has a number appended: ``step_2``.
     """
+    return _kept_of(connection, "runs", RUNS_FINAL_COLUMNS)
+
+
+def kept_score_columns(connection: duckdb.DuckDBPyConnection) -> list[KeptColumn]:
+    """Find the kept columns of all models and scores; as `kept_columns`, but for ``scores``."""
+    both = "(SELECT extra FROM models UNION ALL SELECT extra FROM evals WHERE extra <> '{}')"
+    return _kept_of(connection, both, SCORES_COLUMNS)
+
+
+def _kept_of(connection: duckdb.DuckDBPyConnection, table: str, taken: Sequence[str]) -> list[KeptColumn]:
     found = connection.execute(
-        """
+        f"""
         SELECT
             entry.key,
             list(DISTINCT CASE
                 WHEN entry.type = 'VARCHAR' AND json_extract_string(entry.value, '$') IN (?, ?, ?) THEN 'DOUBLE'
                 ELSE entry.type
             END)
-        FROM runs, json_each(runs.extra) AS entry
+        FROM {table} AS kept, json_each(kept.extra) AS entry
         GROUP BY entry.key
         ORDER BY lower(entry.key), entry.key
         """,
         list(_NON_FINITE_TEXT),
     ).fetchall()
-    names = _free_names([key for key, _ in found], RUNS_FINAL_COLUMNS)
+    names = _free_names([key for key, _ in found], taken)
     return [
         KeptColumn(name, key, _sql_type(set(json_types))) for name, (key, json_types) in zip(names, found, strict=True)
     ]
@@ -128,6 +184,28 @@ def runs_final_sql(columns: list[KeptColumn], metric: str | None = None) -> str:
     )
     shown = "r.loss_metric" if metric is None else quote_text(metric)
     return _fill("runs_final", kept=kept, metric=shown)
+
+
+def scores_sql(columns: list[KeptColumn]) -> str:
+    """Write the SQL of ``scores``.
+
+    Parameters
+    ----------
+    columns : list of KeptColumn
+        Kept columns to show.
+
+    Returns
+    -------
+    str
+        A SELECT statement.
+    """
+    kept = "".join(
+        f",\n    CAST(coalesce(json_extract_string(e.extra, {key}), json_extract_string(m.extra, {key}))"
+        f" AS {column.sql_type}) AS {quote_name(column.name)}"
+        for column in columns
+        for key in (quote_text(_pointer(column.key)),)
+    )
+    return _fill("scores", kept=kept)
 
 
 def final_value_sql(metric: str) -> str:
@@ -168,10 +246,14 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         "frontier": _fill("frontier"),
         "fit_latest": _fill("fit_latest"),
     }
+    kept_scores = None
+    if connection.execute(_HAS_SCORES).fetchall():  # not yet, while a store is brought up to date
+        kept_scores = kept_score_columns(connection)
+        bodies["scores"] = scores_sql(kept_scores)
     for view, body in bodies.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{body}").fetchall()
     runs_final = dict(_COMMENTS)
-    runs_final |= {column.name: f"Kept from column {column.key!r} of its source; unit as there" for column in columns}
+    runs_final |= {column.name: _kept_comment(column) for column in columns}
     comments = {
         "runs_final": runs_final,
         "frontier": runs_final,
@@ -179,13 +261,19 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         | {name: f"Metric {metric!r} at its last logged step; unit in metric_defs" for metric, name in shown.items()},
         "fit_latest": _table_comments(connection, "fits"),
     }
-    statements = [f"COMMENT ON VIEW {view} IS {quote_text(text)}" for view, text in _VIEW_COMMENTS.items()]
+    if kept_scores is not None:
+        comments["scores"] = _SCORES_COMMENTS | {column.name: _kept_comment(column) for column in kept_scores}
+    statements = [f"COMMENT ON VIEW {view} IS {quote_text(_VIEW_COMMENTS[view])}" for view in bodies]
     statements += [
         f"COMMENT ON COLUMN {view}.{quote_name(name)} IS {quote_text(text)}"
         for view, texts in comments.items()
         for name, text in texts.items()
     ]
     connection.execute("; ".join(statements)).fetchall()
+
+
+def _kept_comment(column: KeptColumn) -> str:
+    return f"Kept from column {column.key!r} of its source; unit as there"
 
 
 def _table_comments(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

@@ -67,6 +67,57 @@ QUALIFY row_number() OVER (
     PARTITION BY kind, law, metric, query_sha256, group_by, group_value ORDER BY created_at DESC, fit_id DESC
 ) = 1
 
+-- view: scores
+-- One row a score, joined with its model as the same source describes it. The date that periods are made of is the
+-- publication; where the source has none, the evaluation; where it has none either, the last change of the files, which
+-- is no date of publication and is told by date_rule.
+SELECT
+    e.eval_id,
+    e.model_id,
+    coalesce(m.name, e.model_id, e.run_id) AS model,
+    e.task,
+    e.metric,
+    e.value AS score,
+    e.unit AS score_unit,
+    e.n_samples AS n_items,
+    e.stderr,
+    e.harness,
+    e.task_version,
+    e.superseded,
+    e.evaluated_on,
+    m.released,
+    coalesce(m.released, e.evaluated_on, m.modified) AS date,
+    CASE
+        WHEN m.released IS NOT NULL THEN 'released'
+        WHEN e.evaluated_on IS NOT NULL THEN 'evaluated'
+        WHEN m.modified IS NOT NULL THEN 'modified'
+    END AS date_rule,
+    m.compute_flop,
+    log10(m.compute_flop) AS log10_compute,
+    m.compute_rule,
+    m.compute_low,
+    m.compute_high,
+    m.n_params,
+    m.n_params_active,
+    m.n_tokens,
+    m.base_model,
+    m.organisation,
+    m.family,
+    m.type,
+    m.architecture,
+    m.merged,
+    m.moe,
+    m.flagged,
+    m.concerns,
+    e.chat_template,
+    e.filter,
+    e.n_shot,
+    e.chance,
+    e.source_key,
+    e.source_id{kept}
+FROM evals AS e
+LEFT JOIN models AS m ON m.source_id = e.source_id AND m.model_id = e.model_id
+
 -- view: final_value
 -- The value of one metric at the last step at which a run of runs_final logged it: NaN or infinite where it ended so,
 -- NULL where it is missing.

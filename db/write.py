@@ -90,7 +90,7 @@ def _old_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str)
 
 def _taken_over(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str, *, replace: bool) -> set[str]:
     """Runs of the plan that another file brought."""
-    with _registered(connection, {"_new_runs": {"run_id": _texts(plan.runs.run_ids)}}):
+    with registered(connection, {"_new_runs": {"run_id": texts(plan.runs.run_ids)}}):
         rows = connection.execute(
             "SELECT r.run_id, s.uri, s.source_id FROM runs AS r JOIN sources AS s USING (source_id) "
             "WHERE r.run_id IN (SELECT run_id FROM _new_runs) AND s.uri <> ? AND s.source_id <> ? ORDER BY r.run_id",
@@ -110,14 +110,16 @@ def _taken_over(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: st
 def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
     if not run_ids:
         return
-    with _registered(connection, {"_gone": {"run_id": _texts(sorted(run_ids))}}):
+    with registered(connection, {"_gone": {"run_id": texts(sorted(run_ids))}}):
         for table in ("metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM _gone)").fetchall()
 
 
 def _insert_source(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> None:
     connection.execute(
-        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)",
+        "INSERT INTO sources (source_id, format, uri, sha256, mapping, mapping_sha256, reader, reader_version, "
+        "imported_at, n_rows, n_runs, n_refused, problems, warnings) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?)",
         [
             plan.source_id,
             plan.format,
@@ -139,15 +141,15 @@ def _insert_source(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri:
 def _insert_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
     runs = plan.runs
     batch = {
-        "run_id": _texts(runs.run_ids),
-        "name": _texts(runs.names),
-        "corpus": _texts(runs.corpora),
+        "run_id": texts(runs.run_ids),
+        "name": texts(runs.names),
+        "corpus": texts(runs.corpora),
         "n_params": runs.n_params,  # NaN is read as NULL, which here means unknown
         "n_tokens": runs.n_tokens,
         "compute_flop": runs.compute_flop,
-        "extra": _texts([json.dumps(extra) for extra in runs.extra]),
+        "extra": texts([json.dumps(extra) for extra in runs.extra]),
     }
-    with _registered(connection, {"_batch": batch}):
+    with registered(connection, {"_batch": batch}):
         connection.execute(
             "INSERT INTO runs (run_id, source_id, name, corpus, n_params, n_tokens, compute_flop, loss_metric, extra) "
             "SELECT run_id, ?, CAST(name AS VARCHAR), CAST(corpus AS VARCHAR), n_params, n_tokens, compute_flop, ?, "
@@ -170,14 +172,14 @@ def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> 
     values = plan.runs.values
     batches: dict[str, dict[str, np.ndarray]] = {
         "_values": values,
-        "_runs": {"run": np.arange(len(plan.runs.run_ids)), "run_id": _texts(plan.runs.run_ids)},
+        "_runs": {"run": np.arange(len(plan.runs.run_ids)), "run_id": texts(plan.runs.run_ids)},
         "_metrics": {
             "metric": np.arange(len(plan.mapping.metrics)),
-            "name": _texts([spec.metric for spec in plan.mapping.metrics]),
+            "name": texts([spec.metric for spec in plan.mapping.metrics]),
         },
-        "_statuses": {"status": np.arange(len(STATUS_NAMES)), "name": _texts(STATUS_NAMES)},
+        "_statuses": {"status": np.arange(len(STATUS_NAMES)), "name": texts(STATUS_NAMES)},
     }
-    with _registered(connection, batches):
+    with registered(connection, batches):
         connection.execute(
             "INSERT INTO metrics (run_id, metric, step, tokens, value, value_status) "
             "SELECT r.run_id, m.name, nullif(v.step, -1), v.tokens, v.value, s.name "
@@ -204,7 +206,7 @@ def _define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path
 
 
 @contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, batches: dict[str, dict[str, np.ndarray]]) -> Iterator[None]:
+def registered(connection: duckdb.DuckDBPyConnection, batches: dict[str, dict[str, np.ndarray]]) -> Iterator[None]:
     """Show arrays to SQL as tables for the length of a block."""
     for name, batch in batches.items():
         connection.register(name, batch)
@@ -217,7 +219,8 @@ def _registered(connection: duckdb.DuckDBPyConnection, batches: dict[str, dict[s
                 connection.unregister(name)
 
 
-def _texts(values: Any) -> np.ndarray:
+def texts(values: Any) -> np.ndarray:
+    """Values as an array of objects, which DuckDB reads as text."""
     array = np.empty(len(values), dtype=object)
     array[:] = list(values)
     return array

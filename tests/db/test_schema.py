@@ -21,7 +21,7 @@ def test_tables_and_views_are_all_there(store: Store) -> None:
     _, tables = store.query("SELECT table_name FROM duckdb_tables() WHERE NOT internal")
     assert {name for (name,) in tables} == TABLES
     _, views = store.query("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    assert {name for (name,) in views} == {"runs_final", "runs_wide", "frontier", "fit_latest"}
+    assert {name for (name,) in views} == {"runs_final", "runs_wide", "frontier", "fit_latest", "scores"}
 
 
 def test_every_table_view_and_column_has_a_comment(store: Store, wide: Path, long: Path) -> None:

@@ -53,7 +53,12 @@ def test_a_store_is_made_closed_and_read_again(tmp_path: Path) -> None:
     with Store.open(path, read_only=True) as store:
         assert store.query("SELECT version, name FROM meta.schema_version") == (
             ["version", "name"],
-            [(1, "the first schema"), (2, "forecasts that are scored"), (3, "when runs were first met")],
+            [
+                (1, "the first schema"),
+                (2, "forecasts that are scored"),
+                (3, "when runs were first met"),
+                (4, "models that were evaluated, and their scores"),
+            ],
         )
         with pytest.raises(StoreError, match="open for reading only"), store.transaction():
             pass
@@ -260,16 +265,22 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(tmp_path: Path, mon
         connection.execute("ALTER TABLE runs ADD COLUMN cluster VARCHAR").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(4, "add", add_column)))
-        with pytest.raises(StoreError, match=r"schema version 3, older than version 4 .*\nOpen it once for writing"):
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(5, "add", add_column)))
+        with pytest.raises(StoreError, match=r"schema version 4, older than version 5 .*\nOpen it once for writing"):
             Store(path, read_only=True)
         with Store(path) as store:
-            assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(1,), (2,), (3,), (4,)]
+            assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [
+                (1,),
+                (2,),
+                (3,),
+                (4,),
+                (5,),
+            ]
             assert store.query("SELECT cluster FROM runs")[1] == []
         Store(path, read_only=True).close()
     before = path.read_bytes()
     for read_only in (True, False):
-        with pytest.raises(StoreError, match=r"schema version 4; this package knows up to 3.*\n.*upgrade"):
+        with pytest.raises(StoreError, match=r"schema version 5; this package knows up to 4.*\n.*upgrade"):
             Store(path, read_only=read_only)
     assert path.read_bytes() == before
 
@@ -283,11 +294,11 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monke
         connection.execute("SELECT error('no')").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(4, "half", half)))
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(5, "half", half)))
         with pytest.raises(UsageError, match="no"):
             Store(path)
     with Store(path) as store:
-        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(1,), (2,), (3,)]
+        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(1,), (2,), (3,), (4,)]
         assert "cluster" not in store.query("SELECT * FROM runs")[0]
 
 
