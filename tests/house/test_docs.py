@@ -15,6 +15,8 @@ MODULES = [
     "scaling.arguments",
     "scaling.allocation.data_constrained",
     "scaling.boundary.design.choose",
+    "scaling.boundary.shift.matching",
+    "scaling.boundary.shift.proportions",
     "scaling.fitting.fit",
     "scaling.fitting.holdout",
     "scaling.formatting",
