@@ -28,13 +28,18 @@ _HOMES = {
 __all__ = ["Boundary", "BoundaryForecast", "Inverse", "QuantileGrid", "fit"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        from importlib import import_module
+_PACKAGES = ("observational", "shift")
 
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"scaling.boundary.{name}")
     raise AttributeError(f"module 'scaling.boundary' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_PACKAGES])
