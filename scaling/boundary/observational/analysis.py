@@ -101,7 +101,7 @@ class Analysis:
     def verdict(self) -> str:
         """Whether components forecast better than compute alone, in sentences."""
         if self.contest is None:
-            return f"{self._rehearsed()} Nothing was tested beyond a cutoff."
+            return f"{self._rehearsed()} {self._untested()}"
         c = self.contest
         ours, chance = label(self.n_components), ""
         if np.isfinite(c.low):
@@ -122,6 +122,16 @@ class Analysis:
         before = self.rehearsal.best
         known = f" Before the test, leaving the largest training models out favoured {before}." if before else ""
         return f"{told}: {end}.{known}"
+
+    def _untested(self) -> str:
+        """Say why there is no contest."""
+        own = self.error(label(self.n_components))
+        if not own.n_test_all:
+            return "Nothing was tested beyond a cutoff."
+        return (
+            f"Of {format_plural(own.n_test_all, 'test model')}, where {own.predictor} gave a mean squared error of "
+            f"{format_number(own.test_all, 3)}, none has a forecast by compute alone to compare with."
+        )
 
     def _rehearsed(self) -> str:
         errors = self.rehearsal.errors

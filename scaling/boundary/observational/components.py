@@ -183,6 +183,7 @@ def fit_components(
     UsageError
         For more components than there are, or a bootstrap without families.
     """
+    bootstrap, seed = check_draws(bootstrap, seed)
     values = check_scores(scores, benchmarks, models)
     most = min(len(values) - 1, values.shape[1])
     if len(values) < 3:
@@ -216,6 +217,16 @@ def decompose(filled: Array) -> tuple[Array, Array, Array]:
     _, singular, directions = np.linalg.svd(filled - mean, full_matrices=False)
     signs = np.where(directions.sum(axis=1) < 0, -1.0, 1.0)
     return mean, directions * signs[:, None], singular**2 / max(len(filled) - 1, 1)
+
+
+def check_draws(bootstrap: int, seed: int) -> tuple[int, int]:
+    """Return the number of replicates and the seed, or refuse what is none; one replicate has no spread."""
+    from scaling.fitting.checks import whole
+
+    count = whole(bootstrap, "the number of bootstrap replicates")
+    if count == 1:
+        raise UsageError("one bootstrap replicate has no spread", hint="Ask for some hundreds, or for 0.")
+    return count, whole(seed, "the seed")
 
 
 def draw_families(codes: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scaling.boundary.observational.analysis import Analysis, Forecast
-from scaling.boundary.observational.components import PUBLISHED, Components, expanded_level, fit_components
+from scaling.boundary.observational.components import PUBLISHED, Components, check_draws, expanded_level, fit_components
 from scaling.boundary.observational.equivalent import REFERENCE, EquivalentCompute, equivalent_compute
 from scaling.boundary.observational.heldout import Rehearsal, contest, hold_against, leave_largest_out
 from scaling.boundary.observational.imputation import refuse_empty_rows
@@ -99,6 +99,7 @@ def analyse(
         For settings that make no sense.
     """
     check_level(level)
+    bootstrap, seed = check_draws(bootstrap, seed)
     table = read_table(scores, task, log10_compute, families, benchmarks, models)
     refuse_empty_rows(table.scores, table.models)
     settings = LinkSettings(chance, objective, delta, max_shift)

@@ -186,6 +186,14 @@ def test_without_a_cutoff_nothing_is_tested_and_that_is_said():
     assert "left out" in found.verdict
 
 
+def test_a_test_without_known_compute_is_no_contest_but_is_told():
+    scores, task, z, families, _ = models()
+    found = run(scores, task, np.where(z > np.log10(CUT), np.nan, z), families, n_components=1)
+    assert found.contest is None
+    assert found.error("1 component").n_test_all == int(np.sum(z > np.log10(CUT)))
+    assert "none has a forecast by compute alone" in found.verdict
+
+
 def test_a_missing_reference_family_costs_the_equivalents_alone():
     scores, task, z, families, _ = models()
     found = run(scores, task, z, families, reference="family 99")
@@ -209,6 +217,8 @@ def test_one_family_has_no_intervals():
         ({"cutoff_flop": 22.5}, InputDataError, "only 0 models lie below the cutoff"),
         ({"cutoff_flop": 1e30}, InputDataError, "no model lies beyond"),
         ({"cutoff_flop": 0.0}, UsageError, "a cutoff of 0 FLOP"),
+        ({"bootstrap": 1}, UsageError, "one bootstrap replicate"),
+        ({"bootstrap": -5}, UsageError, "number of bootstrap replicates"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(change, error, words):
