@@ -51,7 +51,7 @@ def fit(
         Sharpness of the corner of the pinball loss, one over score. 2000 where missing, reached by way of rounder
         corners: the curve is then the quantile itself. A rounded corner lifts it, by up to ln(tau/(1 - tau))/kappa.
     ridge : float, optional
-        Times the squared steepness (logits for ten times the compute), added to the mean loss. 0.3/n where missing.
+        Times the squared steepness (logits for ten times the compute), added to the mean loss. 0.2/n where missing.
     groups : array_like (n,), optional
         Cluster of each model, its base model above all: models made from one base are no independent draws.
     period : array_like (n,), optional

@@ -135,11 +135,8 @@ class QuantileGrid:
         replicates, method, at_level = np.empty(0), "none: there are no bootstrap replicates", level
         if first.bootstrap:  # of its own quantile alone: where it crosses others it stays as it was fitted
             own = self.boundaries[int(row[0])].fit
-            replicates, method, at_level = (
-                reach(own.replicates, score),
-                own.interval_method,
-                own.percentile_level(level),
-            )
+            replicates, method = reach(own.replicates, score), own.interval_method
+            at_level = own.percentile_level(level)
         found = inverse_of(at, replicates, score, tau, at_level, first.support, method)
         return replace(found, level=level)
 

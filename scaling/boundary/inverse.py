@@ -56,7 +56,7 @@ class Inverse:
     @property
     def compute_flop(self) -> float:
         """Compute in FLOP; infinite, or 0, where the logarithm is."""
-        return 10.0**self.log10_compute
+        return float(10.0**self.log10_compute)
 
     def __float__(self) -> float:
         return self.log10_compute

@@ -10,6 +10,7 @@ mean over these is taken, because one step may be a leap that does not come agai
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def learn_margin(scores: Scores, settings: Settings, seed: int = 0, history: Sco
     known = history or scores
     if known.period is not None:
         names = sorted(set(known.period.tolist()))
-        for before, after in zip(names[:-1], names[1:], strict=True):
+        for before, after in pairwise(names):
             away = _step(known, settings, before, after)
             if away is not None:
                 parts[f"{before} > {after}"] = _height(away, settings.tau)

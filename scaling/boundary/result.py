@@ -89,7 +89,7 @@ class Boundary:
 
     @property
     def estimates(self) -> dict[str, float]:
-        """The parameters as arXiv:2602.15327 names them: y0, L, b (logits per decade of compute), z_mid (log10 FLOP)."""
+        """The parameters of arXiv:2602.15327: y0, L, b (logits for ten times the compute) and z_mid (log10 FLOP)."""
         y0, rise, b, middle = self.optimum.theta.tolist()
         return {"y0": y0, "L": (1 - y0) * rise, "b": b, "z_mid": middle}
 
@@ -195,9 +195,12 @@ class Boundary:
         method = f"{self.fit.interval_method}, pointwise"
         if out_of_period:
             method += f"; moved up by a margin of {margin:.3g}, {self.margin.method}, whose own error is not in it"
-        shaped = [float(v) if z.ndim == 0 else v for v in (mean, low, high, factor)]
         verdict = f"extrapolating {format_factor(far)}" if far >= 1.05 else self.verdict
-        return BoundaryForecast(*shaped[:3], level, shaped[3], method, verdict, margin)
+
+        def shape(values: Array) -> Any:
+            return float(values) if z.ndim == 0 else values
+
+        return BoundaryForecast(shape(mean), shape(low), shape(high), level, shape(factor), method, verdict, margin)
 
     def _band(self, z: Array, level: float) -> tuple[Array, Array]:
         from scaling.bands import replicate_interval

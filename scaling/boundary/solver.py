@@ -12,18 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+
+from scaling.boundary.descent import descend
 
 Array = NDArray[np.float64]
 
 STEEPNESS = (0.05, 50.0)  # logits for ten times the compute, the bounds of arXiv:2602.15327
 
 _MIDDLES, _STEEPS = 9, 9
-_SCREENED = 300  # points that the grid looks at
-_TURNS = 6  # of Newton's method for the heights
-_POLISHED = 4
+_SCREENED = 240  # points that the grid looks at
+_TURNS = 5  # of Newton's method for the heights
+_POLISHED = 4  # starts taken on from the screen
 _GRID_KAPPA = 20.0
 _GRID_TAU = 0.95  # a wider corner and a lower quantile: the grid needs a slope everywhere
+_ROUND = 50.0  # kappa that a descent from the screen begins with
 _STEP_UP = 4.0  # of kappa, on the way to a sharp corner
 
 
@@ -57,6 +59,8 @@ class Points:
         Scores, 0 to 1.
     weight : ndarray (n,)
         How much each score counts; they sum to 1.
+    first : ndarray of int (u,)
+        Where the scores of each value of compute begin.
     """
 
     z: Array
@@ -64,13 +68,19 @@ class Points:
     y: Array
     weight: Array
 
+    first: NDArray[np.int64]
+
+    def total(self, each: Array) -> Array:
+        """Weighted sums of (k, n) over the scores at each value of compute: (k, u)."""
+        return np.asarray(np.add.reduceat(each * self.weight, self.first, axis=1))
+
     @classmethod
     def of(cls, log10_compute: Array, score: Array, weight: Array | None = None) -> Points:
         """Sort and compress columns of one length."""
         order = np.argsort(log10_compute, kind="stable")
-        z, at = np.unique(log10_compute[order], return_inverse=True)
+        z, first, at = np.unique(log10_compute[order], return_index=True, return_inverse=True)
         w = np.ones(len(order)) if weight is None else weight[order]
-        return cls(z, np.asarray(at, np.int64), score[order], w / w.sum())
+        return cls(z, np.asarray(at, np.int64), score[order], w / w.sum(), np.asarray(first, np.int64))
 
 
 def curve(theta: Array, z: Array) -> Array:
@@ -99,26 +109,44 @@ def solve(points: Points, tau: float, kappa: float, ridge: float, starts: Array 
     -------
     Optimum
     """
-    thetas = screen(points, tau, ridge) if starts is None else np.atleast_2d(starts)
-    sharpness = min(kappa, 50.0) if starts is None else kappa
-    found = [_polish(theta, points, tau, sharpness, ridge) for theta in thetas]
+    thetas = (
+        screen(points, tau, ridge, spread=kappa > _ROUND)
+        if starts is None
+        else np.atleast_2d(np.asarray(starts, float))
+    )
+    sharpness = min(kappa, _ROUND) if starts is None else kappa
+    theta, value = _descend(thetas, points, tau, sharpness, ridge)
     while sharpness < kappa:  # a sharp corner has many small valleys: follow the optimum of a rounder one into it
         sharpness = min(kappa, sharpness * _STEP_UP)
-        found = [_polish(optimum.theta, points, tau, sharpness, ridge) for optimum in found]
-    return min(found, key=lambda optimum: optimum.value)
+        theta, value = _descend(theta, points, tau, sharpness, ridge)
+    best = int(np.argmin(value))
+    return Optimum(theta[best], float(value[best]))
 
 
-def screen(points: Points, tau: float, ridge: float) -> Array:
+def _descend(theta: Array, points: Points, tau: float, kappa: float, ridge: float) -> tuple[Array, Array]:
+    """Polish boundaries (k, 4), steepness on its logarithm."""
+    low = np.array([0, 0, np.log(STEEPNESS[0]), points.z[0]])
+    high = np.array([1, 1, np.log(STEEPNESS[1]), points.z[-1]])
+    start = theta.copy()
+    start[:, 2] = np.log(np.clip(start[:, 2], *STEEPNESS))
+    found, value = descend(start, points, tau, kappa, ridge, low, high)
+    found[:, 2] = np.exp(found[:, 2])
+    return found, value
+
+
+def screen(points: Points, tau: float, ridge: float, spread: bool = False) -> Array:
     """Look over steepness and middle for starts.
 
     Parameters
     ----------
     points, tau, ridge
         As of `solve`.
+    spread : bool
+        Whether the best of each steepness are wanted too: a sharp corner makes more valleys.
 
     Returns
     -------
-    ndarray (4, 4)
+    ndarray (k, 4)
         The best starts, the best first.
     """
     n = len(points.y)
@@ -131,27 +159,33 @@ def screen(points: Points, tau: float, ridge: float) -> Array:
     )
     steeps = np.geomspace(0.1, 20, _STEEPS)
     middle, steep = (a.ravel() for a in np.meshgrid(middles, steeps, indexing="ij"))
-    shape = _sigmoid(steep[:, None] * (points.z - middle[:, None]))[:, points.at[pick]]
-    level = min(tau, _GRID_TAU)
-    low = np.full(len(middle), float(np.quantile(y, 0.1)))
-    height = np.clip(np.quantile(y, tau) - low, 0.01, None)
+    # Half the digits do for a start, at half the price.
+    y, w = y.astype(np.float32), w.astype(np.float32)
+    shape = _sigmoid(steep[:, None] * (points.z - middle[:, None])).astype(np.float32)[:, points.at[pick]]
+    level = np.float32(min(tau, _GRID_TAU))
+    low = np.full(len(middle), np.quantile(y, 0.1), np.float32)
+    height = np.clip(np.float32(np.quantile(y, tau)) - low, 0.01, None)
+    half = np.float32(0.5 * _GRID_KAPPA)
     for _ in range(_TURNS):
-        inside = _sigmoid(_GRID_KAPPA * (y - low[:, None] - height[:, None] * shape))
-        pull = w * (inside + (level - 1))
-        bend = w * (_GRID_KAPPA * inside * (1 - inside) + 1e-3)
-        g0, g1 = -pull.sum(1), -np.einsum("kn,kn->k", pull, shape)
+        inside = 0.5 * np.tanh(half * (y - low[:, None] - height[:, None] * shape))  # the sigmoid, less a half
+        pull = (inside + (level - np.float32(0.5))) * shape
+        bend = 2 * half * (np.float32(0.25) - inside * inside) + np.float32(1e-3)
         bent = bend * shape
-        h00, h01, h11 = bend.sum(1), bent.sum(1), np.einsum("kn,kn->k", bent, shape) + 1e-8
-        det = h00 * h11 - h01**2 + 1e-12
+        g0, g1 = -(inside @ w) - (level - np.float32(0.5)), -(pull @ w)
+        h00, h01, h11 = bend @ w, bent @ w, (bent * shape) @ w + np.float32(1e-8)
+        det = h00 * h11 - h01**2 + np.float32(1e-12)
         d0, d1 = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
         step = np.minimum(1, 0.3 / np.maximum(np.abs(d0) + np.abs(d1), 1e-9))
         low = np.clip(low - step * d0, 0, 1)
         height = np.clip(height - step * d1, 0, 1 - low)
     away = y - low[:, None] - height[:, None] * shape
-    loss = _pinball(away, level, _GRID_KAPPA) @ w + ridge * steep**2
+    loss = _pinball(away, float(level), _GRID_KAPPA) @ w + ridge * steep**2
     best = np.argsort(loss, kind="stable")[:_POLISHED]
+    if spread:
+        each = [int(rows[np.argmin(loss[rows])]) for rows in (np.flatnonzero(steep == b) for b in steeps)]
+        best = np.array(list(dict.fromkeys([*best.tolist(), *each])))
     rise = np.clip(height[best] / np.maximum(1 - low[best], 1e-9), 0, 1)
-    return np.column_stack([low[best], rise, steep[best], middle[best]])
+    return np.column_stack([low[best].astype(float), rise, steep[best], middle[best]])
 
 
 def mean_loss(theta: Array, points: Points, tau: float, kappa: float | None) -> float:
@@ -160,44 +194,6 @@ def mean_loss(theta: Array, points: Points, tau: float, kappa: float | None) -> 
     if kappa is None:
         return float(np.sum(points.weight * np.where(away < 0, tau - 1, tau) * away))
     return float(np.sum(points.weight * _pinball(away, tau, kappa)))
-
-
-def _polish(theta: Array, points: Points, tau: float, kappa: float, ridge: float) -> Optimum:
-    """Descend from a start, steepness on its logarithm."""
-    start = theta.copy()
-    start[2] = np.log(np.clip(start[2], *STEEPNESS))
-    low, high = np.log(STEEPNESS)
-    bounds = [(0, 1), (0, 1), (low, high), (points.z[0], points.z[-1])]
-    found = minimize(
-        _value_and_slope, start, args=(points, tau, kappa, ridge), jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 300, "ftol": 1e-12, "gtol": 1e-8},
-    )  # fmt: skip
-    at = np.clip(found.x, [b[0] for b in bounds], [b[1] for b in bounds])
-    at[2] = np.exp(at[2])
-    return Optimum(at, float(found.fun))
-
-
-def _value_and_slope(theta: Array, points: Points, tau: float, kappa: float, ridge: float) -> tuple[float, Array]:
-    y0, rise, log_b, middle = theta
-    b = np.exp(log_b)
-    off = points.z - middle
-    s = _sigmoid(b * off)
-    away = points.y - (y0 + (1 - y0) * rise * s)[points.at]
-    size = np.exp(-kappa * np.abs(away))
-    loss = np.maximum(away, 0) + np.log1p(size) / kappa + (tau - 1) * away
-    pull = np.where(away >= 0, 1, size) / (1 + size) + (tau - 1)
-    # The slope of the curve is the same for all scores at one compute, so their pulls are added first.
-    total = np.bincount(points.at, weights=points.weight * pull, minlength=len(points.z))
-    across = total * (1 - y0) * rise * s * (1 - s) * b
-    slope = np.array(
-        [
-            -total @ (1 - rise * s),
-            -total @ ((1 - y0) * s),
-            -across @ off + 2 * ridge * b * b,
-            across.sum(),
-        ]
-    )
-    return float(points.weight @ loss + ridge * b * b), slope
 
 
 def _pinball(away: Array, tau: float, kappa: float) -> Array:
