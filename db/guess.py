@@ -142,7 +142,8 @@ def _shown_metric(
         )
     raise InputDataError(
         f"{table.path} has no column that is a loss by its name.",
-        f'{nearest("loss", table.columns)} Name it with --metric, or in a mapping file: [metrics] loss = "COLUMN"',
+        f'{nearest("loss", table.columns)} Name it with --metric, or in a mapping file: [metrics] loss = "COLUMN". '
+        "Scores of models on tasks are read with --scores.",
     )
 
 

@@ -33,19 +33,20 @@ COMPUTE_TOLERANCE = 0.1  # decades
 FAR = 1.0  # decades
 _FEWEST = 3  # models of a base before a median or a majority means anything
 _NAMED = 6
-_SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z])", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\d.x])(\d+(?:\.\d+)?)b(?![a-z])", re.IGNORECASE)
+_STEM = re.compile(r"([a-z]+)-?(\d+(?:\.\d+)?)(?![\d.]*b)")  # llama-3 of llama-3-8b
 _ENDING = re.compile(
     r"(ForCausalLM|ForConditionalGeneration|ForSequenceClassification|ForRewardModelWithGating|LMHeadModel|Model)M?\Z"
 )
 _SAID = {
-    "base_size": "have a size that does not fit the one in the name of their base model",
-    "size": f"differ in size by more than {format_percent(SIZE_TOLERANCE)} from the median of their base model",
-    "compute": f"differ in compute by more than {COMPUTE_TOLERANCE} decades from the median of their base model",
-    "architecture": "have another architecture than most models of their base or family",
-    "version": "may be of another version than the base model that they were given",
-    "moe_params": "are mixtures of experts whose compute counts all experts, so it is an upper end",
-    "moe_range": "have active and total parameters that give computes a factor of 10 or more apart",
-    "compute_6ND": f"are given a compute more than {COMPUTE_TOLERANCE} decades from 6*N*D",
+    "base_size": "Size that does not fit the one in the name of the base model",
+    "size": f"Size more than {format_percent(SIZE_TOLERANCE)} from the median of the base model",
+    "compute": f"Compute more than {COMPUTE_TOLERANCE} decades from the median of the base model",
+    "architecture": "Another architecture than most models of the base or family",
+    "version": "Perhaps of another version than the base model that is given",
+    "moe_params": "Mixture of experts whose compute counts all experts, so it is an upper end",
+    "moe_range": "Active and total parameters that give computes a factor of 10 or more apart",
+    "compute_6ND": f"Given a compute more than {COMPUTE_TOLERANCE} decades from 6*N*D",
 }
 Model = dict[str, Any]
 
@@ -73,7 +74,7 @@ def describe_concerns(models: Sequence[Model]) -> tuple[list[list[str]], list[st
     for name in _CHECKS:
         hit = [str(models[i]["name"]) for i, names in enumerate(found) if name in names]
         if hit:
-            warnings.append(f"{format_plural(len(hit), 'model')} {_SAID[name]} ({name}): {_listed(hit)}.")
+            warnings.append(f"{_SAID[name]} ({name}), {format_plural(len(hit), 'model')}: {_listed(hit)}.")
     return found, [*_unknown(models), *warnings]
 
 
@@ -112,8 +113,8 @@ def compare_with_store(store: Store, models: Sequence[Model], source_ids: Sequen
     n_very = sum(apart[name] > FAR for name in far)
     very = f", {n_very} of them by more than a factor of 10 (all or active parameters?)" if n_very else ""
     return [
-        f"{len(far)} of {len(apart)} models that another source describes too have a compute more than "
-        f"{COMPUTE_TOLERANCE} decades from its{very}: {_listed(shown)}."
+        f"Compute more than {COMPUTE_TOLERANCE} decades from that of another source for {len(far)} of {len(apart)} "
+        f"models that both describe{very}: {_listed(shown)}."
     ]
 
 
@@ -126,19 +127,19 @@ def _unknown(models: Sequence[Model]) -> list[str]:
     computes = [m["compute_flop"] for m in models if m["compute_flop"] is not None]
     lacking = [str(m["name"]) for m in models if m["compute_flop"] is None]
     if lacking:
-        said.append(f"{len(lacking)} of {n} models have no compute: {_listed(lacking)}.")
+        said.append(f"No compute for {len(lacking)} of {n} models: {_listed(lacking)}.")
     if len(set(computes)) < len(computes):
         said.append(f"{len(computes)} models share {format_plural(len(set(computes)), 'value')} of compute: many ties.")
     undated = [m for m in models if m["released"] is None]
     if undated:
         changed = sum(m["modified"] is not None for m in undated)
         only = f"; for {changed} of them only that of the last change of the files is known" if changed else ""
-        said.append(f"{len(undated)} of {n} models have no date of publication{only}.")
+        said.append(f"No date of publication for {len(undated)} of {n} models{only}.")
     names = Counter(m["name"] for m in models)
     repeated = [name for name, count in names.items() if count > 1]
     if repeated:
         said.append(
-            f"{format_plural(len(repeated), 'name')} stand for several entries (precisions, revisions), all of which "
+            f"{format_plural(len(repeated), 'name')} of several entries each (precisions, revisions), all of which "
             f"are kept: {_listed(repeated)}."
         )
     return said
@@ -187,15 +188,13 @@ def _architecture(models: Sequence[Model]) -> list[int]:
 def _version(models: Sequence[Model]) -> list[int]:
     hits = []
     for i, model in enumerate(models):
-        match = re.match(
-            r"([a-z]+)-?(\d+(?:\.\d+)?)(?![\d.]*b)", str(model["family"] or model["base_model"] or "").lower()
-        )
+        match = _STEM.match(str(model["base_model"] or "").lower())
         if match is None:
             continue
         stem, version = match[1], match[2]
         name = str(model["name"]).lower().replace("_", "-")
-        after = re.findall(rf"{stem}-?v?(\d+(?:[.-]\d+)?)(?![\d.]*b)(?!-?\d*x)", name)
-        named = {text.replace("-", ".") for text in after}
+        after = re.findall(rf"{stem}-?v?(\d+(?:[.-]\d{{1,2}}(?!\d))?)(?![\d.]*b)(?!-?\d*x)", name)
+        named = {text.replace("-", ".").removesuffix(".0") for text in after}
         is_merge = bool(model["merged"]) or "merge" in str(model["type"] or "").lower()
         goes_on = any(text != version and text.startswith(f"{version}.") for text in named)
         assumed = is_merge and not named and stem in name

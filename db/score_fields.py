@@ -56,8 +56,8 @@ _SCALED = ("n_params", "n_params_active", "n_tokens", "compute_flop", "compute_l
 
 # The names in one group mean the same, so two of them in a file are ambiguous; an earlier group wins over a later one.
 _USUAL: dict[str, tuple[tuple[str, ...], ...]] = {
-    "model": (("model", "model_name", "model_id", "fullname"), ("system",), ("name",)),
-    "entry": (("entry", "eval_name"),),
+    "model": (("model", "fullname"), ("model_name",), ("model_id",), ("system",), ("name",)),
+    "entry": (("entry", "eval_name"), ("model_id",)),
     "base_model": (("base_model", "mapped_base_model", "identified_base_model"), ("base",)),
     "organisation": (("organisation", "organization", "org", "creator", "developer", "lab"),),
     "family": (("family", "model_family", "base_model_family"),),
@@ -115,7 +115,7 @@ _NO_SCORE = frozenset(
     (
         "id", "index", "rank", "line", "downloads", "likes", "votes", "generation", "epochs", "year", "month", "day",
         "cost", "price", "co2", "carbon", "emissions", "average", "avg", "mean", "sum", "total", "size", "latency",
-        "seconds", "minutes", "hours", "time", "hub", "confidence",
+        "seconds", "minutes", "hours", "time", "hub", "confidence", "log10", "flop", "flops",
     )
 )  # fmt: skip
 _UNITS = {"zflop": 1e21, "zflops": 1e21, "eflop": 1e18, "eflops": 1e18, "flop": 1.0, "flops": 1.0, "tokens": 1.0}

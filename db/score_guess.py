@@ -113,7 +113,9 @@ def guess_fields(table: Table, taken: set[str], fields: Any) -> dict[str, str]:
             continue
         column, factor = tied[0]
         taken.add(column)
-        found[field] = column if factor == 1.0 else f"{_name(column)} * {factor:.0e}".replace("e+", "e")
+        found[field] = (
+            column if factor == 1.0 else f"{_name(column)} * {factor:.0e}".replace("e+0", "e").replace("e+", "e")
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ class ScoreQuestion:
         Of several scores of one entry: ``best``, ``latest`` or ``all``.
     per : str, default "model_id"
         What an entry is: ``model_id``, or ``model`` to take precisions and revisions of a name together.
+    with_compute : bool, default True
+        Leave out scores of models without compute.
     """
 
     task: str
@@ -55,6 +58,7 @@ class ScoreQuestion:
     exclude: tuple[str, ...] = ()
     repeats: str = "best"
     per: str = "model_id"
+    with_compute: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """The question as plain data; `from_dict` reads it back."""
@@ -79,7 +83,7 @@ class ScoreRows:
     eval_id, model_id, model : tuple of str (n,)
         The score, the entry that was evaluated, and the name of its model.
     log10_compute : ndarray (n,)
-        Pretraining compute, decades of FLOP.
+        Pretraining compute, decades of FLOP; NaN where unknown, which is only where asked for.
     score : ndarray (n,)
         Shares, 0 to 1.
     groups : tuple of str (n,), optional
@@ -195,7 +199,7 @@ class ScoreRows:
             "question": self.question.to_dict(),
             "n_rows": len(self),
             "n_groups": len(set(self.groups or ())),
-            "n_distinct_compute": len(np.unique(self.log10_compute)),
+            "n_distinct_compute": len(np.unique(self.log10_compute[np.isfinite(self.log10_compute)])),
             "left_out": self.reasons(),
             "notes": list(self.notes),
             "sql": self.sql,
@@ -213,3 +217,34 @@ def hash_scores(
     rows = zip(eval_ids, log10_compute, score, date, strict=True)
     lines = sorted(f"{name}\t{float(z).hex()}\t{float(y).hex()}\t{day}" for name, z, y, day in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def match_rows(first: ScoreRows, second: ScoreRows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find the models that two sets of scores share: of two tasks, two harnesses or two gradings.
+
+    Parameters
+    ----------
+    first, second : ScoreRows
+        The scores. A name that stands in either for several entries is matched by entry, and failing that left out:
+        which of them belong together is not known.
+
+    Returns
+    -------
+    rows_first, rows_second : ndarray of int (m,)
+        Rows of the same model, in the order of `first`.
+    """
+    pairs: list[tuple[int, int]] = []
+    entries = {name: i for i, name in enumerate(second.model_id)}
+    names: dict[str, list[int]] = {}
+    for i, name in enumerate(second.model):
+        names.setdefault(name.lower(), []).append(i)
+    mine = [name.lower() for name in first.model]
+    counts = Counter(mine)
+    for i, (entry, name) in enumerate(zip(first.model_id, mine, strict=True)):
+        alone = names.get(name, [])
+        if entry in entries:
+            pairs.append((i, entries[entry]))
+        elif len(alone) == 1 and counts[name] == 1:
+            pairs.append((i, alone[0]))
+    found = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return found[:, 0], found[:, 1]

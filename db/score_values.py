@@ -125,9 +125,9 @@ def scores_from_cells(cells: Cells, unit: str = "auto") -> Scores:
     if unit == "auto":
         unit = _unit_of(bare)
         if unit == "percent":
-            said = f"the 95th percentile is {np.quantile(bare, PERCENT_QUANTILE):.4g}: percent, divided by 100"
+            said = "the 95th percentile is above 1, so they are percent: divided by 100"
         elif unit == "points":
-            said = f"values up to {bare.max():.4g} are neither shares nor percent: kept as points"
+            said = "values above 100 are neither shares nor percent: kept as points"
     if unit == "percent":
         factor = 0.01
     values = values * np.where(signed, 0.01, factor)

@@ -112,6 +112,7 @@ def load_scores(
     exclude: Sequence[str] = (),
     repeats: str = "best",
     per: str = "model_id",
+    with_compute: bool = True,
 ) -> ScoreRows:
     """Load the scores of a task with the compute of their models.
 
@@ -144,6 +145,8 @@ def load_scores(
         Of several scores of one entry: the ``best``, the ``latest`` or ``all``.
     per : str, default "model_id"
         What an entry is: ``model_id``, which tells precisions and revisions apart where the source does, or ``model``.
+    with_compute : bool, default True
+        Leave out models without compute. Where scores are compared with scores, compute is not needed.
 
     Returns
     -------
@@ -160,7 +163,9 @@ def load_scores(
     """
     exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
     period = tuple(period) if isinstance(period, list | tuple) else period
-    asked = ScoreQuestion(task, where, metric, harness, version, group, date, period, exclude, repeats, per)
+    asked = ScoreQuestion(
+        task, where, metric, harness, version, group, date, period, exclude, repeats, per, with_compute
+    )
     _check_question(store, asked)
     question = _settle(store, asked)
     source = _source(question)
@@ -287,7 +292,7 @@ def _clean(rows: Sequence[Sequence[Any]], question: ScoreQuestion, sql: str, not
     if not kept:
         _raise_empty(named, question)
     alone = [row for row in kept if row["grouped"] is None]
-    z = np.log10(np.array([row["compute_flop"] for row in kept], dtype=float))
+    z = np.log10(_floats(kept, "compute_flop"))
     y = np.array([row["score"] for row in kept], dtype=float)
     days = np.array([row["day"] or "NaT" for row in kept], dtype="datetime64[D]")
     ids = tuple(str(row["eval_id"]) for row in kept)
@@ -322,7 +327,7 @@ def _reason(row: dict[str, Any], question: ScoreQuestion) -> str | None:
         return f"the score is in {row['score_unit']}, not a share"
     if not 0 <= row["score"] <= 1:
         return "the score is outside 0 to 1"
-    if row["compute_flop"] is None:
+    if row["compute_flop"] is None and question.with_compute:
         return "no compute"
     if hit is not None:
         return f"excluded: {hit}"
@@ -354,11 +359,12 @@ def _notes(
     kept: list[dict[str, Any]], alone: list[Any], z: NDArray[np.float64], days: Any, question: ScoreQuestion
 ) -> tuple[str, ...]:
     notes = []
-    n_distinct = len(np.unique(z))
-    if n_distinct < len(kept):
-        notes.append(f"{len(kept)} scores share {format_plural(n_distinct, 'value')} of compute.")
+    known = z[np.isfinite(z)]
+    n_distinct = len(np.unique(known))
+    if n_distinct < len(known):
+        notes.append(f"{len(known)} scores share {format_plural(n_distinct, 'value')} of compute.")
     if question.group is not None and alone:
-        notes.append(f"{format_plural(len(alone), 'score')} without {question.group} form groups of their own.")
+        notes.append(f"{format_plural(len(alone), 'score')} without {question.group}: each a group of its own.")
     undated = int(np.isnat(days).sum())
     if undated:
         notes.append(f"{format_plural(undated, 'score')} without a date.")
@@ -368,7 +374,7 @@ def _notes(
     several = [name for name, count in names.items() if count > 1]
     if several:
         listed = ", ".join(several[:_NAMED]) + (f" and {len(several) - _NAMED} more" if len(several) > _NAMED else "")
-        notes.append(f"{format_plural(len(several), 'model')} stand for several entries: {listed}.")
+        notes.append(f"{format_plural(len(several), 'model')} of several entries each: {listed}.")
     return tuple(notes)
 
 

@@ -80,6 +80,7 @@ class _Reader:
         )
         self.extra: list[dict[str, Any]] = [{} for _ in table.lines]
         self.repeats: dict[str, int] = {}
+        self.converted: dict[str, list[str]] = {}
 
     def run(self) -> ModelsAndScores:
         """Read everything, in the order in which one thing needs another."""
@@ -141,8 +142,8 @@ class _Reader:
                     self.entries[row] = f"{entry} #{seen[entry]}"
         if again:
             self.out.warnings.append(
-                f"{format_plural(len(again), 'model')} stand in several rows ({_listed(again)}): each row is kept as a "
-                "model of its own, numbered."
+                f"{format_plural(len(again), 'model')} in several rows ({_listed(again)}): each row is kept as an "
+                "entry of its own, numbered."
             )
 
     def _join(self) -> None:
@@ -239,7 +240,7 @@ class _Reader:
         all_cells = cells_of(self.table, column, spec.task)
         found = scores_from_cells([all_cells[row] for row in rows], spec.unit)
         if found.said:
-            self.out.warnings.append(f"Scores of {spec.task}: {found.said}.")
+            self.converted.setdefault(found.said, []).append(spec.task)
         for i, reason in sorted(found.bad.items()):
             line = self.table.lines[rows[i]]
             self.out.problems.append(
@@ -302,6 +303,7 @@ class _Reader:
         first = next((row for row in rows if np.isfinite(compute[row])), rows[0])
         ends = {"compute_flop": compute[first], "compute_low": low[first], "compute_high": high[first]}
         system = first_known([self.fields.value("system", row) for row in rows])
+        known["base_model"] = first_known((known["base_model"], system))
         extra = {} if self.mapping.shape == "long" else self.extra[rows[0]]
         return {
             "model_id": entry,
@@ -314,6 +316,8 @@ class _Reader:
 
     def _say_the_rest(self, n_unscored: int) -> None:
         warn = self.out.warnings.append
+        for said, tasks in self.converted.items():
+            warn(f"Scores of {_listed(tasks)}: {said}.")
         if n_unscored:
             warn(f"{format_plural(n_unscored, 'model')} without any score left out.")
         for name, count in self.fields.n_zero.items():

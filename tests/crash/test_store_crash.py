@@ -108,6 +108,33 @@ def test_a_store_whose_making_was_never_merged_can_be_opened(tmp_path: Path) -> 
         assert _check_whole(store) == {"log.csv"}
 
 
+def test_a_store_killed_while_scores_are_read_in_can_be_opened(tmp_path: Path) -> None:
+    """Tables of scores, their comments and their rows come back from the write-ahead log alone."""
+    table = tmp_path / "scores.csv"
+    table.write_text("model,C,acc\n" + "".join(f"m{i},1e2{i},0.{i}\n" for i in range(1, 6)), encoding="utf-8")
+    code = (
+        "import os, sys\nfrom db.connect import connect\nfrom db import migrations\nfrom db.score_ingest import *\n"
+        "from db.store import Store\n"
+        "c = connect(sys.argv[1], read_only=False, lock_timeout=0)\n"
+        "c.execute('PRAGMA disable_checkpoint_on_shutdown')\nc.execute(\"SET checkpoint_threshold = '1GB'\")\n"
+        "c.begin()\n"
+        "for m in migrations.MIGRATIONS:\n"
+        "    m.apply(c)\n"
+        "    row = [m.version, m.name, 'x']\n"
+        "    c.execute('INSERT INTO meta.schema_version VALUES (?, ?, now()::TIMESTAMP, ?)', row)\n"
+        "migrations.refresh_views(c)\nc.commit()\n"
+        "store = Store.__new__(Store)\nstore.path, store.read_only, store._connection = sys.argv[1], False, c\n"
+        "ingest_scores(store, sys.argv[2])\nos.kill(os.getpid(), 9)\n"
+    )
+    path = tmp_path / "s.duckdb"
+    killed = subprocess.run([sys.executable, "-c", code, str(path), str(table)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{path}.wal").stat().st_size > 0
+    with Store(path) as store:
+        assert store.query("SELECT count(*), max(log10_compute) FROM scores")[1] == [(5, 25.0)]
+        assert store.query("SELECT n_models, n_scores FROM sources")[1] == [(5, 5)]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 6 MB."""

@@ -228,3 +228,48 @@ def test_an_older_store_learns_when_its_runs_were_met(tmp_path: Path, wide: Path
         assert migrations.stored_version(store.connection) == migrations.known_version()
         store.ingest(wide)
         assert store.query("SELECT count(*) FROM known_runs")[1] == [(4,)]
+
+
+def test_an_older_store_keeps_models_and_results_that_were_written_by_hand(tmp_path: Path, wide: Path) -> None:
+    """A store of version 3, in which somebody filled the tables that no release wrote to."""
+    path = tmp_path / "s.duckdb"
+    with Store(path) as store:
+        store.ingest(wide)
+        connection = store.connection
+        for view in ("runs_final", "runs_wide", "frontier", "fit_latest", "scores"):
+            connection.execute(f"DROP VIEW {view}").fetchall()
+        schema = (Path(migrations.__file__).parent / "schema.sql").read_text(encoding="utf-8")
+        for table in ("models", "evals"):
+            connection.execute(f"DROP TABLE {table}").fetchall()
+            start = schema.index(f"CREATE TABLE {table} (")
+            connection.execute(schema[start : schema.index(";", start)]).fetchall()
+        for column in ("n_models", "n_scores"):
+            connection.execute(f"ALTER TABLE sources DROP COLUMN {column}").fetchall()
+        store.query("DELETE FROM meta.schema_version WHERE version > 3")
+        store.query("INSERT INTO models (model_id, family, n_params, param_count_rule) VALUES ('m', 'f', 7e9, 'total')")
+        store.query("INSERT INTO evals (eval_id, model_id, task, metric, value) VALUES ('e', 'm', 't', 'acc', 0.5)")
+    with Store(path) as store:
+        assert migrations.stored_version(store.connection) == migrations.known_version()
+        assert store.query("SELECT eval_id, model, task, score, score_unit, n_params, family, source_id FROM scores")[
+            1
+        ] == [("e", "m", "t", 0.5, "share", 7e9, "f", "by hand")]
+        assert store.query("SELECT n_runs, n_models, n_scores FROM sources")[1] == [(3, 0, 0)]
+        assert store.ingest(wide).status == "unchanged"
+    with Store(path, read_only=True) as store:
+        assert store.query("SELECT count(*) FROM runs_final")[1] == [(3,)]
+
+
+def test_scores_join_the_model_of_their_own_source(store: Store) -> None:
+    for source, compute in (("s1", 1e21), ("s2", 1e22)):
+        store.query(
+            "INSERT INTO models (source_id, model_id, name, compute_flop) VALUES (?, 'm', 'M', ?)", [source, compute]
+        )
+        store.query(
+            "INSERT INTO evals (eval_id, source_id, model_id, task, metric, value) VALUES (?, ?, 'm', 't', 'acc', 0.5)",
+            [f"of {source}", source],
+        )
+    assert store.query("SELECT eval_id, log10_compute FROM scores ORDER BY 1")[1] == [("of s1", 21.0), ("of s2", 22.0)]
+    with pytest.raises(UsageError, match="CHECK constraint"):
+        store.query("INSERT INTO models (source_id, model_id, name, compute_flop) VALUES ('s3', 'm', 'M', 0)")
+    with pytest.raises(UsageError, match="CHECK constraint"):
+        store.query("INSERT INTO evals (eval_id, model_id, task, metric, value) VALUES ('x', 'm', 't', 'acc', 'nan')")

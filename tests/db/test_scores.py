@@ -33,7 +33,7 @@ def test_a_wide_table_is_read_by_the_usual_names(store: Store, table: Path) -> N
     plan = plan_scores(table)
     assert (plan.n_rows, plan.n_models, plan.n_scores, plan.n_with_compute) == (4, 4, 7, 3)
     assert 'n_tokens <- "Pretraining tokens (T)" * 1e12 (guessed from the name)' in plan.mapping.lines()
-    assert any("acc_b" in said and "percent, divided by 100" in said for said in plan.warnings)
+    assert any("acc_b" in said and "percent: divided by 100" in said for said in plan.warnings)
     ingest_scores(store, table)
     _, rows = store.query(
         "SELECT model, task, score, score_unit, compute_flop, log10_compute, compute_rule, organisation, released, "
@@ -64,7 +64,9 @@ def test_a_model_of_two_sources_stays_when_one_goes(store: Store, table: Path, w
     first = ingest_scores(store, table)
     other = write("model,harness,C,acc_c\nlab/one,mine,5e22,0.3\n", "other.csv")
     second = ingest_scores(store, other)
-    assert any("more than 0.1 decades" in said and "lab/one (a factor of 8.3)" in said for said in second.warnings)
+    assert any(
+        "Compute more than 0.1 decades" in said and "lab/one (a factor of 8.3)" in said for said in second.warnings
+    )
     gone = take_out_source(store, str(table))
     assert (gone.n_runs, gone.n_models, gone.n_scores) == (0, 4, 7)
     assert store.query("SELECT model, task, compute_flop, source_id FROM scores")[1] == [
