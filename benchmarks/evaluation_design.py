@@ -31,7 +31,7 @@ PROTEUS = ("ifeval_inst_strict", "bbh", "math_hard", "gpqa", "musr", "mmlu_pro")
 PERIODS = ("P1", "P2", "P3", "P4")
 WAYS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "stratified (default)": ("stratified", {}),
-    "stratified, the same money in 10 bins": ("stratified", {"n_bins": 10, "exponent": 0}),
+    "stratified, the same money in 10 bins": ("stratified", {"n_bins": 10, "exponent": 0, "ends": False}),
     "stratified, one of each base model first": ("stratified", {"by_group": True}),
     "random": ("random", {}),
     "random, stopping at the first too dear": ("random", {"fill": False}),

@@ -31,6 +31,7 @@ def choose_models(
     unit: str = "share",
     n_bins: int | None = None,
     exponent: float = spread.EXPONENT,
+    ends: bool = True,
     by_group: bool = False,
     fill: bool = True,
     balance: float = optimal.BALANCE,
@@ -60,9 +61,11 @@ def choose_models(
         Whether the budget is a share of what the whole pool costs, or in the unit of the cost.
     n_bins : int, optional
         Bins of the design: 40 of ``stratified``, 10 of the optimal ones.
-    exponent : float, default 2/3
+    exponent : float, default 0.75
         Of ``stratified``: how much more a bin gets whose models cost more; see
         `scaling.boundary.design.spread.choose_stratified`.
+    ends : bool, default True
+        Of ``stratified``: begin with a model of the smallest and one of the largest compute.
     by_group : bool, default False
         Of ``stratified``: a model of each group before a second one of any.
     fill : bool, default True
@@ -90,7 +93,7 @@ def choose_models(
     >>> parameters = 10 ** ((z - 21) / 2 + 8)
     >>> design = choose_models(z, parameters, budget=0.1)
     >>> len(design.order), round(design.share, 3)
-    (41, 0.1)
+    (33, 0.1)
     >>> later = choose_models(z, parameters, budget=0.1, known=design.chosen)
     >>> set(later.order) & set(design.order)
     set()
@@ -107,7 +110,12 @@ def choose_models(
         settings = {"fill": bool(fill)}
         order = spread.choose_random(pool, rng, fill=fill)
     elif design == "stratified":
-        settings = {"n_bins": n_bins or spread.BINS, "exponent": float(exponent), "by_group": bool(by_group)}
+        settings = {
+            "n_bins": n_bins or spread.BINS,
+            "exponent": float(exponent),
+            "ends": bool(ends),
+            "by_group": bool(by_group),
+        }
         order = spread.choose_stratified(pool, rng, **settings)
     else:
         settings = {"n_bins": n_bins or optimal.BINS, "balance": float(balance), "items": items}

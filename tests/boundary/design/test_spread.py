@@ -19,15 +19,30 @@ def test_random_choice_fills_the_budget_and_can_stop_at_the_first_too_dear():
     assert short.order == tuple(np.random.default_rng(5).permutation(len(z))[: len(short.order)].tolist())
 
 
-@pytest.mark.parametrize("exponent", [0.0, 2 / 3, 1.0])
+@pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0])
 def test_bins_get_money_by_the_power_of_their_cost(exponent):
     z = np.tile(np.linspace(21, 25, 20), 500)
     cost = 10 ** ((z - 21) / 2)
-    found = choose_models(z, cost, 0.02, n_bins=10, exponent=exponent)
+    found = choose_models(z, cost, 0.02, n_bins=10, exponent=exponent, ends=False)
     at = bin_of(z, equal_mass_edges(z, 10))
     spent, total = (np.bincount(at, c) for c in (np.where(np.isin(np.arange(len(z)), found.order), cost, 0), cost))
     share = total**exponent
     assert spent / spent.sum() == pytest.approx(share / share.sum(), abs=0.01)
+
+
+def test_the_ends_of_the_pool_come_first_unless_they_are_known():
+    z, cost, _, _ = pool(600, 40)
+    found = choose_models(z, cost, 0.1)
+    assert [z[found.order[0]], z[found.order[1]]] == [z.min(), z.max()]
+    without = choose_models(z, cost, 0.1, ends=False)
+    assert z[without.order[0]] > z.min()
+    known = [int(np.argmin(z)), int(np.argmax(z))]
+    later = choose_models(z, cost, 0.1, known=known)
+    assert z.min() < z[later.order[0]] < z.max()
+    # An end that the money does not reach is left out, and the money goes elsewhere.
+    short = choose_models(z, cost, 0.9 * cost[z == z.max()].min(), unit="cost")
+    assert z[short.order[0]] == z.min()
+    assert z[list(short.order)].max() < z.max()
 
 
 def test_known_models_count_as_money_spent_in_their_bin():
