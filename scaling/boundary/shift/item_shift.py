@@ -19,6 +19,9 @@ Codes = NDArray[np.int64]
 
 UNKNOWN_ITEMS = 1e-3  # clip of A where its number of items is not known
 SCHEMES = ("flip", "permute")
+_GRID = 161
+_REACH = 6.0  # standard errors of a score that its grid spans on either side
+_EM_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -97,35 +100,34 @@ class ItemShift:
     dispersion: float
 
 
-def log_odds(share: Array, items: Array | None) -> tuple[Array, Array]:
-    """Return log-odds of scores with half an item added on either side, and their variances.
+def log_odds(share: Array, items: Array | None) -> Array:
+    """Return log-odds of scores, with half an item added on either side.
 
     Parameters
     ----------
     share : ndarray (n,)
         Scores.
     items : ndarray (n,), optional
-        Of how many; where not known, scores are clipped to 0.001 from 0 and 1, and the variances are 0.
+        Of how many; where not known, scores are clipped to 0.001 from 0 and 1.
 
     Returns
     -------
-    x, variance : ndarray (n,)
+    ndarray (n,)
     """
     if items is None:
-        return logit(share, UNKNOWN_ITEMS), np.zeros(len(share))
-    right, wrong = share * items + 0.5, (1 - share) * items + 0.5
-    return np.log(right / wrong), 1 / right + 1 / wrong
+        return logit(share, UNKNOWN_ITEMS)
+    return np.asarray(np.log(share * items + 0.5) - np.log((1 - share) * items + 0.5))
 
 
-def without_noise(x: Array, variance: Array, day: Array) -> Array:
-    """Shrink log-odds to what is expected of them, given that items are few (regression calibration).
+def without_noise(share: Array, items: Array, day: Array) -> Array:
+    """Return what log-odds are expected to be behind scores of few items (regression calibration).
 
     Parameters
     ----------
-    x, variance : ndarray (n,)
-        Log-odds, and the variance of each from its items.
+    share, items : ndarray (n,)
+        Scores, and of how many items.
     day : ndarray (n,)
-        Dates; the log-odds are shrunk towards a line over them.
+        Dates; before their scores are seen, models are taken to be normal about a line over the dates.
 
     Returns
     -------
@@ -134,23 +136,27 @@ def without_noise(x: Array, variance: Array, day: Array) -> Array:
     Notes
     -----
     A score that is noisy predicts less than it would without noise; the line over it is too flat, and where A rises
-    with time, newer models lie above it: a step that nothing but the noise made.
+    with time, newer models lie above it: a step that nothing but the noise made. The line over the dates and the spread
+    about it are found by maximum likelihood (EM), on a grid around each score.
     """
-    if not np.any(variance > 0):
-        return x
+    x = log_odds(share, items)
+    error = np.sqrt(1 / (share * items + 0.5) + 1 / ((1 - share) * items + 0.5))
+    grid = x[:, None] + error[:, None] * np.linspace(-_REACH, _REACH, _GRID)
+    likelihood = items[:, None] * (share[:, None] * grid - np.logaddexp(0, grid))
+    likelihood -= likelihood.max(axis=1, keepdims=True)
+    least = (2 * _REACH / (_GRID - 1) * float(error.max())) ** 2  # a narrower prior would fall between points of a grid
     base = np.column_stack([np.ones(len(day)), (day - day.mean()) / max(float(day.std()), 1e-12)])
-    spread = max(float(np.var(x)), 1e-12)
-    for _ in range(20):  # method of moments, weights and all
-        weight = 1 / (spread + variance)
-        root = np.sqrt(weight)
-        line, *_ = np.linalg.lstsq(root[:, None] * base, root * x, rcond=None)
-        residual = x - base @ line
-        new = max(float(np.sum(weight * (residual**2 - variance)) / np.sum(weight)) * len(x) / (len(x) - 2), 0.0)
-        if abs(new - spread) < 1e-10:
+    middle, spread = base @ np.linalg.lstsq(base, x, rcond=None)[0], max(float(np.var(x)), least)
+    for _ in range(_EM_STEPS):
+        weight = np.exp(likelihood - (grid - middle[:, None]) ** 2 / (2 * spread))
+        weight /= weight.sum(axis=1, keepdims=True)
+        expected = np.sum(weight * grid, axis=1)
+        middle = base @ np.linalg.lstsq(base, expected, rcond=None)[0]
+        new = max(float(np.mean(np.sum(weight * (grid - middle[:, None]) ** 2, axis=1))), least)
+        done, spread = abs(new - spread) < 1e-8 * spread, new
+        if done:
             break
-        spread = new
-    middle = base @ line
-    return np.asarray(middle + spread / (spread + variance) * (x - middle))
+    return np.asarray(expected)
 
 
 def measure_step(sample: Sample, cutoff: float, level: float) -> ItemShift:

@@ -26,7 +26,9 @@ def test_scores_that_are_no_share_are_refused_with_their_row(bad):
 
 
 def test_dates_are_read_from_what_people_have():
-    column = days(["2025-02-06", dt.date(2025, 2, 6), dt.datetime(2025, 2, 6, 23), pd.Timestamp("2025-02-06"), None, ""])
+    column = days(
+        ["2025-02-06", dt.date(2025, 2, 6), dt.datetime(2025, 2, 6, 23), pd.Timestamp("2025-02-06"), None, ""]
+    )
     assert np.array_equal(column[:4], np.full(4, np.datetime64("2025-02-06")))
     assert np.isnat(column[4:]).all()
     assert np.isnat(days(pd.Series([pd.NaT, "2024-01-01"]))[0])
