@@ -7,7 +7,7 @@ MID_N, MID_D = 3e8, 2e10  # geometric middle of the sweeps
 RANGES = {
     "N": (1e7, 1e10), "D": (1e9, 1e12), "U": (1e8, 1e11), "C": (1e17, 1e22), "S": (1e3, 1e6), "x": (2.0, 1e10),
     "L": (2.0, 5.0), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1.0),
-    "loss": (2.1, 4.0), "y": (2.1, 4.0), "error": (0.4, 0.8),
+    "loss": (2.1, 4.0), "y": (2.1, 4.0), "error": (0.4, 0.8), "year": (2022.5, 2025.5), "score": (0.1, 0.9),
 }  # fmt: skip
 
 
@@ -71,6 +71,10 @@ BY_HAND = {
     "chance_sigmoid": lambda x, E_y, chance_error, s, x_0: (
         chance_error - (chance_error - E_y) / (1 + np.exp(s * (x - x_0)))
     ),
+    "boundary": lambda C, y0, rise, b, z_mid: y0 + (1 - y0) * rise / (1 + (10**z_mid / C) ** (b / np.log(10))),
+    "boundary_in_time": lambda C, year, y0, rise, b, z_mid, c: (
+        y0 + (1 - y0) * rise / (1 + (10**z_mid / (C * 10 ** (c * (year - 2024.75)))) ** (b / np.log(10)))
+    ),
 }
 
 
@@ -107,6 +111,10 @@ def design(name):
         return {"x": 1.4 + np.geomspace(0.02, 3, 40)}
     if name == "chance_sigmoid":
         return {"x": np.linspace(1.5, 4.5, 40)}
+    if name == "boundary":
+        return {"C": np.geomspace(1e20, 1e26, 60)}
+    if name == "boundary_in_time":
+        return crossed(C=np.geomspace(1e20, 1e26, 30), year=np.array([2023.5, 2024.25, 2025.0]))
     symbol = name[-1].upper()
     return {symbol: np.geomspace(*{"N": (1e6, 1e10), "D": (1e8, 1e12), "C": (1e17, 1e22)}[symbol], 24)}
 
@@ -151,6 +159,9 @@ def draw(name, rng):
     if name == "chance_sigmoid":
         ends = {"E_y": uniform(0.05, 0.25), "chance_error": uniform(0.5, 0.8)}
         return x, ends | {"s": log_uniform(2, 6), "x_0": uniform(2.2, 3.2)}
+    if name in ("boundary", "boundary_in_time"):
+        curve = {"y0": uniform(0.05, 0.3), "rise": uniform(0.5, 0.95), "b": log_uniform(1, 4), "z_mid": uniform(22, 24)}
+        return x, curve | ({"c": uniform(-0.5, 2)} if name == "boundary_in_time" else {})
     slope = uniform(0.04, 0.15)
     if name == "kaplan_steps":
         scale = 3e7 * log_uniform(2, 4) ** (1 / slope)

@@ -116,7 +116,10 @@ def covariance(
     score = objective.scores_at_optimum(residuals, weights, jacobian[:, free])
     spread = float(np.sum(weights * score**2)) / (n - p)
     inside = np.ix_(free, free)
-    full[inside] = (bread if pull is None else bread @ (root.T @ root) @ bread) * spread / bend**2
+    if pull is not None:  # as a square, whose diagonal rounding cannot make negative
+        pushed = root @ bread
+        bread_of_scores = pushed.T @ pushed
+    full[inside] = (bread if pull is None else bread_of_scores) * spread / bend**2
     if groups is None and np.ptp(weights) <= _SAME_WEIGHT * np.max(weights):
         return Covariance(full, degrees, condition, spread / bend)
     moved = without_leverage(score, score, weights, jacobian[:, free], groups)

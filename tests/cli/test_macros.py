@@ -31,6 +31,7 @@ INPUTS = {
     "kaplan_steps": ("S=n_tokens / 1e5",),
     "gemstones": ("w=power(n_params, 0.4)", "l=power(n_params, 0.15)"),
     "precision": ("P_w=2 + n_params % 13", "P_a=2 + n_params % 11", "P_kv=2 + n_tokens % 7"),
+    "boundary_in_time": ("year=2023 + (n_tokens % 7) / 4",),
     "shared_exponents": ("g=CAST(n_params > 1e8 AS INTEGER)",),
 }
 

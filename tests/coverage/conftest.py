@@ -81,9 +81,23 @@ SWEEP = crossed((1e7, 2e8), (1e10, 2e12), 8, 8)
 FAR = {"N": np.array([4.47e10, 1e11]), "D": np.array([8.94e12, 2e13])}  # 20 and 100 times the compute
 LINE = {"x": np.geomspace(1e6, 1e10, 60)}
 BEYOND = {"x": np.array([2e11, 1e12])}
+BUDGETS = np.geomspace(1e20, 1e26, 30)
 REPEATED = repeated(np.geomspace(1e8, 1e10, 4), np.array([1, 3, 10, 40]), np.geomspace(1e7, 3e9, 6))
 REPEATED_FAR = {"N": np.array([1e10, 3e10]), "D": np.array([3e11, 1e12]), "U": np.array([3e10, 1e11])}
 CASES = {
+    "boundary": Case(
+        lambda C, y0, rise, b, z_mid: y0 + (1 - y0) * rise / (1 + np.exp(-b * (np.log10(C) - z_mid))),
+        {"y0": 0.15, "rise": 0.8, "b": 2.0, "z_mid": 23.0}, {"C": np.tile(BUDGETS, 2)}, 0.005,
+        {"C": np.array([2e27, 1e28])},
+    ),
+    "boundary_in_time": Case(
+        lambda C, year, y0, rise, b, z_mid, c: (
+            y0 + (1 - y0) * rise / (1 + np.exp(-b * (np.log10(C) + c * (year - 2024.75) - z_mid)))
+        ),
+        {"y0": 0.15, "rise": 0.8, "b": 2.0, "z_mid": 23.0, "c": 0.6},
+        {"C": np.tile(BUDGETS, 3), "year": np.repeat([2023.5, 2024.25, 2025.0], 30)}, 0.005,
+        {"C": np.array([2e27, 1e28]), "year": np.array([2025.0, 2026.0])},
+    ),
     "chinchilla": Case(
         lambda N, D, E, A, B, alpha, beta: E + A / N**alpha + B / D**beta,
         {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}, SWEEP, 0.005, FAR,

@@ -14,6 +14,7 @@ from scaling.laws.parameter import resolve_bound
 from tests.truths import BY_HAND, RANGES, draw
 
 FAMILIES = {
+    "boundary": ["boundary", "boundary_in_time"],
     "compute_optimal": ["chinchilla", "kaplan", "skaling", "multiplicative", "farseer", "gadre"],
     "data_constrained": ["data_constrained", "data_constrained_decay"],
     "downstream": ["downstream_error", "capped_power", "chance_sigmoid"],
@@ -26,6 +27,8 @@ FAMILIES = {
 }
 LAWS = [name for names in FAMILIES.values() for name in names]
 LINEAR = {
+    "boundary": ("y0",),
+    "boundary_in_time": ("y0",),
     "chinchilla": ("E", "A", "B"),
     "kaplan": ("E",),
     "skaling": ("E", "A"),
@@ -167,6 +170,7 @@ def test_latex_names_every_parameter_and_closes_every_brace(name):
     for symbol in (*law.inputs, *law.parameter_names):
         stem, _, index = symbol.partition("_")
         stem = rf"\{stem}" if stem in ("alpha", "beta", "kappa", "gamma") else stem
+        stem = re.sub(r"(?<=[a-z])([0-9]+)$", r"_{\1}", stem)  # y0 is typeset as y with the index 0
         index = rf"_{{\{index}}}" if index in ("alpha",) else rf"_{{{index}}}" if index else ""
         assert stem + index in text
 
