@@ -13,22 +13,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling.boundary.estimate import fit
+    from scaling.boundary.evaluation.periods import Periods, split_periods
+    from scaling.boundary.evaluation.result import BoundaryBacktest
+    from scaling.boundary.evaluation.rolling import backtest
     from scaling.boundary.grid import QuantileGrid
     from scaling.boundary.inverse import Inverse
     from scaling.boundary.result import Boundary, BoundaryForecast
 
 _HOMES = {
     "Boundary": "scaling.boundary.result",
+    "BoundaryBacktest": "scaling.boundary.evaluation.result",
     "BoundaryForecast": "scaling.boundary.result",
     "Inverse": "scaling.boundary.inverse",
+    "Periods": "scaling.boundary.evaluation.periods",
     "QuantileGrid": "scaling.boundary.grid",
+    "backtest": "scaling.boundary.evaluation.rolling",
     "fit": "scaling.boundary.estimate",
+    "split_periods": "scaling.boundary.evaluation.periods",
 }
 
-__all__ = ["Boundary", "BoundaryForecast", "Inverse", "QuantileGrid", "fit"]
+__all__ = [
+    "Boundary",
+    "BoundaryBacktest",
+    "BoundaryForecast",
+    "Inverse",
+    "Periods",
+    "QuantileGrid",
+    "backtest",
+    "fit",
+    "split_periods",
+]
 
 
-_PACKAGES = ("observational", "shift")
+_PACKAGES = ("design", "observational", "shift")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,20 @@
 
 A boundary follows the best of the models at hand, so the best of others lie above it more often than its quantile says:
 models of bases that it has not seen, and more so models of a later period. How far is measured on models that it was
-not fitted to, and the margin is the height at which the wanted share of those lies below (a one-sided conformal
-margin): once by leaving base models out, and once for each step from a period to the next that lies in the past. Its
-mean over these is taken, because one step may be a leap that does not come again.
+not fitted to, and the margin is the height at which the wanted share of those lies below: once by leaving base models
+out, and once for each step from a period to the next that lies in the past. The mean over these is taken, because one
+step may be a leap that does not come again.
+
+The height is the ceil((n + 1) tau)-th of n of them, which is what one-sided split conformal prediction takes
+(arXiv:1604.04173): of n and one more to come, that one is as likely to hold any rank, so the tau quantile of the n
+alone would be too low.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +29,7 @@ Array = NDArray[np.float64]
 
 _FOLDS = 10
 _FEWEST = 20  # models of a period that a step is learned from
+_ROUNDING = 1e-9  # of a rank
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class Margin:
     method: str
 
 
-def learn_margin(scores: Scores, settings: Settings, seed: int = 0, history: Scores | None = None) -> Margin:
+def learn_margin(
+    scores: Scores, settings: Settings, seed: int = 0, history: Scores | None = None, cumulative: bool = False
+) -> Margin:
     """Learn the margin of a boundary.
 
     Parameters
@@ -59,20 +67,22 @@ def learn_margin(scores: Scores, settings: Settings, seed: int = 0, history: Sco
         Of the folds, where models have no groups.
     history : Scores, optional
         Models with periods, up to the last one that is known; `scores` where missing.
+    cumulative : bool, default False
+        Whether a step is from all periods so far to the next one, and not from one period.
 
     Returns
     -------
     Margin
     """
-    parts = {"left out": _height(_left_out(scores, settings, seed), settings.tau)}
+    clusters, what = _clusters(scores)
+    parts = {"left out": _height(_left_out(scores, settings, clusters, seed), settings.tau)}
     known = history or scores
     if known.period is not None:
         names = sorted(set(known.period.tolist()))
         for before, after in pairwise(names):
-            away = _step(known, settings, before, after)
+            away = _step(known, settings, (before, after), len(scores.score), cumulative)
             if away is not None:
                 parts[f"{before} > {after}"] = _height(away, settings.tau)
-    what = "base models or other groups" if scores.groups is not None else "models"
     method = f"learned by leaving {what} out ({_FOLDS} folds)"
     if len(parts) > 1:
         method += f" and from {format_plural(len(parts) - 1, 'step')} between periods"
@@ -80,40 +90,53 @@ def learn_margin(scores: Scores, settings: Settings, seed: int = 0, history: Sco
 
 
 def _height(away: Array, tau: float) -> float:
-    """Height that a share tau of the models stays below, from 0 on."""
-    return max(0.0, float(np.quantile(away, tau)))
+    """Height that one more model would stay below with probability tau, from 0 on; the largest where n is too small."""
+    n = len(away)
+    rank = min(n, int(np.ceil((n + 1) * tau - _ROUNDING)))
+    return max(0.0, float(np.sort(away)[rank - 1]))
 
 
-def _left_out(scores: Scores, settings: Settings, seed: int) -> Array:
+def _clusters(scores: Scores) -> tuple[Labels | None, str]:
+    """What is left out together, and what that is in words."""
+    if scores.groups is not None:
+        return scores.groups, "base models or other groups"
+    same = np.unique(scores.log10_compute, return_inverse=True)[1]
+    if same.max() + 1 < len(same):  # what shares its compute to the last digit was most likely made from one base model
+        return same.astype(object), "models of the same compute"
+    return None, "models"
+
+
+def _left_out(scores: Scores, settings: Settings, clusters: Labels | None, seed: int) -> Array:
     """Scores above a boundary that was fitted without their cluster, shape (n,)."""
-    fold = folds(scores.groups, len(scores.score), seed)
+    fold = folds(clusters, len(scores.score), seed)
     away = np.empty(len(fold))
     for k in np.unique(fold):
         out = fold == k
-        theta = _without(scores, settings, ~out)
+        theta = _without(scores, settings, ~out, len(fold))
         away[out] = scores.score[out] - (curve(theta, scores.log10_compute[out]) if theta is not None else np.nan)
     return away[np.isfinite(away)] if np.any(np.isfinite(away)) else np.zeros(1)
 
 
-def _step(scores: Scores, settings: Settings, before: object, after: object) -> Array | None:
+def _step(scores: Scores, settings: Settings, periods: tuple[Any, Any], n: int, cumulative: bool) -> Array | None:
     """Scores of a period above the boundary of the one before, within the compute that both have."""
     assert scores.period is not None
-    first, then = scores.period == before, scores.period == after
+    before, after = periods
+    first, then = (scores.period <= before) if cumulative else (scores.period == before), scores.period == after
     if first.sum() < _FEWEST or np.ptp(scores.log10_compute[first]) == 0:
         return None
     z = scores.log10_compute
     then &= (z >= z[first].min()) & (z <= z[first].max())
-    theta = _without(scores, settings, first)
+    theta = _without(scores, settings, first, n)
     if then.sum() < _FEWEST or theta is None:
         return None
     return np.asarray(scores.score[then] - curve(theta, z[then]))
 
 
-def _without(scores: Scores, settings: Settings, kept: NDArray[np.bool_]) -> Array | None:
+def _without(scores: Scores, settings: Settings, kept: NDArray[np.bool_], n: int) -> Array | None:
     z, y = scores.log10_compute[kept], scores.score[kept]
     if not len(z) or np.ptp(z) == 0:
         return None
-    return ridged(z, y, settings, len(scores.score)).theta
+    return ridged(z, y, settings, n).theta
 
 
 def ridged(z: Array, y: Array, settings: Settings, n: int) -> Optimum:
