@@ -163,11 +163,11 @@ def _others(table: Table, name: str, text: str, fields: Fields) -> None:
     read_cell = date_from_cell if name in DATE_FIELDS else boolean_from_cell
     values: list[Any] = []
     for row, cell in enumerate(cells):
-        read = read_cell(cell)
-        if isinstance(read, str):
-            fields.problems.append(Problem(table.path, table.lines[row], text, str(cell), f"{name}: {read}", "value"))
-            read = None
-        values.append(read)
+        value = read_cell(cell)
+        if isinstance(value, str):
+            fields.problems.append(Problem(table.path, table.lines[row], text, str(cell), f"{name}: {value}", "value"))
+            value = None
+        values.append(value)
     if name in DATE_FIELDS:
         fields.dates[name] = values
     else:

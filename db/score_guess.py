@@ -44,7 +44,7 @@ def complete(mapping: ScoreMapping, table: Table) -> ScoreMapping:
     origins = dict(mapping.origins)
     columns = present(mapping.columns, table)
     given = {*mapping.columns, *mapping.constants, *mapping.derived}
-    specs = tuple(found for spec in mapping.scores if (found := _present_spec(spec, table)) is not None)
+    specs = tuple(spec for spec in (_present_spec(spec, table) for spec in mapping.scores) if spec is not None)
     if mapping.guess:
         taken = {text for text in (*columns.values(), *(spec.column for spec in specs)) if text in table.columns}
         wide = mapping.shape == "wide" or any(spec.column for spec in specs)

@@ -260,17 +260,15 @@ def _given(mapping: ScoreMapping | str | Path | None, preset: str | None) -> Sco
 
 
 def _preview(content: ModelsAndScores) -> tuple[dict[str, Any], ...]:
-    """The first score of each task of the first models, in columns of ``scores``."""
+    """The first scores, in columns of ``scores``."""
     from math import log10
 
     models = {model["model_id"]: model for model in content.models}
     rows = []
-    for score in sorted(content.scores, key=lambda s: list(models).index(s["model_id"]) if len(models) < 50 else 0):
+    for score in content.scores[:_PREVIEW]:
         model = models[score["model_id"]]
         compute = model["compute_flop"]
         known = {"model": model["name"], "score": score["value"], "log10_compute": compute and log10(compute)}
         row = {**model, **score, **known}
         rows.append({key: row[key] for key in _SHOWN})
-        if len(rows) == _PREVIEW:
-            break
     return tuple(rows)

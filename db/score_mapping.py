@@ -335,14 +335,14 @@ def _spec(task: str, value: Any, name: str) -> ScoreSpec:
         value = {"column": value}
     if not isinstance(value, dict):
         raise UsageError(f"{name}: [scores] {task} is a column, or a table such as {{ column = ... }}.")
-    known = {
+    known: dict[str, type | tuple[type, ...]] = {
         "task": str, "column": (str, list), "metric": str, "unit": str, "n_items": int, "n_shot": int,
         "chance": (int, float), "version": str, "harness": str, "filter": str, "superseded": bool,
     }  # fmt: skip
     for key, found in value.items():
         if key not in known:
             raise UsageError(f"{name}: [scores] {task} has no setting '{key}'.", did_you_mean(key, known))
-        if not isinstance(found, known[key]) or (isinstance(found, bool) and key != "superseded"):
+        if not isinstance(found, known[key]) or (isinstance(found, bool) and key != "superseded") or found in ("", []):
             raise UsageError(f"{name}: [scores] {task}, {key} cannot be {found!r}.")
     if value.get("unit", "auto") not in UNITS:
         raise UsageError(f"{name}: [scores] {task} has no unit '{value['unit']}'.", did_you_mean(value["unit"], UNITS))

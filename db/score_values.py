@@ -81,8 +81,8 @@ class Scores:
         ``share`` or ``points``.
     said : str, optional
         What was converted.
-    factor : float
-        What the numbers of the column were multiplied by.
+    factors : numpy.ndarray, shape (n,)
+        What each number was multiplied by; its standard error is too.
     """
 
     values: np.ndarray
@@ -90,7 +90,7 @@ class Scores:
     bad: dict[int, str]
     unit: str
     said: str | None
-    factor: float
+    factors: np.ndarray
 
 
 def scores_from_cells(cells: Cells, unit: str = "auto") -> Scores:
@@ -130,12 +130,13 @@ def scores_from_cells(cells: Cells, unit: str = "auto") -> Scores:
             said = "values above 100 are neither shares nor percent: kept as points"
     if unit == "percent":
         factor = 0.01
-    values = values * np.where(signed, 0.01, factor)
+    factors = np.where(signed, 0.01, factor)
+    values = values * factors
     if unit != "points":
         for row in np.flatnonzero(ok & ((values < 0) | (values > 1))):
             bad[int(row)] = "the score is outside 0 to 1"
         values[list(bad)] = np.nan
-    return Scores(values, absent, bad, "points" if unit == "points" else "share", said, factor)
+    return Scores(values, absent, bad, "points" if unit == "points" else "share", said, factors)
 
 
 def best_scorer(cell: Any) -> tuple[str | None, float | None]:

@@ -194,19 +194,19 @@ def _insert(
 ) -> None:
     """Insert rows in bulk; a row by row insert is a thousand times slower."""
     batch: dict[str, np.ndarray] = {}
+    parts = []
     for name, kind in columns.items():
         values = [row[name] for row in rows]
         if kind in ("DOUBLE", "INTEGER", "BIGINT"):
+            # NaN is read as NULL, which here means unknown.
             batch[name] = np.array([np.nan if value is None else value for value in values], dtype=float)
+            parts.append(f"CAST(CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {kind})")
         else:
-            batch[name] = texts([None if value is None else str(value) for value in values])
-    # NaN is read as NULL, which here means unknown.
-    parts = ", ".join(
-        f"CAST({f'CASE WHEN isnan({name}) THEN NULL ELSE {name} END' if kind in ('INTEGER', 'BIGINT') else name} AS "
-        f"{kind})"
-        for name, kind in columns.items()
-    )
+            # DuckDB 1.5 stumbles over None where its sample of the column holds nothing else; no text here is empty.
+            batch[name] = texts(["" if value is None else str(value) for value in values])
+            parts.append(f"CAST(nullif({name}, '') AS {kind})")
     with registered(connection, {"_batch": batch}):
         connection.execute(
-            f"INSERT INTO {table} (source_id, {', '.join(columns)}) SELECT ?, {parts} FROM _batch", [source_id]
+            f"INSERT INTO {table} (source_id, {', '.join(columns)}) SELECT ?, {', '.join(parts)} FROM _batch",
+            [source_id],
         ).fetchall()

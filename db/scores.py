@@ -15,7 +15,7 @@ import numpy as np
 
 from db.columns import check_expression
 from db.problems import nearest
-from db.score_checks import CONCERNS
+from db.score_checks import COMPUTE_TOLERANCE, CONCERNS
 from db.score_periods import Period, period_labels
 from db.score_rows import ScoreQuestion, ScoreRows, hash_scores
 from db.select import Excluded
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
     from db.store import Store
 
 #: What `exclude` takes: what the source says of a model, any finding of the checks, or one of them.
-EXCLUDABLE = ("flagged", "merged", "moe", "concerns", *CONCERNS)
+EXCLUDABLE = ("flagged", "merged", "moe", "disputed", "concerns", *CONCERNS)
 _DATES = ("date", "released", "evaluated_on")
 _REPEATS = ("best", "latest", "all")
 _PARTS = ("eval_id", "model_id", "model", "score", "score_unit", "compute_flop", "n_items", "n_params")
 _NAMED = 5
+_REMEDIES = {
+    "no compute": "A table with computes can be joined when the scores are read in: "
+    "scaling ingest FILE --scores --models TABLE",
+    "no date": "Leave the periods out, or name a column of dates that is filled: date, released or evaluated_on.",
+}
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,9 @@ def load_scores(
         ``zhang2026``, the four periods of arXiv:2602.15327 and what came after. Scores without a date are then left
         out.
     exclude : sequence of str, default ()
-        ``flagged``, ``merged``, ``moe`` (what the source says), ``concerns`` (any finding of `db.score_checks`), or the
-        name of one check. What the source does not say excludes nothing.
+        ``flagged``, ``merged``, ``moe`` (what the source says), ``disputed`` (a name that sources or entries give
+        computes more than 0.1 decades apart), ``concerns`` (any finding of `db.score_checks`), or the name of one
+        check. What the source does not say excludes nothing.
     repeats : str, default "best"
         Of several scores of one entry: the ``best``, the ``latest`` or ``all``.
     per : str, default "model_id"
@@ -167,7 +173,31 @@ def load_scores(
         task, where, metric, harness, version, group, date, period, exclude, repeats, per, with_compute
     )
     _check_question(store, asked)
-    question = _settle(store, asked)
+    return load_question(store, _settle(store, asked))
+
+
+def load_question(store: Store, question: ScoreQuestion) -> ScoreRows:
+    """Load the scores of a question whose metric and harness were found before: that of a saved fit.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    question : ScoreQuestion
+        As of `ScoreRows.question`.
+
+    Returns
+    -------
+    ScoreRows
+
+    Raises
+    ------
+    UsageError
+        If a column is not there any more.
+    InputDataError
+        If no score is left.
+    """
+    _check_question(store, question)
     source = _source(question)
     condition = f" AND ({question.where}\n)" if question.where else ""
     sql = f"SELECT {_columns(question)}\nFROM scores\nWHERE {source}{condition}\nORDER BY eval_id"
@@ -241,7 +271,8 @@ def _settle(store: Store, question: ScoreQuestion) -> ScoreQuestion:
             continue
         if wanted is None and len(options) > 1:
             count = {o: sum(row.n_scores for row in found if getattr(row, name) == o) for o in options}
-            listed = ", ".join(f"{o or 'unknown'} ({count[o]})" for o in sorted(options, key=lambda o: -count[o]))
+            order = sorted(options, key=lambda o: (-count[o], str(o)))
+            listed = ", ".join(f"{o or 'unknown'} ({count[o]})" for o in order)
             raise UsageError(
                 f"The task '{question.task}' has scores of several kinds of {name}: {listed}.",
                 f"They are not interchangeable: choose one with {name}.",
@@ -272,6 +303,8 @@ def _columns(question: ScoreQuestion) -> str:
     for i, name in enumerate(question.exclude):
         if name in ("flagged", "merged", "moe"):
             test = f"coalesce({name}, false)"
+        elif name == "disputed":
+            test = f"coalesce(compute_gap > {COMPUTE_TOLERANCE}, false)"
         elif name == "concerns":
             test = "concerns IS NOT NULL"
         else:
@@ -380,17 +413,18 @@ def _notes(
 
 def _raise_empty(rows: Sequence[dict[str, Any]], question: ScoreQuestion) -> None:
     if not rows:
+        meets = f" meets the condition {question.where}" if question.where else " is in the store"
         raise InputDataError(
-            f"No score of the task '{question.task}' meets the condition {question.where}.",
-            "See what there is with: scaling ls --what tasks",
+            f"No score of the task '{question.task}'{meets}.", "See what there is with: scaling ls --what tasks"
         )
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["reason"]] = counts.get(row["reason"], 0) + 1
-    listed = ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items(), key=lambda item: -item[1]))
+    by_count = sorted(counts.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{reason} ({count})" for reason, count in by_count)
     raise InputDataError(
         f"None of the {format_plural(len(rows), 'score')} of the task '{question.task}' can be used: {listed}.",
-        "A table with computes can be joined when the scores are read in: scaling ingest FILE --scores --models TABLE",
+        _REMEDIES.get(by_count[0][0], "See what there is with: scaling sql 'SELECT * FROM scores'"),
     )
 
 

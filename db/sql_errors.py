@@ -16,6 +16,8 @@ _TABLE = re.compile(r"Table with name (?P<table>\S+) does not exist")
 _FUNCTION = re.compile(r"Function with name (?P<function>\S+) does not exist")
 # DuckDB checks a sum over every block it reads; 1.5 raises IOException for a wrong one, 2.0 the base class.
 _DAMAGED = re.compile(r"read enough bytes|checksum|[Cc]orrupt")
+# Fields of a table of scores that the view of scores shows under another name.
+_SHOWN_AS = {"entry": "model_id", "key": "source_key", "version": "task_version", "evaluated": "evaluated_on"}
 _MARKER = re.compile(r"^LINE \d+: ", re.MULTILINE)
 
 
@@ -87,7 +89,8 @@ def _hint(text: str, connection: duckdb.DuckDBPyConnection) -> str | None:
             return f"Column '{name}' of the source was ingested as {mapped}."
         known = _names(
             connection,
-            "SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal AND table_name = 'runs_final'",
+            "SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal "
+            "AND table_name IN ('runs_final', 'scores')",
         )
         return nearest(name, known) if known else None
     table = _TABLE.search(text)
@@ -110,10 +113,13 @@ def _mapped_as(column: str, connection: duckdb.DuckDBPyConnection) -> str | None
         rows = connection.execute("SELECT mapping FROM sources").fetchall()
     except duckdb.Error:
         return None
-    for (mapping,) in rows:
-        for field, expression in json.loads(mapping).get("columns", {}).items():
+    for mapping in (json.loads(text) for (text,) in rows):
+        for field, expression in mapping.get("columns", {}).items():
             if expression == column:
-                return str(field)
+                return _SHOWN_AS.get(field, str(field)) if mapping.get("kind") == "scores" else str(field)
+        for spec in mapping.get("scores", ()):
+            if spec["column"] == column:
+                return f"the task {spec['task']}, a row of scores a model"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as AbstractMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from db.ingest import IngestReport
     from db.mapping import Mapping
+    from db.score_ingest import ScoreReport
+    from db.score_mapping import ScoreMapping
 
 Parameters = Sequence[Any] | dict[str, Any] | None
 
@@ -242,6 +245,20 @@ class Store:
         from db.ingest import ingest
 
         return ingest(self, path, mapping, metric=metric, replace=replace, allow_units=allow_units)
+
+    def ingest_scores(
+        self,
+        path: str | Path,
+        mapping: ScoreMapping | str | Path | None = None,
+        *,
+        preset: str | None = None,
+        tables: AbstractMapping[str, str | Path] | None = None,
+        replace: bool = False,
+    ) -> ScoreReport:
+        """Read a table of scores of models on tasks into the store; see :func:`db.score_ingest.ingest_scores`."""
+        from db.score_ingest import ingest_scores
+
+        return ingest_scores(self, path, mapping, preset=preset, tables=tables, replace=replace)
 
     def close(self) -> None:
         """Write everything to the file and close it. Closing twice is no error."""

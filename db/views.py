@@ -56,6 +56,7 @@ _SCORES_COMMENTS = {
     "compute_rule": "How the compute was found: given by the source, 6ND, or 6ND of the active parameters",
     "compute_low": "Lower end where sources or ways of counting differ, unit: FLOP",
     "compute_high": "Upper end where sources or ways of counting differ, unit: FLOP",
+    "compute_gap": "Between the lowest and the highest compute that sources give this name, unit: decades of FLOP",
     "n_params": "Model size with all experts, unit: parameters; NULL where unknown",
     "n_params_active": "Parameters that one token uses, unit: parameters; NULL where unknown",
     "n_tokens": "Tokens that the base model was pretrained on, unit: tokens",

@@ -97,6 +97,7 @@ SELECT
     m.compute_rule,
     m.compute_low,
     m.compute_high,
+    m.compute_gap,
     m.n_params,
     m.n_params_active,
     m.n_tokens,
@@ -116,7 +117,13 @@ SELECT
     e.source_key,
     e.source_id{kept}
 FROM evals AS e
-LEFT JOIN models AS m ON m.source_id = e.source_id AND m.model_id = e.model_id
+LEFT JOIN (
+    SELECT
+        *,
+        log10(max(compute_flop) OVER of_name) - log10(min(compute_flop) OVER of_name) AS compute_gap
+    FROM models
+    WINDOW of_name AS (PARTITION BY lower(name))
+) AS m ON m.source_id = e.source_id AND m.model_id = e.model_id
 
 -- view: final_value
 -- The value of one metric at the last step at which a run of runs_final logged it: NaN or infinite where it ended so,

@@ -43,6 +43,7 @@ def write_source(store: Store, plan: IngestPlan, *, replace: bool) -> Outcome:
         if _is_there(connection, plan):
             return Outcome("unchanged")
         uri = str(Path(plan.path).resolve())
+        _refuse_scores(connection, plan, uri)
         old_runs = _old_runs(connection, plan, uri)
         taken = _taken_over(connection, plan, uri, replace=replace)
         gone = old_runs | taken
@@ -77,6 +78,16 @@ def _is_there(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> bool:
         [plan.source_id],
     ).fetchall()
     return bool(rows) and rows[0][0] == rows[0][1]
+
+
+def _refuse_scores(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> None:
+    """Refuse a file that was read as a table of scores: its models and scores would lose their source."""
+    rows = connection.execute("SELECT source_id FROM sources WHERE uri = ? AND n_scores > 0", [uri]).fetchall()
+    if rows:
+        raise InputDataError(
+            f"{plan.path} was read as a table of scores before (source {rows[0][0]}).",
+            f"Read it so again (--scores, or its preset or mapping), or remove it: scaling rm source {rows[0][0]}",
+        )
 
 
 def _old_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> set[str]:

@@ -80,6 +80,7 @@ class _Reader:
         )
         self.extra: list[dict[str, Any]] = [{} for _ in table.lines]
         self.repeats: dict[str, int] = {}
+        self.ids: set[str] = set()
         self.converted: dict[str, list[str]] = {}
 
     def run(self) -> ModelsAndScores:
@@ -246,17 +247,26 @@ class _Reader:
             self.out.problems.append(
                 Problem(self.table.path, line, column, str(all_cells[rows[i]]), f"{spec.task}: {reason}", "value")
             )
-        for i in np.flatnonzero(np.isfinite(found.values)):
-            row = rows[int(i)]
+        for known in np.flatnonzero(np.isfinite(found.values)):
+            row = rows[int(known)]
             scored.add(row)
-            score = self._score(spec, row, float(found.values[i]), found.unit, found.factor)
-            self.out.scores.append(score | {"eval_id": self._eval_id(score)})
+            score = self._score(spec, row, float(found.values[known]), found.unit, float(found.factors[known]))
+            name = self._eval_id(score)
+            if name in self.ids:
+                self.out.n_refused += 1
+                why = "the same identifier, model and task as another row"
+                self.out.problems.append(
+                    Problem(self.table.path, self.table.lines[row], column, score["source_key"], why)
+                )
+                continue
+            self.ids.add(name)
+            self.out.scores.append(score | {"eval_id": name})
         return int(found.absent.sum())
 
     def _score(self, spec: ScoreSpec, row: int, value: float, unit: str, factor: float) -> dict[str, Any]:
         get = self.fields.value
         scorer, stderr = best_scorer(get("scorers", row)) if "scorers" in self.fields.texts else (None, None)
-        given = get("stderr", row)
+        given, chance = get("stderr", row), get("chance", row)
         long = self.mapping.shape == "long"
         return {
             "model_id": self.entries[row],
@@ -271,7 +281,7 @@ class _Reader:
             "unit": unit,
             "stderr": stderr if given is None else given * factor,
             "n_samples": first_known((spec.n_items, get("n_items", row))),
-            "chance": first_known((spec.chance, get("chance", row))),
+            "chance": first_known((spec.chance, None if chance is None else chance * factor)),
             "harness": first_known((spec.harness, get("harness", row))),
             "chat_template": get("chat_template", row),
             "evaluated_on": get("evaluated", row),

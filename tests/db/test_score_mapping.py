@@ -207,3 +207,12 @@ def test_the_leaderboard_preset_reads_the_public_export_without_tokens(
         ("x_4bit", "o/x", "q", True, "2024-09-21", "evaluated", 541, 40),
         ("x_bf16", "o/x", "q", False, "2024-09-18", "released", 541, 50),
     ]
+
+
+def test_errors_and_chances_are_in_the_unit_of_their_score(store: Store, write: Callable[..., Path]) -> None:
+    table = "id,model,task,score,stderr,chance\n1,a,t,50,2,25\n2,b,t,60,3,25\n3,c,t,70%,4,25\n2,b,t,61,3,25\n"
+    report = ingest_scores(store, write(table), ScoreMapping.parse('[columns]\nkey = "id"\n[scores]'))
+    assert (report.n_scores, report.n_refused) == (3, 1)
+    assert "the same identifier, model and task as another row" in str(report.problems[0])
+    _, rows = store.query("SELECT score, stderr, chance FROM scores ORDER BY source_key")
+    assert rows == [pytest.approx(row) for row in ((0.5, 0.02, 0.25), (0.6, 0.03, 0.25), (0.7, 0.04, 0.25))]

@@ -132,3 +132,35 @@ def test_tasks_are_counted(store: Store, table: Path) -> None:
     assert (counts.n_scores, counts.n_with_compute, counts.n_base_models, counts.n_compute) == (4, 3, 2, 2)
     assert (str(counts.first_date), str(counts.last_date)) == ("2024-05-11", "2024-11-30")
     assert found["acc_a"].n_scores == 3
+
+
+def test_a_wrong_column_in_sql_is_told_what_it_became(store: Store, table: Path) -> None:
+    ingest_scores(store, table)
+    with pytest.raises(UsageError, match="'release_date' of the source was ingested as released"):
+        store.query("SELECT release_date FROM scores")
+    with pytest.raises(UsageError, match="'acc_b' of the source was ingested as the task acc_b"):
+        store.query("SELECT acc_b FROM scores")
+    with pytest.raises(UsageError, match="Did you mean 'log10_compute'"):
+        store.query("SELECT log_compute FROM scores")
+
+
+def test_a_file_is_either_runs_or_scores(store: Store, write: Callable[..., Path]) -> None:
+    both = write("run_id,model,N,D,loss,acc\na,m,1e8,2e9,3.5,0.5\n", "both.csv")
+    ingest_scores(store, both)
+    with pytest.raises(InputDataError, match="read as a table of scores before"):
+        store.ingest(both)
+    take_out_source(store, str(both))
+    store.ingest(both)
+    with pytest.raises(InputDataError, match="read as a log of runs before"):
+        store.ingest_scores(both)
+    assert store.query("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM evals)")[1] == [(1, 0)]
+
+
+def test_names_with_computes_apart_can_be_excluded(store: Store, write: Callable[..., Path]) -> None:
+    ingest_scores(store, write("model,C,harness,acc\nA,6.588e24,one,0.5\nsame,1e22,one,0.2\n", "one.csv"))
+    assert len(load_scores(store, "acc", exclude="disputed")) == 2
+    ingest_scores(store, write("model,C,harness,acc\na,6.48e23,two,0.6\nsame,1.1e22,two,0.3\n", "two.csv"))
+    rows = load_scores(store, "acc", harness="one", exclude="disputed")
+    assert (rows.model, rows.reasons()) == (("same",), {"excluded: disputed": 1})
+    _, gaps = store.query("SELECT model, compute_gap FROM scores WHERE harness = 'one' ORDER BY model")
+    assert gaps == [("A", pytest.approx(1.0071786, abs=1e-6)), ("same", pytest.approx(0.041393, abs=1e-6))]
