@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ from scaling.formatting import format_estimate, format_interval, format_number, 
 from scaling.serial import plain
 
 ERROR_RATE = 0.05
-FEW_GROUPS = 8  # below it, flips of groups are too few for small p-values
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,8 @@ class ContaminationShift:
 
 def _size(row: CutoffShift) -> str:
     """Write a step in points, or in logits where points are not known."""
-    if row.points == row.points:
+    if not math.isfinite(row.gamma):
+        return "a step too large to be estimated"
+    if math.isfinite(row.points):
         return f"{100 * row.points:+.1f} points ({format_interval(100 * row.points_low, 100 * row.points_high)})"
     return f"{row.gamma:+.3g} logits ({format_interval(row.gamma_low, row.gamma_high)})"

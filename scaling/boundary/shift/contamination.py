@@ -19,8 +19,8 @@ from scaling.boundary.shift.checks import (
     shares,
     usable,
 )
-from scaling.boundary.shift.contaminated import FEW_GROUPS, ContaminationShift, CutoffShift, Sensitivity
-from scaling.boundary.shift.flips import check_alternative
+from scaling.boundary.shift.contaminated import ContaminationShift, CutoffShift, Sensitivity
+from scaling.boundary.shift.flips import check_alternative, few_flips
 from scaling.boundary.shift.item_shift import (
     SCHEMES,
     Sample,
@@ -190,6 +190,11 @@ def _read(
             f"{format_plural(len(code), 'model')} with both scores and a date are too few for a shift",
             hint=f"There should be {2 * LEAST} at least.",
         )
+    for name in ("score_a", "score_b"):
+        if np.ptp(cleaned.columns[name]) == 0:
+            raise InputDataError(
+                f"'{name}' is {cleaned.columns[name][0]:g} for all models, so nothing can be said of a shift"
+            )
     return cleaned, np.unique(code, return_inverse=True)[1].astype(np.int64)
 
 
@@ -269,8 +274,8 @@ def _method(items_a: bool, items_b: bool) -> str:
 def _more_notes(sample: Sample, items_a: bool, items_b: bool, scheme: str) -> list[str]:
     out = []
     groups = len(np.unique(sample.group))
-    if scheme == "flip" and groups < FEW_GROUPS:
-        out.append(f"{groups} groups have only {2 ** (groups - 1)} different flips, so no p-value can be small.")
+    if scheme == "flip":
+        out += few_flips(groups)
     if scheme == "permute" and groups < len(sample.x):
         out.append("Permuting dates takes models of one group as independent, which makes p-values too small.")
     if not items_a:

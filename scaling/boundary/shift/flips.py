@@ -18,6 +18,7 @@ from scaling.errors import UsageError, did_you_mean
 
 Array = NDArray[np.float64]
 
+FEW_GROUPS = 8
 ALTERNATIVES = ("two-sided", "greater")
 _BLOCK = 1 << 21  # signs at a time
 
@@ -121,6 +122,15 @@ def check_alternative(alternative: str) -> None:
         raise UsageError(
             f"there is no alternative called '{alternative}'", hint=did_you_mean(alternative, ALTERNATIVES)
         )
+
+
+def few_flips(groups: int) -> list[str]:
+    """Say, in a list of one sentence or none, that there are too few groups for a small p-value."""
+    if groups >= FEW_GROUPS:
+        return []
+    if groups == 1:
+        return ["All rows are of one group, so nothing can be told from chance."]
+    return [f"{groups} groups have only {2 ** (groups - 1)} different flips, so no p-value can be small."]
 
 
 def group_sums(rows: Array, codes: NDArray[np.int64]) -> Array:

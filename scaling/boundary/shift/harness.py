@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.shift.checks import check_settings, clusters, shares, usable
-from scaling.boundary.shift.flips import flip_groups, group_sums
+from scaling.boundary.shift.flips import few_flips, flip_groups, group_sums
 from scaling.boundary.shift.offset import LEAST_SHARED, AppliedOffset, HarnessOffset
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.intervals import percentile_interval
@@ -80,6 +80,9 @@ def harness_offset(
     replicates = np.column_stack(_line(_resample(moments, bootstrap, boot_seed)))
     mean, at_centre, slope = (float(x[0]) for x in _line(moments.sum(axis=0)[None]))
     tested = flip_groups(moments[:, [2]], bootstrap, flip_seed)
+    n_groups = int(code.max()) + 1
+    if n_groups == 1:  # drawn again, one group is itself
+        replicates = np.full_like(replicates, np.nan)
     low, high = percentile_interval(replicates, level)
     known = replicates[np.all(np.isfinite(replicates), axis=1)]
     covariance = np.cov(known[:, 1:].T) if len(known) > 2 else np.full((2, 2), np.nan)
@@ -87,7 +90,7 @@ def harness_offset(
     (v00, v01), (v10, v11) = covariance.tolist()
     return HarnessOffset(
         n=len(a),
-        n_groups=int(code.max()) + 1,
+        n_groups=n_groups,
         mean=mean,
         low=float(low[0]),
         high=float(high[0]),
@@ -108,7 +111,7 @@ def harness_offset(
         bootstrap=bootstrap,
         seed=seed,
         left_out=cleaned.left_out,
-        notes=cleaned.notes,
+        notes=(*cleaned.notes, *few_flips(n_groups)),
     )
 
 

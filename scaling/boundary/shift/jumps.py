@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.shift.checks import check_settings, clusters, days, iso, numbers, shares, usable
-from scaling.boundary.shift.flips import flip_groups, group_sums
+from scaling.boundary.shift.flips import few_flips, flip_groups, group_sums
 from scaling.boundary.shift.jump import ERROR_RATE, Jump, JumpTest
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.intervals import t_quantile
@@ -125,7 +125,7 @@ def detect_jump(
         permutations=permutations,
         seed=seed,
         left_out=cleaned.left_out,
-        notes=cleaned.notes,
+        notes=(*cleaned.notes, *few_flips(int(code.max()) + 1)),
     )
 
 

@@ -49,6 +49,18 @@ class PairedModels:
     def __len__(self) -> int:
         return len(self.names)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, strict JSON."""
+        out: dict[str, Any] = plain(asdict(self))
+        return out
+
+    def summary(self) -> str:
+        """Say in plain text how many models are shared."""
+        return (
+            f"{format_plural(len(self), 'pair')} of rows; {self.only_a} models only in A, {self.only_b} only in B; rows of "
+            f"a shared model beyond its first: {self.repeated_a} in A, {self.repeated_b} in B"
+        )
+
 
 def pair_models(names_a: Sequence[str], names_b: Sequence[str], duplicates: str = "first") -> PairedModels:
     """Find the models that two sources share, by name, capital letters aside.

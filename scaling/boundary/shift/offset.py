@@ -15,7 +15,6 @@ Array = NDArray[np.float64]
 
 ERROR_RATE = 0.05
 LEAST_SHARED = 10
-_FEW_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,8 @@ class HarnessOffset:
         ends = format_interval(100 * self.low, 100 * self.high)
         if self.n < LEAST_SHARED:
             return f"Too few to tell: B reads {100 * self.mean:+.1f} points against A {on}; {LEAST_SHARED} are needed."
+        if self.n_groups == 1:
+            return f"Nothing says how sure an offset of one group is: B reads {100 * self.mean:+.1f} points {on}."
         if not self.told:
             return f"No offset can be told: B reads {100 * self.mean:+.1f} points against A ({ends}) {on}."
         text = f"B reads {100 * self.mean:+.1f} points against A ({ends}) {on}, single models {100 * self.sd:.1f} apart"
@@ -120,10 +121,6 @@ class HarnessOffset:
             f"{100 * self.level:g} % intervals over groups, {self.bootstrap} replicates and as many flips, "
             f"seed {self.seed}",
         ]
-        if self.n_groups < _FEW_GROUPS:
-            lines.append(
-                f"note: {format_plural(self.n_groups, 'group')} are too few for an interval that can be relied on"
-            )
         lines += [f"left out: {count} ({reason})" for reason, count in self.left_out.items()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -184,11 +181,11 @@ class AppliedOffset:
         lines = [
             f"{format_plural(len(known), 'score')} moved by {amount} to the scale of {self.towards.upper()}, {how} "
             f"from {format_plural(self.n_shared, 'shared model')}; standard error "
-            f"{100 * float(np.nanmax(self.shared_error)):.2g} points in common at most, {100 * self.model_error:.2g} "
-            "for a single model"
+            f"{format_number(100 * float(self.shared_error[np.isfinite(self.shift)].max()), 2)} points in common at "
+            f"most, {format_number(100 * self.model_error, 2)} for a single model"
         ]
         if self.clipped:
-            lines.append(f"note: {format_plural(self.clipped, 'score')} were cut at 0 or 1")
+            lines.append(f"note: cut at 0 or 1: {format_plural(self.clipped, 'score')}")
         if self.beyond:
-            lines.append(f"note: {format_plural(self.beyond, 'score')} lie outside the range of the shared models")
+            lines.append(f"note: outside the range of the shared models: {format_plural(self.beyond, 'score')}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])

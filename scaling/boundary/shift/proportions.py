@@ -10,6 +10,7 @@ from scaling.inputs import check_level
 
 Array = NDArray[np.float64]
 
+_ROUNDING = 1e-9
 METHODS = ("wilson", "jeffreys")
 
 
@@ -36,7 +37,7 @@ def proportion_interval(
     Raises
     ------
     UsageError
-        For another method, or a level outside 0 to 1.
+        For another method, a level outside 0 to 1, or more successes than trials.
 
     Examples
     --------
@@ -46,6 +47,8 @@ def proportion_interval(
     """
     check_level(level)
     k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
+    if np.any((k < -_ROUNDING) | (k > n + _ROUNDING)):
+        raise UsageError("a share is of successes that number from 0 to the trials")
     some = n > 0
     if method == "wilson":
         from scipy.special import ndtri

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.shift.checks import check_settings, clusters, shares, usable
-from scaling.boundary.shift.flips import flip_groups, group_sums
+from scaling.boundary.shift.flips import few_flips, flip_groups, group_sums
 from scaling.boundary.shift.proportions import proportion_interval
 from scaling.boundary.shift.size_slope import spearman
 from scaling.errors import InputDataError, UsageError
@@ -210,5 +210,5 @@ def detect_regrade(
         permutations=permutations,
         seed=seed,
         left_out=cleaned.left_out,
-        notes=cleaned.notes,
+        notes=(*cleaned.notes, *few_flips(n_groups)),
     )

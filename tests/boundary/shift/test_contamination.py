@@ -192,3 +192,27 @@ def test_too_few_models_are_refused():
     a, b, date, _ = pair(n=12)
     with pytest.raises(InputDataError, match="12 models"):
         contamination_shift(a, b, date)
+
+
+def test_scores_that_are_all_equal_are_refused():
+    a, b, date, _ = pair()
+    for one, other in ((np.full(115, 0.5), b), (a, np.zeros(115))):
+        with pytest.raises(InputDataError, match="for all models"):
+            contamination_shift(one, other, date)
+
+
+def test_a_step_from_nothing_to_something_has_no_estimate_and_is_told():
+    a, _, date, _ = pair()
+    found = contamination_shift(a, 0.5 * (date >= CUT), date, n_items_b=30, cutoffs=str(CUT))
+    assert found.shifted
+    assert np.isnan(found.leading.gamma)
+    assert "too large to be estimated" in found.verdict
+    assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_models_of_one_maker_tell_nothing():
+    a, b, date, _ = pair(1.0)
+    found = contamination_shift(a, b, date, groups=["x"] * len(a), cutoffs=str(CUT))
+    assert found.leading.p == 1
+    assert np.isnan(found.leading.gamma_low)
+    assert "All rows are of one group, so nothing can be told from chance." in found.notes

@@ -94,7 +94,7 @@ def test_scores_that_leave_the_scale_or_the_shared_range_are_counted():
     assert (moved.clipped, moved.beyond) == (1, 2)
     assert moved.score[2] == 1
     assert np.isnan(moved.score[3])
-    assert "1 score were cut" in moved.summary() or "1 score was cut" in moved.summary()
+    assert "cut at 0 or 1: 1 score" in moved.summary()
 
 
 def test_a_direction_or_slope_that_means_nothing_is_refused():
@@ -125,6 +125,8 @@ def test_models_are_paired_by_name_whatever_their_capitals():
     pairs = pair_models(["x/A", "x/B", "x/a", ""], ["X/A", "y/C", "x/A", ""], "all")
     assert list(zip(pairs.rows_a.tolist(), pairs.rows_b.tolist(), strict=True)) == [(0, 0), (0, 2), (2, 0), (2, 2)]
     assert (pairs.only_a, pairs.only_b, pairs.repeated_a, pairs.repeated_b) == (1, 1, 1, 1)
+    assert json.loads(json.dumps(pairs.to_dict()))["rows_b"] == [0, 2, 0, 2]
+    assert pairs.summary().startswith("4 pairs of rows; 1 models only in A")
     last = pair_models(["x/A", "x/B", "x/a"], ["x/a"], "last")
     assert last.rows_a.tolist() == [2]
     assert len(pair_models(["a"], ["b"])) == 0
@@ -144,3 +146,15 @@ def test_compute_that_differs_is_listed_the_worst_first():
         compute_disagreement([1.0], [0.0])
     with pytest.raises(InputDataError, match="2 rows"):
         compute_disagreement([1e20], [1e20, 1e21])
+
+
+def test_an_offset_of_one_base_model_has_no_error():
+    a, b, _ = sources()
+    found = harness_offset(a, b, groups=["x"] * 200)
+    assert np.isnan([found.low, found.high, found.error, found.slope_low]).all()
+    assert not found.told
+    assert "one group" in found.verdict
+    moved = apply_offset(a, found)
+    assert np.isnan(moved.shared_error).all()
+    assert "standard error unknown" in moved.summary()
+    assert json.dumps(found.to_dict(), allow_nan=False)

@@ -27,6 +27,8 @@ def test_nothing_and_everything_reach_the_ends(method):
 def test_an_interval_of_another_name_is_refused():
     with pytest.raises(UsageError, match="wald"):
         proportion_interval(1, 2, method="wald")
+    with pytest.raises(UsageError, match="successes"):
+        proportion_interval(3, 2)
 
 
 def test_models_of_one_group_that_agree_count_once():
