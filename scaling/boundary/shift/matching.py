@@ -57,8 +57,8 @@ class PairedModels:
     def summary(self) -> str:
         """Say in plain text how many models are shared."""
         return (
-            f"{format_plural(len(self), 'pair')} of rows; {self.only_a} models only in A, {self.only_b} only in B; rows "
-            f"of a shared model beyond its first: {self.repeated_a} in A, {self.repeated_b} in B"
+            f"{format_plural(len(self), 'pair')} of rows; {self.only_a} models only in A, {self.only_b} only in B; "
+            f"rows of a shared model beyond its first: {self.repeated_a} in A, {self.repeated_b} in B"
         )
 
 
