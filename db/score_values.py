@@ -121,7 +121,8 @@ def scores_from_cells(cells: Cells, unit: str = "auto") -> Scores:
     )
     absent = ~ok & np.array([i not in bad for i in range(len(cells))], dtype=bool)
     bare = values[ok & ~signed]
-    said, factor = None, 1.0
+    said = "written with a percent sign: divided by 100" if signed.any() else None
+    factor = 1.0
     if unit == "auto":
         unit = _unit_of(bare)
         if unit == "percent":

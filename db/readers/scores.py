@@ -90,10 +90,10 @@ class _Reader:
         self._join()
         compute, rules, low, high = self._compute()
         self._keep_columns()
-        scored = self._scores(kept)
+        self._scores(kept)
         rows_of: dict[str, list[int]] = {}
         for row in kept:
-            if self.entries[row] is not None and (row in scored or self.mapping.shape == "long"):
+            if self.entries[row] is not None:
                 rows_of.setdefault(str(self.entries[row]), []).append(row)
         have = {score["model_id"] for score in self.out.scores}
         for entry, rows in rows_of.items():
@@ -132,10 +132,7 @@ class _Reader:
         for row in kept:
             entry = self.entries[row]
             if entry is None:
-                self.out.n_refused += 1
-                self.out.problems.append(
-                    Problem(self.table.path, self.table.lines[row], column, None, "the model has no name")
-                )
+                self._refuse(row, column, None, "the model has no name")
             elif self.mapping.shape == "wide":
                 seen[entry] = seen.get(entry, 0) + 1
                 if seen[entry] > 1:
@@ -203,40 +200,38 @@ class _Reader:
                     if value is not None:
                         self.extra[row][column] = value
 
-    def _scores(self, kept: list[int]) -> set[int]:
-        """Add the scores; gives the rows that have any."""
-        scored: set[int] = set()
+    def _scores(self, kept: list[int]) -> None:
+        """Add the scores."""
         rows = [row for row in kept if self.entries[row] is not None]
         if self.mapping.shape == "wide":
-            absent = 0
-            for spec in self.mapping.scores:
-                if spec.column is not None:
-                    absent += self._column(spec, str(spec.column), rows, scored)
-            if absent:
-                self.out.warnings.append(f"{format_plural(absent, 'cell')} without a score (empty or NaN) left out.")
-            return scored
-        column = self.mapping.columns["score"]
-        by_task: dict[str, list[int]] = {}
+            specs = [spec for spec in self.mapping.scores if spec.column is not None]
+            absent = sum(self._column(spec, str(spec.column), rows) for spec in specs)
+        else:
+            column = str(self.mapping.columns["score"])
+            known = {spec.task: spec for spec in self.mapping.scores}
+            absent = sum(
+                self._column(known.get(task, ScoreSpec(task)), column, members)
+                for task, members in self._by_task(rows).items()
+            )
+        if absent:
+            what = "cell" if self.mapping.shape == "wide" else "row"
+            self.out.warnings.append(f"{format_plural(absent, what)} without a score (empty or NaN) left out.")
+
+    def _by_task(self, rows: list[int]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
         for row in rows:
             task = self.fields.value("task", row)
             if task is None:
-                self.out.n_refused += 1
-                self.out.problems.append(
-                    Problem(self.table.path, self.table.lines[row], str(self.mapping.columns.get("task")), None,
-                            "the task has no name")
-                )  # fmt: skip
+                self._refuse(row, str(self.mapping.columns.get("task")), None, "the task has no name")
             else:
-                by_task.setdefault(task, []).append(row)
-        known = {spec.task: spec for spec in self.mapping.scores}
-        absent = sum(
-            self._column(known.get(task, ScoreSpec(task)), str(column), members, scored)
-            for task, members in by_task.items()
-        )
-        if absent:
-            self.out.warnings.append(f"{format_plural(absent, 'row')} without a score (empty or NaN) left out.")
-        return scored
+                found.setdefault(task, []).append(row)
+        return found
 
-    def _column(self, spec: ScoreSpec, column: str, rows: list[int], scored: set[int]) -> int:
+    def _refuse(self, row: int, column: str, value: str | None, reason: str) -> None:
+        self.out.n_refused += 1
+        self.out.problems.append(Problem(self.table.path, self.table.lines[row], column, value, reason))
+
+    def _column(self, spec: ScoreSpec, column: str, rows: list[int]) -> int:
         """Add the scores of one task; gives how many are absent."""
         all_cells = cells_of(self.table, column, spec.task)
         found = scores_from_cells([all_cells[row] for row in rows], spec.unit)
@@ -249,15 +244,11 @@ class _Reader:
             )
         for known in np.flatnonzero(np.isfinite(found.values)):
             row = rows[int(known)]
-            scored.add(row)
             score = self._score(spec, row, float(found.values[known]), found.unit, float(found.factors[known]))
             name = self._eval_id(score)
             if name in self.ids:
-                self.out.n_refused += 1
-                why = "the same identifier, model and task as another row"
-                self.out.problems.append(
-                    Problem(self.table.path, self.table.lines[row], column, score["source_key"], why)
-                )
+                key = score["source_key"]
+                self._refuse(row, column, key, "the same identifier, model and task as another row")
                 continue
             self.ids.add(name)
             self.out.scores.append(score | {"eval_id": name})

@@ -63,6 +63,7 @@ def test_units_that_are_said_are_not_guessed() -> None:
 def test_signs_of_percent_nothing_and_nan() -> None:
     read = scores_from_cells(["77.0%", "0.5", "", "nan", "inf", "none such", None])
     assert read.values[:2] == pytest.approx([0.77, 0.5])
+    assert read.said == "written with a percent sign: divided by 100"
     assert list(np.flatnonzero(read.absent)) == [2, 3, 6]
     assert read.bad == {4: "the score is not finite", 5: "the score is not a number"}
 

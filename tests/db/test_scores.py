@@ -164,3 +164,11 @@ def test_names_with_computes_apart_can_be_excluded(store: Store, write: Callable
     assert (rows.model, rows.reasons()) == (("same",), {"excluded: disputed": 1})
     _, gaps = store.query("SELECT model, compute_gap FROM scores WHERE harness = 'one' ORDER BY model")
     assert gaps == [("A", pytest.approx(1.0071786, abs=1e-6)), ("same", pytest.approx(0.041393, abs=1e-6))]
+
+
+def test_models_that_were_queued_are_counted_and_left_out(store: Store, write: Callable[..., Path]) -> None:
+    report = ingest_scores(store, write("model,C,acc,em\na,1e22,0.5,nan\nb,1e22,nan,nan\nc,1e22,,\n"))
+    assert (report.n_models, report.n_scores) == (1, 1)
+    assert "5 cells without a score (empty or NaN) left out." in report.warnings
+    assert "2 models without any score left out." in report.warnings
+    assert store.query("SELECT model_id FROM models")[1] == [("a",)]
