@@ -6,9 +6,8 @@ kept as SQL with the hash of the rows that came, so a saved fit can load its row
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from db.problems import nearest
 from db.score_checks import COMPUTE_TOLERANCE, CONCERNS
 from db.score_periods import Period, period_labels
 from db.score_rows import ScoreQuestion, ScoreRows, hash_scores
+from db.score_tasks import TaskCount, tasks
 from db.select import Excluded
 from db.views import quote_name, quote_text
 from scaling.errors import InputDataError, UsageError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from db.store import Store
+
+__all__ = ["EXCLUDABLE", "ScoreQuestion", "ScoreRows", "TaskCount", "load_scores", "load_scores_by_sql", "tasks"]
 
 #: What `exclude` takes: what the source says of a model, any finding of the checks, or one of them.
 EXCLUDABLE = ("flagged", "merged", "moe", "disputed", "concerns", *CONCERNS)
@@ -39,68 +41,6 @@ _REMEDIES = {
     "scaling ingest FILE --scores --models TABLE",
     "no date": "Leave the periods out, or name a column of dates that is filled: date, released or evaluated_on.",
 }
-
-
-@dataclass(frozen=True)
-class TaskCount:
-    """What the store has of a task.
-
-    Parameters
-    ----------
-    task, metric : str
-        The task, and what was measured.
-    harness, version : str or None
-        Who ran it; version of the task or its grader.
-    superseded : bool
-        Whether a later grading replaces it.
-    n_scores, n_models, n_with_compute, n_base_models, n_compute : int
-        Scores; entries; scores with compute; base models and distinct values of compute among them.
-    first_date, last_date : datetime.date or None
-        Of the column ``date``.
-    """
-
-    task: str
-    metric: str
-    harness: str | None
-    version: str | None
-    superseded: bool
-    n_scores: int
-    n_models: int
-    n_with_compute: int
-    n_base_models: int
-    n_compute: int
-    first_date: datetime.date | None
-    last_date: datetime.date | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The counts as plain data."""
-        return asdict(self)
-
-
-def tasks(store: Store) -> list[TaskCount]:
-    """List the tasks of a store with their counts, those with most scores that have compute first.
-
-    Parameters
-    ----------
-    store : Store
-        An open store.
-
-    Returns
-    -------
-    list of TaskCount
-        One a task, metric, harness and version.
-    """
-    _, rows = store.query(TASKS_SQL)
-    return [TaskCount(*row) for row in rows]
-
-
-TASKS_SQL = (
-    "SELECT task, metric, harness, task_version, superseded, count(*) AS n_scores, "
-    "count(DISTINCT model_id) AS n_models, count(compute_flop) AS n_with_compute, "
-    "count(DISTINCT base_model) FILTER (compute_flop IS NOT NULL) AS n_base_models, "
-    "count(DISTINCT compute_flop) AS n_compute, min(date) AS first_date, max(date) AS last_date "
-    "FROM scores GROUP BY ALL ORDER BY superseded, n_with_compute DESC, task, harness, metric, task_version"
-)
 
 
 def load_scores(

@@ -14,7 +14,8 @@ from db.cells import text_from_cell, typed_values
 from db.problems import Problem
 from db.readers.table import Table
 from db.score_checks import describe_concerns
-from db.score_columns import cells_of, derive, read_fields
+from db.score_columns import cells_of, read_fields
+from db.score_compute import Computes, find_computes
 from db.score_fields import MODEL_FIELDS
 from db.score_join import Joined, join
 from db.score_mapping import ScoreMapping, ScoreSpec
@@ -88,7 +89,7 @@ class _Reader:
         kept = self._kept_rows()
         self._identify(kept)
         self._join()
-        compute, rules, low, high = self._compute()
+        computes = find_computes(self.fields, self.mapping, len(self.table.lines))
         self._keep_columns()
         self._scores(kept)
         rows_of: dict[str, list[int]] = {}
@@ -98,7 +99,7 @@ class _Reader:
         have = {score["model_id"] for score in self.out.scores}
         for entry, rows in rows_of.items():
             if entry in have:
-                self.out.models.append(self._model(entry, rows, compute, rules, low, high))
+                self.out.models.append(self._model(entry, rows, computes))
         self.out.problems += self.fields.problems
         self._say_the_rest(len(rows_of) - len(have & set(rows_of)))
         concerns, warnings = describe_concerns(self.out.models)
@@ -163,33 +164,6 @@ class _Reader:
         if joined.ambiguous:
             said += f"; found several times with different values, so not joined: {_listed(joined.ambiguous)}"
         self.out.warnings.append(f"{said}.")
-
-    def _compute(self) -> tuple[np.ndarray, list[str | None], np.ndarray, np.ndarray]:
-        """Compute of each row, how it was found, and its ends where they differ."""
-        n_rows = len(self.table.lines)
-        numbers = self.fields.numbers
-        nothing = np.full(n_rows, np.nan)
-        for name, text in self.mapping.derived.items():
-            if name != "compute_flop":
-                numbers[name] = derive(text, name, numbers, n_rows)
-        size, active = numbers.get("n_params", nothing), numbers.get("n_params_active", nothing)
-        tokens = numbers.get("n_tokens", nothing)
-        low, high = numbers.get("compute_low", nothing).copy(), numbers.get("compute_high", nothing).copy()
-        given = numbers.get("compute_flop", nothing)
-        text = self.mapping.derived.get("compute_flop", "6*N*D")
-        by_size = "".join(text.split()) in ("6*N*D", "6N*D")
-        made = 6 * size * tokens if by_size else derive(text, "compute_flop", numbers, n_rows)
-        by_active = 6 * active * tokens
-        use_active = np.isfinite(by_active) & by_size
-        low = np.where(use_active & np.isnan(given) & np.isnan(low), np.fmin(by_active, made), low)
-        high = np.where(use_active & np.isnan(given) & np.isnan(high), np.fmax(by_active, made), high)
-        compute = np.where(np.isfinite(given), given, np.where(use_active, by_active, made))
-        rule = "6ND" if by_size else text
-        rules: list[str | None] = [
-            None if np.isnan(c) else "given" if np.isfinite(g) else "6ND of the active parameters" if a else rule
-            for c, g, a in zip(compute, given, use_active, strict=True)
-        ]
-        return compute, rules, low, high
 
     def _keep_columns(self) -> None:
         """Columns that no mapping names stay with their row."""
@@ -288,10 +262,7 @@ class _Reader:
             repeat = self.repeats[name] = self.repeats.get(name, 0) + 1
         return hashlib.sha256(json.dumps([*what, repeat]).encode()).hexdigest()[:16]
 
-    def _model(
-        self, entry: str, rows: list[int], compute: np.ndarray, rules: list[str | None], low: np.ndarray,
-        high: np.ndarray,
-    ) -> dict[str, Any]:  # fmt: skip
+    def _model(self, entry: str, rows: list[int], computes: Computes) -> dict[str, Any]:
         """Describe a model by the first row that knows each thing."""
         known = {
             name: first_known([self.fields.value(name, row) for row in rows])
@@ -301,8 +272,8 @@ class _Reader:
         name = str(self.names[rows[0]])
         if known["organisation"] is None and "/" in name:
             known["organisation"] = name.partition("/")[0]
-        first = next((row for row in rows if np.isfinite(compute[row])), rows[0])
-        ends = {"compute_flop": compute[first], "compute_low": low[first], "compute_high": high[first]}
+        first = next((row for row in rows if np.isfinite(computes.flop[row])), rows[0])
+        amounts = (("compute_flop", computes.flop), ("compute_low", computes.low), ("compute_high", computes.high))
         system = first_known([self.fields.value("system", row) for row in rows])
         known["base_model"] = first_known((known["base_model"], system))
         extra = {} if self.mapping.shape == "long" else self.extra[rows[0]]
@@ -310,8 +281,8 @@ class _Reader:
             "model_id": entry,
             "name": name,
             **known,
-            **{key: None if np.isnan(value) else float(value) for key, value in ends.items()},
-            "compute_rule": rules[first],
+            **{key: None if np.isnan(values[first]) else float(values[first]) for key, values in amounts},
+            "compute_rule": computes.rules[first],
             "extra": json.dumps(extra | ({"system": system} if system else {})),
         }
 
