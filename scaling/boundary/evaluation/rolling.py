@@ -92,14 +92,14 @@ def backtest(
     Models to come are scored within the compute that was seen, as in arXiv:2602.15327.
     """
     names = tuple(NAMES) if baselines is None else tuple(baselines)
-    _check(names, mode, bins)
+    _check(names, bins)
     seed, max_bins, min_bin = whole(seed, "the seed"), whole(max_bins, "max_bins"), whole(min_bin, "min_bin")
     if max_bins < 1 or min_bin < 1:
         raise UsageError("there must be at least one bin, and one model in each")
-    labels, notes = _labels(period)
+    labels, notes = read_periods(period)
     scores = read_scores(log10_compute, score, groups, labels)
     assert scores.period is not None
-    order = _ordered(scores.period)
+    order = check_periods(scores.period, mode)
     how = _How(tau, preset, kappa, ridge, mode, margin, names, bins, max_bins, min_bin, seed)
     notes, rows = [*notes, *scores.notes], []
     for before, after in pairwise(order):
@@ -186,9 +186,7 @@ def _part(scores: Scores, kept: Mask) -> Scores:
     return Scores(scores.log10_compute[kept], scores.score[kept], groups, period, scores.kept[kept], ())
 
 
-def _check(names: tuple[str, ...], mode: str, bins: str) -> None:
-    if mode not in MODES:
-        raise UsageError(f"there is no mode '{mode}'", hint=did_you_mean(mode, MODES))
+def _check(names: tuple[str, ...], bins: str) -> None:
     if bins not in SCHEMES:
         raise UsageError(f"there are no bins '{bins}'", hint=did_you_mean(bins, SCHEMES))
     for name in names:
@@ -196,7 +194,7 @@ def _check(names: tuple[str, ...], mode: str, bins: str) -> None:
             raise UsageError(f"there is no baseline '{name}'", hint=did_you_mean(name, NAMES))
 
 
-def _labels(period: ArrayLike | Periods) -> tuple[ArrayLike, list[str]]:
+def read_periods(period: ArrayLike | Periods) -> tuple[ArrayLike, list[str]]:
     """Labels of periods, and what was left out on the way."""
     if isinstance(period, Periods):
         return period.labels, []  # models without one are counted where the scores are read
@@ -207,7 +205,10 @@ def _labels(period: ArrayLike | Periods) -> tuple[ArrayLike, list[str]]:
     return column, []
 
 
-def _ordered(period: Labels) -> list[Any]:
+def check_periods(period: Labels, mode: str) -> list[Any]:
+    """Put periods in time; see `backtest` for what is refused."""
+    if mode not in MODES:
+        raise UsageError(f"there is no mode '{mode}'", hint=did_you_mean(mode, MODES))
     try:
         order = sorted(set(period.tolist()))
     except TypeError as error:
