@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -631,7 +632,9 @@ def backtest(
 ) -> None:
     """Hold the largest runs out and forecast them; or score old forecasts against runs that have landed."""
     from db.backtests import backtest_fit, backtest_runs
+    from db.boundary_backtests import backtest_saved
     from db.landed import landed_summary, passed_over, score_landed
+    from db.saved import load_fit
     from db.select import Question, shut_out_files
     from db.store import Store
     from reports.backtest_rows import (
@@ -670,6 +673,10 @@ def backtest(
                 raise UsageError(
                     f"'{name}' is a saved fit and has its own rows and settings.", f"Leave {given[0]} out."
                 )
+            if load_fit(store, name).scores is not None:
+                label, over_scores = backtest_saved(store, name, seed=seed)
+                emit_boundary_backtest({label: over_scores}, format_)
+                return
             saved, found = backtest_fit(store, name, **settings)
             kept = f"Kept with the fit {saved.name}; its forecasts quote it."
         else:
@@ -808,6 +815,8 @@ def forecast(
     with Store(db, read_only=not save, create=False) as store:
         saved = load_fit(store, name)
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+        if saved.scores is not None:  # a quantile of many models: how they scatter about it is no error of it
+            kind = "curve"
         predictions = [saved.fit.predict(x, level=level, kind=kind, force=force) for x in targets]
         if save:
             save_predictions(store, saved, targets, predictions)
@@ -1937,6 +1946,320 @@ def say_pairs(found: Any) -> None:
         say(note)
     for reason, count in found.reasons().items():
         say(f"left out: {format_plural(count, 'run')}, {reason}")
+
+
+# --- Decide: the score that compute buys ----------------------------------------------------------------------------
+
+boundary = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling boundary tasks",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(boundary, name="boundary", rich_help_panel=DECIDE)
+
+Task = Annotated[str, Argument(metavar="TASK", help="A task of the store: scaling boundary tasks")]
+BoundaryName = Annotated[str, Argument(metavar="BOUNDARY", help="Name or identifier of a boundary, or 'latest'.")]
+Tau = Annotated[float, Option("--tau", metavar="SHARE", help="Share of the models below the boundary.")]
+BoundaryPreset = Annotated[
+    str | None, Option("--preset", metavar="NAME", help="Published settings: zhang2026 (kappa 50, ridge 0.001).")
+]
+Kappa = Annotated[
+    float | None, Option("--kappa", help="Sharpness of the corner of the loss, one over score; 2000 by default.")
+]
+Ridge = Annotated[
+    float | None, Option("--ridge", help="Pull on the squared steepness; 0.2 over the models by default.")
+]
+Periods = Annotated[
+    str | None,
+    Option("--period", metavar="WHICH", help="quarter, year, month, zhang2026, or first days: 2024-07-01,2024-10-01."),
+]
+Mode = Annotated[
+    str,
+    Option("--mode", help="single (fitted to one period) or cumulative (to all until then), held against the next."),
+]
+
+
+def score_options(
+    metric: Annotated[str | None, Option("--metric", help="Metric of the task, where it has several.")] = None,
+    harness: Annotated[str | None, Option("--harness", help="Who ran the task, where several did.")] = None,
+    task_version: Annotated[
+        str | None, Option("--task-version", metavar="VERSION", help="Version of the task or its grader.")
+    ] = None,
+    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of scores.")] = None,
+    group: Annotated[
+        str,
+        Option("--group", metavar="COLUMN", help="Whose models are resampled whole: base_model, organisation or none."),
+    ] = "base_model",
+    date_column: Annotated[
+        str, Option("--date-column", metavar="COLUMN", help="Date of a model: date, released or evaluated_on.")
+    ] = "date",
+    period: Periods = None,
+    exclude: Annotated[
+        list[str] | None,
+        Option("--exclude", metavar="WHAT,...", help="Leave out: flagged, merged, moe, concerns, or one concern."),
+    ] = None,
+    repeats: Annotated[str, Option("--repeats", help="Of several scores of one entry: best, latest or all.")] = "best",
+    per: Annotated[
+        str, Option("--per", help="What an entry is: model_id, or model, for all entries of one name.")
+    ] = "model_id",
+) -> dict[str, Any]:
+    """Read the options that choose scores of a task; `choosing` gives them to a command."""
+    return {
+        "metric": metric,
+        "harness": harness,
+        "version": task_version,
+        "where": where,
+        "group": None if group == "none" else group,
+        "date": date_column,
+        "period": read_period(period),
+        "exclude": tuple(name for text in exclude or () for name in text.split(",") if name),
+        "repeats": repeats,
+        "per": per,
+    }
+
+
+def read_period(text: str | None) -> str | tuple[str, ...] | None:
+    """Read --period: the name of a scheme, or first days."""
+    return tuple(text.split(",")) if text and text[0].isdigit() else text
+
+
+def choosing(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all options of `score_options`, which it gets as one argument: `asked`."""
+    block = [p.replace(kind=p.KEYWORD_ONLY) for p in signature(score_options, eval_str=True).parameters.values()]
+    own = signature(function, eval_str=True).parameters.values()
+
+    def run(**kwargs: Any) -> None:
+        asked = score_options(**{p.name: kwargs.pop(p.name) for p in block})
+        function(asked=asked, **kwargs)
+
+    functools.update_wrapper(run, function)
+    parts = [part for p in own for part in (block if p.name == "asked" else [p.replace(kind=p.KEYWORD_ONLY)])]
+    run.__signature__ = Signature(parts)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parts}
+    return run
+
+
+def say_boundary(one: Any, force: bool = False) -> None:
+    """Refuse a boundary that its scores do not determine, unless forced; say what is wrong with any other."""
+    if not force:
+        one.saved.fit.require_identified()
+    say_verdict(one.saved)
+
+
+@boundary.callback()
+def boundary_options() -> None:
+    """What score a compute budget can buy: a high quantile of the scores of many models over their compute."""
+
+
+@command(None, "Example: scaling boundary tasks --format csv", of=boundary, name="tasks")
+def boundary_tasks(db: Database = "scaling.duckdb", format_: Format = None) -> None:
+    """List the tasks that have scores, with how many of their models have a compute."""
+    from db.scores import tasks
+    from db.store import Store
+    from reports.boundary_rows import tasks_shown
+
+    with Store(db, read_only=True) as store:
+        rows = [one.to_dict() for one in tasks(store)]
+    emit(rows, format_, tasks_shown(rows))
+
+
+@command(
+    None,
+    "Examples: scaling boundary fit GPQA --name gpqa --period quarter;  "
+    "scaling boundary fit GPQA --tau 0.5 --tau 0.9 --tau 0.98 --name gpqa",
+    of=boundary,
+    name="fit",
+)
+@choosing
+def boundary_fit(
+    task: Task,
+    asked: Any,
+    tau: Annotated[
+        list[float] | None,
+        Option("--tau", metavar="SHARE", help="Share of the models below it, 0.98 by default; repeat for a grid."),
+    ] = None,
+    preset: BoundaryPreset = None,
+    kappa: Kappa = None,
+    ridge: Ridge = None,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit the score that compute can buy on a task, and save it as a SQL macro."""
+    from db.boundaries import fit_boundaries
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_rows import boundary_row, boundary_text, grid_text
+    from scaling.boundary.grid import QuantileGrid
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store, progress("resampling") as advance:
+        shut_out_files(store)
+        made = fit_boundaries(
+            store, {"task": task} | asked, taus=tau or [0.98], preset=preset, kappa=kappa, ridge=ridge, name=name,
+            replace=replace, bootstrap=bootstrap, seed=seed, progress=advance,
+        )  # fmt: skip
+    texts = [boundary_text(one, level) for one in made]
+    if len(made) > 1:
+        texts.append(grid_text(QuantileGrid(tuple(one.boundary for one in made))))
+    emit([boundary_row(one, level) for one in made], format_, "\n\n".join(texts))
+    fail_on_verdict(fail_on, *(one.boundary.verdict for one in made))
+
+
+@command(
+    None,
+    "Examples: scaling boundary forecast gpqa --flops 1e24 --score 0.6;  "
+    "scaling boundary forecast gpqa --flops 1e24 --flops 1e25 --out-of-period",
+    of=boundary,
+    name="forecast",
+)
+def boundary_forecast(
+    name: BoundaryName,
+    flops: Annotated[list[str], Option("--flops", metavar="C", help="Compute in FLOP; repeat for more.")],
+    score: Annotated[
+        list[float] | None, Option("--score", metavar="SCORE", help="Also the chance to reach this score; repeat.")
+    ] = None,
+    out_of_period: Annotated[
+        bool, Option("--out-of-period", help="For models of a period to come: with the margin learned from periods.")
+    ] = False,
+    date: Annotated[
+        str | None, Option("--date", metavar="DAY", help="For models of a date, by a boundary that a year moves.")
+    ] = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say what score a compute can buy, how sure that is, and what the chance of a score is."""
+    from db.boundaries import load_boundary
+    from db.boundary_answers import forecast_boundary
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_rows import forecast_rows, forecast_shown
+
+    compute = [arguments.size(c, "--flops") for c in flops]
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        one = load_boundary(store, name)
+    say_boundary(one, force)
+    found = forecast_boundary(one, compute, score or (), level, out_of_period=out_of_period, date=date)
+    rows = forecast_rows(one, found)
+    emit(rows, format_, forecast_shown(rows))
+    for note in found.notes:
+        say(note)
+    fail_on_verdict(fail_on, *(row["verdict"] for row in rows), one.boundary.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling boundary invert gpqa --score 0.5;  "
+    "scaling boundary invert gpqa --score 0.4 --score 0.6 --probability 0.1",
+    of=boundary,
+    name="invert",
+)
+def boundary_invert(
+    name: BoundaryName,
+    score: Annotated[list[float], Option("--score", metavar="SCORE", help="A score, 0 to 1; repeat for more.")],
+    probability: Annotated[
+        list[float] | None,
+        Option("--probability", metavar="P", help="Chance to reach it; 1 - tau, the boundary itself, by default."),
+    ] = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say which compute a score needs, and where none is enough."""
+    from db.boundaries import load_boundary
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_rows import inverse_notes, inverse_rows, inverse_shown
+
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        one = load_boundary(store, name)
+    say_boundary(one, force)
+    found = [one.boundary.invert(x, p, level) for p in probability or [None] for x in score]
+    rows = inverse_rows(one, found)
+    emit(rows, format_, inverse_shown(rows))
+    for note in inverse_notes(one, found):
+        say(note)
+    fail_on_verdict(fail_on, *(row["verdict"] for row in rows), one.boundary.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling boundary backtest GPQA --period zhang2026;  scaling boundary backtest gpqa;  "
+    "scaling boundary backtest --all-tasks --period quarter",
+    of=boundary,
+    name="backtest",
+)
+@choosing
+def boundary_backtest(
+    name: Annotated[str | None, Argument(metavar="TASK|BOUNDARY", help="A task, or a saved boundary.")] = None,
+    task: Annotated[list[str] | None, Option("--task", metavar="TASK", help="A task; repeat for more.")] = None,
+    all_tasks: Annotated[bool, Option("--all-tasks", help="Every task of the store.")] = False,
+    asked: Any = None,
+    mode: Mode = "single",
+    tau: Annotated[
+        float | None, Option("--tau", metavar="SHARE", help="Share of the models below it, 0.98 by default.")
+    ] = None,
+    preset: BoundaryPreset = None,
+    kappa: Kappa = None,
+    ridge: Ridge = None,
+    seed: Annotated[int | None, Option("--seed", min=0, help="Of the folds; that of the boundary, or 0.")] = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit to one period and hold against the next, beside every baseline; without periods, hold the largest out."""
+    from db.boundary_backtests import backtest_saved, backtest_tasks, find_tasks
+    from db.select import shut_out_files
+    from db.store import Store
+
+    settings = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge}
+    with Store(db, read_only=True) as store, progress("back-testing") as advance:
+        shut_out_files(store)
+        tasks, saved = find_tasks(store, name, task or (), all_tasks)
+        if saved is not None:
+            refuse_own(saved, asked, settings)
+            label, one = backtest_saved(store, saved, asked["period"], mode, seed)
+            found, failures = {label: one}, {}
+        else:
+            settings |= {"tau": 0.98 if tau is None else tau, "mode": mode, "seed": seed or 0}
+            found, failures = backtest_tasks(store, tasks, asked, advance, **settings)
+    emit_boundary_backtest(found, format_)
+    for label, error in failures.items():
+        say(f"not back-tested: {label}: {error.message}")
+
+
+def refuse_own(name: str, asked: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse options that a saved boundary has of its own."""
+    usual = score_options()
+    given = [key for key, value in asked.items() if key != "period" and value != usual[key]]
+    given += [key for key, value in settings.items() if value is not None]
+    if given:
+        options = {"version": "task-version", "date": "date-column"}
+        raise UsageError(
+            f"'{name}' is a saved boundary and has its own scores and settings.",
+            f"Leave --{options.get(given[0], given[0])} out, or name the task in place of the boundary.",
+        )
+
+
+def emit_boundary_backtest(found: Mapping[str, Any], format_: str | None) -> None:
+    """Print back-tests of boundaries by task."""
+    from reports.boundary_backtest_rows import backtest_rows, backtest_text
+    from scaling.boundary.evaluation.result import combine
+
+    whole = combine(found) if len(found) > 1 else next(iter(found.values()))
+    emit(backtest_rows(found, whole), format_, backtest_text(found, whole))
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from db.audit import record
+from db.boundaries import refuse_boundary
 from db.fits import find_law_of
 from db.saved import SavedFit, load_fit, unchanged_rows
 from db.select import Question, Selection, select
@@ -84,6 +85,7 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     cut-off. Its rivals stay.
     """
     saved = load_fit(store, name)
+    refuse_boundary(saved, "is held against later models, by compute or in time, and not against single runs")
     rows = untrimmed(store, saved, unchanged_rows(store, saved))
     settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
     found = backtest_again(store, saved, rows, **settings)

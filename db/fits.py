@@ -257,10 +257,15 @@ def save_predictions(
     Raises
     ------
     UsageError
-        For a fit of pairs: a loss does not say which run was forecast.
+        For a fit of pairs: a loss does not say which run was forecast. For a boundary: no single model shows whether a
+        quantile was right.
     """
     from db.landed import selection_of
 
+    if saved.scores is not None:
+        from db.boundaries import no_landing
+
+        raise no_landing(saved)
     if saved.pairs is not None:
         raise UsageError(
             f"A forecast of the fit '{saved.name}' cannot be kept: it is of pairs of runs, and its input is the loss "

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceOfRuns:
-    """A file that runs of a fit came from.
+    """A file that runs, or scores, of a fit came from.
 
     Parameters
     ----------
     uri, sha256 : str
         Its path and the hash of its bytes.
     n_runs : int
-        Runs of the fit that came from it.
+        Runs of the fit that came from it, or scores.
     imported_at : datetime
         UTC.
     refused : tuple of (int or None, str)
@@ -51,17 +51,26 @@ def sources_of(store: Store, run_ids: Sequence[str]) -> list[SourceOfRuns]:
     list of SourceOfRuns
         In the order of their paths.
     """
+    return _sources(store, "runs", "run_id", run_ids)
+
+
+def _sources(store: Store, table: str, key: str, names: Sequence[str]) -> list[SourceOfRuns]:
     _, rows = store.query(
         "SELECT s.uri, s.sha256, s.imported_at, s.problems, count(*) "
-        "FROM runs AS r JOIN sources AS s USING (source_id) "
-        "WHERE r.run_id IN (SELECT unnest(?)) GROUP BY ALL ORDER BY s.uri",
-        [list(run_ids)],
+        f"FROM {table} AS r JOIN sources AS s USING (source_id) "
+        f"WHERE r.{key} IN (SELECT unnest(?)) GROUP BY ALL ORDER BY s.uri",
+        [list(names)],
     )
     out = []
     for uri, sha256, imported_at, problems, count in rows:
         refused = tuple((p["line"], str(p["reason"])) for p in json.loads(problems) if p["refused"] == "row")
         out.append(SourceOfRuns(uri, sha256, count, imported_at, refused))
     return out
+
+
+def sources_of_scores(store: Store, eval_ids: Sequence[str]) -> list[SourceOfRuns]:
+    """Return the files that scores came from, in the order of their paths; see `sources_of`."""
+    return _sources(store, "evals", "eval_id", eval_ids)
 
 
 def is_simulated(store: Store, run_ids: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.pairs import PairQuestion
+    from db.score_rows import ScoreQuestion
     from db.store import Store
     from scaling.results import Fit
 
@@ -72,6 +73,14 @@ class SavedFit:
         return None if table is None else PairQuestion.from_dict(table)
 
     @property
+    def scores(self) -> ScoreQuestion | None:
+        """What chose the scores that this fit is of; None for a fit of runs."""
+        from db.score_rows import ScoreQuestion
+
+        table = self.config.get("scores")
+        return None if table is None else ScoreQuestion.from_dict(table)
+
+    @property
     def arguments(self) -> dict[str, str]:
         """Name of the macro's argument for each input: its column, or the input where that is an expression.
 
@@ -86,6 +95,10 @@ class SavedFit:
     def command(self) -> str:
         """The command that makes this fit."""
         question, settings = self.config["question"], self.config["settings"]
+        if "scores" in self.config:
+            from db.boundaries import boundary_command
+
+            return boundary_command(self.config)
         if "translated" in self.config:
             from db.translations import translate_command
 
@@ -208,6 +221,10 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
     Selection
         Its hash differs from that of the fit where the data have changed since.
     """
+    if (scores := saved.scores) is not None:
+        from db.boundaries import select_scores
+
+        return select_scores(store, scores)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs
 
@@ -238,6 +255,10 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
     InputDataError
         Where no row is left.
     """
+    if (scores := saved.scores) is not None:
+        from db.boundaries import select_scores_by_sql
+
+        return select_scores_by_sql(store, scores, saved.sql)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs_by_sql
 
@@ -292,8 +313,9 @@ def unchanged_rows(store: Store, saved: SavedFit) -> Selection:
 
 def _gone(store: Store, saved: SavedFit, why: str) -> InputDataError:
     """Say that the rows of a fit cannot be had any more, and what still works without them."""
+    table, key = ("runs", "run_id") if saved.scores is None else ("evals", "eval_id")
     _, [(left,)] = store.query(
-        "SELECT count(*) FROM fit_rows JOIN runs USING (run_id) WHERE fit_id = ?", [saved.fit_id]
+        f"SELECT count(*) FROM fit_rows AS f JOIN {table} AS t ON t.{key} = f.run_id WHERE f.fit_id = ?", [saved.fit_id]
     )
     then = format_plural(saved.fit.n_obs, "row")
     if left:

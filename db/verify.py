@@ -202,6 +202,8 @@ def _load(store: Store, name: str) -> SavedFit:
         question, settings = saved.config["question"], saved.config["settings"]
         for place in (question, settings, question["inputs"]):
             dict(place)
+        if saved.scores is not None:
+            dict(saved.config["boundary"]), dict(saved.fit.settings["boundary"])
         if saved.pairs is not None:
             asked, about = ("accuracy",) * 2 if "accuracy" in saved.config else ("transfer", "loss_to_loss")
             dict(saved.config[asked]), dict(saved.fit.settings[about])
@@ -261,6 +263,10 @@ def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
 
     settings = dict(saved.config["settings"])
     try:
+        if saved.scores is not None:
+            from db import boundaries
+
+            return boundaries.refit_again(saved, rows)
         if "translated" in saved.config:
             return translated_again(store, saved, rows)
         if "accuracy" in saved.config:
@@ -346,7 +352,9 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
     then, now = saved.fit.n_obs, len(rows)
     count = f"{then} rows then, {now} now" if then != now else f"{now} rows then and now, but not the same values"
     out = [f"The data have changed since: {count}."]
-    if newer:
+    if newer and saved.scores is not None:
+        out.append(f"{format_plural(len(newer), 'score')} of now that were not fitted: {_some(newer)}.")
+    elif newer:
         out.append(f"First read in after the fit was made: {_some(newer)}.")
     left_out = {entry["run_id"] for entry in saved.excluded.get("rows", ())}
     if back := tuple(run for run in rows.runs if run in left_out):
@@ -360,7 +368,11 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
 
 
 def _newer(store: Store, saved: SavedFit, rows: Selection) -> tuple[str, ...]:
-    """Runs among the rows of now that the store first met after the fit was made."""
+    """Runs among the rows of now that the store first met after the fit was made; of scores those not fitted then."""
+    if saved.scores is not None:
+        _, known = store.query("SELECT run_id FROM fit_rows WHERE fit_id = ?", [saved.fit_id])
+        then = {row[0] for row in known}
+        return tuple(sorted(name for name in rows.runs if name not in then))
     _, found = store.query(
         "SELECT run_id FROM known_runs WHERE first_met_at > ? AND run_id IN (SELECT unnest(?)) ORDER BY run_id",
         [saved.created_at, list(rows.runs)],
@@ -380,7 +392,9 @@ def _since(store: Store, saved: SavedFit) -> list[str]:
     for event, kind, name, detail in events[:_NAMED]:
         table = json.loads(detail)
         count = table.get("n_runs", len(table.get("removed_runs", ())))
+        scores = table.get("n_scores", 0)
         extent = f" ({format_plural(count, 'run')})" if kind == "source" and count else ""
+        extent = f" ({format_plural(scores, 'score')})" if kind == "source" and scores else extent
         out.append(f"{kind} {name}{extent} {words.get(event, event)}")
     if len(events) > _NAMED:
         out.append(f"and {len(events) - _NAMED} more events")

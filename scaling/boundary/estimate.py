@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.boundary.data import Scores, read_scores
 from scaling.boundary.result import Boundary
 from scaling.boundary.settings import Settings, settle
-from scaling.boundary.solver import Optimum, Points, screen, solve
+from scaling.boundary.solver import Optimum, Points, mean_loss, screen, solve
 from scaling.errors import InputDataError
 from scaling.fitting.checks import whole
 
@@ -95,10 +95,39 @@ def fit(
     count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
     optimum = solve(Points.of(scores.log10_compute, scores.score), settings.tau, settings.kappa, settings.ridge)
     boundary = Boundary(scores, settings, optimum, count, seed)
-    if count:
-        if progress is not None:
-            engine_fit(scores, settings, optimum, count, seed, progress)
-        boundary.fit  # noqa: B018 - the replicates are part of the answer, so they are made now
+    if count:  # the replicates are part of the answer, so they are made now
+        boundary.__dict__["fit"] = engine_fit(scores, settings, optimum, count, seed, progress)
+    return boundary
+
+
+def restore(fit: Fit, scores: Scores) -> Boundary:
+    """Put a boundary together again from the fit that was saved of it.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of `Boundary.fit`.
+    scores : Scores
+        What it was fitted to.
+
+    Returns
+    -------
+    Boundary
+        With the estimates and the replicates of that fit; nothing is fitted.
+
+    Raises
+    ------
+    InputDataError
+        Where the scores are not as many as were fitted.
+    """
+    record, theta = fit.settings["boundary"], fit.theta
+    if len(scores.score) != fit.n_obs:
+        raise InputDataError(f"the boundary was fitted to {fit.n_obs} models, and not to {len(scores.score)}")
+    settings = Settings(record["tau"], record["kappa"], record["ridge"], record["preset"])
+    points = Points.of(scores.log10_compute, scores.score)
+    value = mean_loss(theta, points, settings.tau, settings.kappa) + settings.ridge * float(theta[2]) ** 2
+    boundary = Boundary(scores, settings, Optimum(theta, value), len(fit.replicates), fit.seed)
+    boundary.__dict__["fit"] = fit
     return boundary
 
 

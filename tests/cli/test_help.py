@@ -22,7 +22,7 @@ IDS = [" ".join(words) for words in LEAVES]
 PANELS = {
     "Data": {"ingest", "ls", "show", "rm"},
     "Fit": {"laws", "fit", "fits", "backtest", "profile", "verify"},
-    "Decide": {"forecast", "allocate", "approaches", "compare", "epochs", "plan", "transfer"},
+    "Decide": {"forecast", "allocate", "approaches", "boundary", "compare", "epochs", "plan", "transfer"},
     "Report": {"report", "demo"},
     "Store": {"sql", "schema"},
 }
@@ -98,7 +98,7 @@ class TestEveryCommand:
             assert "--format" in options
 
 
-@pytest.mark.parametrize("words", [*LEAVES, ("transfer",)], ids=[*IDS, "transfer"])
+@pytest.mark.parametrize("words", [*LEAVES, ("transfer",), ("boundary",)], ids=[*IDS, "transfer", "boundary"])
 def test_examples_are_right(words: tuple[str, ...]) -> None:
     """Every example has options that exist and the arguments that are needed."""
     import shlex
