@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scaling.boundary.evaluation.periods import Periods, split_periods
     from scaling.boundary.evaluation.result import BoundaryBacktest
     from scaling.boundary.evaluation.rolling import backtest
+    from scaling.boundary.exceedance import Exceedances, find_exceedances
+    from scaling.boundary.exceedance_pair import OneSidedExceedances, find_one_sided
     from scaling.boundary.grid import QuantileGrid
     from scaling.boundary.inverse import Inverse
     from scaling.boundary.result import Boundary, BoundaryForecast
@@ -24,10 +26,14 @@ _HOMES = {
     "Boundary": "scaling.boundary.result",
     "BoundaryBacktest": "scaling.boundary.evaluation.result",
     "BoundaryForecast": "scaling.boundary.result",
+    "Exceedances": "scaling.boundary.exceedance",
     "Inverse": "scaling.boundary.inverse",
+    "OneSidedExceedances": "scaling.boundary.exceedance_pair",
     "Periods": "scaling.boundary.evaluation.periods",
     "QuantileGrid": "scaling.boundary.grid",
     "backtest": "scaling.boundary.evaluation.rolling",
+    "find_exceedances": "scaling.boundary.exceedance",
+    "find_one_sided": "scaling.boundary.exceedance_pair",
     "fit": "scaling.boundary.estimate",
     "split_periods": "scaling.boundary.evaluation.periods",
 }
@@ -36,16 +42,20 @@ __all__ = [
     "Boundary",
     "BoundaryBacktest",
     "BoundaryForecast",
+    "Exceedances",
     "Inverse",
+    "OneSidedExceedances",
     "Periods",
     "QuantileGrid",
     "backtest",
+    "find_exceedances",
+    "find_one_sided",
     "fit",
     "split_periods",
 ]
 
 
-_PACKAGES = ("design", "observational", "shift")
+_PACKAGES = ("design", "evaluation", "observational", "shift")
 
 
 def __getattr__(name: str) -> Any:

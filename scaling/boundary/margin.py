@@ -27,6 +27,9 @@ from scaling.formatting import format_plural
 
 Array = NDArray[np.float64]
 
+#: Name of the part of a margin that is learned by leaving clusters out.
+LEFT_OUT = "left out"
+
 _FOLDS = 10
 _FEWEST = 20  # models of a period that a step is learned from
 _ROUNDING = 1e-9  # of a rank
@@ -74,8 +77,9 @@ def learn_margin(
     -------
     Margin
     """
-    clusters, what = _clusters(scores)
-    parts = {"left out": _height(_left_out(scores, settings, clusters, seed), settings.tau)}
+    alone, _ = left_out(scores, settings, seed)
+    alone = alone[np.isfinite(alone)]
+    parts = {LEFT_OUT: _height(alone if len(alone) else np.zeros(1), settings.tau)}
     known = history or scores
     if known.period is not None:
         names = sorted(set(known.period.tolist()))
@@ -83,7 +87,7 @@ def learn_margin(
             away = _step(known, settings, (before, after), len(scores.score), cumulative)
             if away is not None:
                 parts[f"{before} > {after}"] = _height(away, settings.tau)
-    method = f"learned by leaving {what} out ({_FOLDS} folds)"
+    method = f"learned by leaving {_clusters(scores)[1]} out ({_FOLDS} folds)"
     if len(parts) > 1:
         method += f" and from {format_plural(len(parts) - 1, 'step')} between periods"
     return Margin(float(np.mean(list(parts.values()))), parts, method)
@@ -106,15 +110,30 @@ def _clusters(scores: Scores) -> tuple[Labels | None, str]:
     return None, "models"
 
 
-def _left_out(scores: Scores, settings: Settings, clusters: Labels | None, seed: int) -> Array:
-    """Scores above a boundary that was fitted without their cluster, shape (n,)."""
+def left_out(scores: Scores, settings: Settings, seed: int = 0) -> tuple[Array, Labels | None]:
+    """Work out how far each model lies above a boundary that was fitted without its cluster.
+
+    Parameters
+    ----------
+    scores, settings, seed
+        As of `learn_margin`.
+
+    Returns
+    -------
+    away : ndarray (n,)
+        In score; NaN where the other models have but one value of compute.
+    clusters : ndarray of object (n,), optional
+        What was left out together; single models where missing.
+    """
+    clusters, _ = _clusters(scores)
     fold = folds(clusters, len(scores.score), seed)
-    away = np.empty(len(fold))
+    away = np.full(len(fold), np.nan)
     for k in np.unique(fold):
         out = fold == k
         theta = _without(scores, settings, ~out, len(fold))
-        away[out] = scores.score[out] - (curve(theta, scores.log10_compute[out]) if theta is not None else np.nan)
-    return away[np.isfinite(away)] if np.any(np.isfinite(away)) else np.zeros(1)
+        if theta is not None:
+            away[out] = scores.score[out] - curve(theta, scores.log10_compute[out])
+    return away, clusters
 
 
 def _step(scores: Scores, settings: Settings, periods: tuple[Any, Any], n: int, cumulative: bool) -> Array | None:

@@ -8,22 +8,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling.boundary.evaluation.calibration import Reliability, measure_reliability
+    from scaling.boundary.evaluation.chances import Chances, forecast_chances
     from scaling.boundary.evaluation.metrics import Metrics
     from scaling.boundary.evaluation.periods import Periods, split_periods
+    from scaling.boundary.evaluation.recalibration import Recalibration, recalibrate
     from scaling.boundary.evaluation.result import BoundaryBacktest, StepRow, combine
     from scaling.boundary.evaluation.rolling import backtest
 
 _HOMES = {
     "BoundaryBacktest": "scaling.boundary.evaluation.result",
+    "Chances": "scaling.boundary.evaluation.chances",
     "Metrics": "scaling.boundary.evaluation.metrics",
     "Periods": "scaling.boundary.evaluation.periods",
+    "Recalibration": "scaling.boundary.evaluation.recalibration",
+    "Reliability": "scaling.boundary.evaluation.calibration",
     "StepRow": "scaling.boundary.evaluation.result",
     "backtest": "scaling.boundary.evaluation.rolling",
     "combine": "scaling.boundary.evaluation.result",
+    "forecast_chances": "scaling.boundary.evaluation.chances",
+    "measure_reliability": "scaling.boundary.evaluation.calibration",
+    "recalibrate": "scaling.boundary.evaluation.recalibration",
     "split_periods": "scaling.boundary.evaluation.periods",
 }
 
-__all__ = ["BoundaryBacktest", "Metrics", "Periods", "StepRow", "backtest", "combine", "split_periods"]
+__all__ = [
+    "BoundaryBacktest",
+    "Chances",
+    "Metrics",
+    "Periods",
+    "Recalibration",
+    "Reliability",
+    "StepRow",
+    "backtest",
+    "combine",
+    "forecast_chances",
+    "measure_reliability",
+    "recalibrate",
+    "split_periods",
+]
 
 
 def __getattr__(name: str) -> Any:

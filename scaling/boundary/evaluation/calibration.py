@@ -1,8 +1,4 @@
-"""Whether probabilities mean what they say: reliability, calibration error, and proper scores taken apart.
-
-A proper score is taken apart by its isotonic recalibration (arXiv:2008.03033): score = miscalibration - discrimination
-+ uncertainty. No bins are chosen for that, and none of the three parts can be negative.
-"""
+"""Whether probabilities mean what they say: reliability, calibration error, and proper scores taken apart."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Labels
 from scaling.boundary.evaluation.metrics import clustered_error
+from scaling.boundary.evaluation.proper import Decomposition, decompose
 from scaling.boundary.shift.proportions import proportion_interval
 from scaling.errors import InputDataError
 from scaling.fitting.checks import whole
@@ -25,29 +22,6 @@ Array = NDArray[np.float64]
 
 BINS = 10
 _BLOCK = 64  # replicates at a time: one is a number a cluster
-_LEAST = 1e-9  # probability whose logarithm is taken; an outcome that was called impossible costs 20.7
-
-
-@dataclass(frozen=True)
-class Decomposition:
-    """A proper score, and what it is made of: score = miscalibration - discrimination + uncertainty.
-
-    Parameters
-    ----------
-    score : float
-        Mean; smaller is better.
-    miscalibration : float
-        What recalibration would gain.
-    discrimination : float
-        What telling outcomes apart gains over the same probability for all.
-    uncertainty : float
-        The score of that probability.
-    """
-
-    score: float
-    miscalibration: float
-    discrimination: float
-    uncertainty: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +60,8 @@ class Reliability:
     calibration_error : float
         Mean absolute difference of forecast and frequency, bins weighted by their forecasts.
     low, high : float
-        Basic bootstrap interval of it, by clusters; NaN without replicates.
+        Basic bootstrap interval of it, by clusters, from 0 where right probabilities could show as much; NaN without
+        replicates.
     expected : float
         What it would be on average were the probabilities right: noise alone makes it larger than 0.
     p_value : float
@@ -192,6 +167,8 @@ def measure_reliability(
         low, high = (float(max(end, 0)) for end in ends)
         expected = float(right.mean())
         p_value = float((1 + np.sum(right >= error)) / (1 + count))
+        if p_value > (1 - level) / 2:  # no error at all is among what could be
+            low = 0.0
     return Reliability(
         n=len(p),
         clusters=int(code.max()) + 1,
@@ -226,35 +203,6 @@ def read_forecasts(
     if not np.all((y == 0) | (y == 1)):
         raise InputDataError("an outcome is 0 or 1: whether it came", hint="Such as score >= threshold.")
     return p, y, labels
-
-
-def brier_score(probability: Array, outcome: Array) -> Array:
-    """Squared error of each forecast (n,)."""
-    return np.asarray((probability - outcome) ** 2)
-
-
-def log_score(probability: Array, outcome: Array) -> Array:
-    """-ln of the probability of what came, of each forecast (n,)."""
-    return np.asarray(-np.log(np.maximum(np.where(outcome == 1, probability, 1 - probability), _LEAST)))
-
-
-def decompose(probability: Array, outcome: Array, score: str) -> Decomposition:
-    """Take the mean of a proper score, ``brier`` or ``log``, apart."""
-    each = brier_score if score == "brier" else log_score
-    total = float(each(probability, outcome).mean())
-    best = float(each(isotonic(probability, outcome), outcome).mean())
-    same = float(each(np.full(len(outcome), outcome.mean()), outcome).mean())
-    return Decomposition(total, total - best, same - best, same)
-
-
-def isotonic(probability: Array, outcome: Array) -> Array:
-    """Frequencies that rise with the probability and fit the outcomes best, at each forecast (n,)."""
-    from scipy.optimize import isotonic_regression
-
-    value, code, count = np.unique(probability, return_inverse=True, return_counts=True)
-    mean = np.bincount(code, weights=outcome, minlength=len(value)) / count
-    fitted: Any = isotonic_regression(mean, weights=count.astype(float)).x
-    return np.asarray(fitted, float)[code]
 
 
 def _bins(p: Array, bins: int) -> NDArray[np.int64]:

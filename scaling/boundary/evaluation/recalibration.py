@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Labels
-from scaling.boundary.evaluation.calibration import brier_score, log_score, read_forecasts
+from scaling.boundary.evaluation.calibration import read_forecasts
 from scaling.boundary.evaluation.metrics import clustered_error
+from scaling.boundary.evaluation.proper import brier_score, isotonic, log_score
 from scaling.boundary.evaluation.rolling import check_periods
 from scaling.boundary.margin import folds
 from scaling.errors import InputDataError, UsageError, did_you_mean
@@ -227,8 +228,6 @@ def _choose(p: Array, y: Array, when: Labels, labels: Labels | None, past: list[
 
 
 def _isotonic(p: Array, y: Array) -> Recalibrator:
-    from scaling.boundary.evaluation.calibration import isotonic
-
     order = np.argsort(p, kind="stable")
     at, value = np.unique(p[order], return_index=True)
     level = isotonic(p, y)[order][value]
