@@ -18,6 +18,7 @@ MODULES = [
     "scaling.boundary.drift.dates",
     "scaling.boundary.drift.entrance",
     "scaling.boundary.drift.law",
+    "scaling.boundary.estimate",
     "scaling.boundary.evaluation.periods",
     "scaling.boundary.shift.matching",
     "scaling.boundary.shift.proportions",
