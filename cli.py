@@ -2039,13 +2039,6 @@ def choosing(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def say_boundary(one: Any, force: bool = False) -> None:
-    """Refuse a boundary that its scores do not determine, unless forced; say what is wrong with any other."""
-    if not force:
-        one.saved.fit.require_identified()
-    say_verdict(one.saved)
-
-
 @boundary.callback()
 def boundary_options() -> None:
     """What score a compute budget can buy: a high quantile of the scores of many models over their compute."""
@@ -2138,7 +2131,7 @@ def boundary_forecast(
     format_: Format = None,
 ) -> None:
     """Say what score a compute can buy, how sure that is, and what the chance of a score is."""
-    from db.boundaries import load_boundary
+    from db.boundaries import load_boundary, require_boundary
     from db.boundary_answers import forecast_boundary
     from db.select import shut_out_files
     from db.store import Store
@@ -2148,12 +2141,13 @@ def boundary_forecast(
     with Store(db, read_only=True) as store:
         shut_out_files(store)
         one = load_boundary(store, name)
-    say_boundary(one, force)
+    require_boundary(one, force)
     found = forecast_boundary(one, compute, score or (), level, out_of_period=out_of_period, date=date)
     rows = forecast_rows(one, found)
     emit(rows, format_, forecast_shown(rows))
     for note in found.notes:
         say(note)
+    say_verdict(one.saved)
     fail_on_verdict(fail_on, *(row["verdict"] for row in rows), one.boundary.verdict)
 
 
@@ -2178,7 +2172,7 @@ def boundary_invert(
     format_: Format = None,
 ) -> None:
     """Say which compute a score needs, and where none is enough."""
-    from db.boundaries import load_boundary
+    from db.boundaries import load_boundary, require_boundary
     from db.select import shut_out_files
     from db.store import Store
     from reports.boundary_rows import inverse_notes, inverse_rows, inverse_shown
@@ -2186,12 +2180,13 @@ def boundary_invert(
     with Store(db, read_only=True) as store:
         shut_out_files(store)
         one = load_boundary(store, name)
-    say_boundary(one, force)
+    require_boundary(one, force)
     found = [one.boundary.invert(x, p, level) for p in probability or [None] for x in score]
     rows = inverse_rows(one, found)
     emit(rows, format_, inverse_shown(rows))
     for note in inverse_notes(one, found):
         say(note)
+    say_verdict(one.saved)
     fail_on_verdict(fail_on, *(row["verdict"] for row in rows), one.boundary.verdict)
 
 

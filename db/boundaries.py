@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from db.fits import check_fit_name, planned_names, save_fit
 from db.score_rows import ScoreQuestion, ScoreRows
 from db.select import Question, Selection
-from scaling.errors import InputDataError, UsageError
+from scaling.errors import InputDataError, UsageError, VerdictError
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.saved import SavedFit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 KIND = "boundary"  # of such a fit, in the table of fits
 LAW = "boundary"
 TAU = 0.98
+_FEWEST = 5  # scores: one more than a boundary has parameters
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ def fit_boundaries(
         suffixes = [f"q{100 * tau:.10g}".replace(".", "_") for tau in wanted]
         names = [*planned_names(store, LAW, Question(), None, name, suffixes, replace)]
     rows = load_scores(store, **asked)
+    if len(rows) < _FEWEST:
+        raise InputDataError(
+            f"{format_plural(len(rows), 'score')} of the task '{rows.question.task}' cannot determine a boundary; at "
+            f"least {_FEWEST} can.",
+            f"What was left out: {', '.join(f'{why} ({n})' for why, n in rows.reasons().items()) or 'nothing'}.",
+        )
     made = [
         scaling.boundary.fit(
             rows.log10_compute,
@@ -259,6 +267,32 @@ def score_words(question: ScoreQuestion) -> list[str]:
     return [question.task, *words] if not question.task.startswith("-") else [*words, "--", question.task]
 
 
+def require_boundary(one: SavedBoundary, force: bool = False) -> None:
+    """Refuse to answer by a boundary that its scores do not determine.
+
+    Parameters
+    ----------
+    one : SavedBoundary
+        The boundary.
+    force : bool
+        Answer all the same.
+
+    Raises
+    ------
+    VerdictError
+        With the reasons.
+    """
+    from scaling.verdicts import NOT_IDENTIFIED
+
+    found = one.boundary
+    if found.verdict == NOT_IDENTIFIED and not force:
+        raise VerdictError(
+            f"The boundary '{one.saved.name}' is not identified by its {found.n_obs} scores, so it says nothing. "
+            + " ".join(found.reasons),
+            "Take more models, a lower --tau or another --group; --force answers all the same.",
+        )
+
+
 def no_landing(saved: SavedFit) -> UsageError:
     """Say that a forecast of a boundary cannot be kept to be held against a run."""
     return UsageError(
@@ -281,9 +315,9 @@ def refuse_boundary(saved: SavedFit, what: str) -> None:
         raise UsageError(f"The fit '{saved.name}' is a boundary of scores, and {what}.", "See: scaling boundary --help")
 
 
-def without_periods(rows: ScoreRows) -> InputDataError:
+def without_periods(rows: ScoreRows) -> UsageError:
     """Say that a back-test in time needs periods."""
-    return InputDataError(
+    return UsageError(
         f"The scores of the task '{rows.question.task}' were not put into periods.",
         "Name them: --period quarter, --period zhang2026, or first days such as --period 2024-07-01,2024-10-01.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ def forecast_boundary(
     if date is not None:
         if out_of_period or scores:
             raise UsageError(
-                "A boundary that a year moves answers --date, and it has neither a margin of periods nor chances of a score.",
+                "A boundary that a year moves answers --date, which has no margin of periods and no chances of scores.",
                 "Ask for --date by itself.",
             )
         return _dated(one, z, level, date)
@@ -114,7 +115,7 @@ def forecast_boundary(
         mean, low, high, method = found.mean, found.low, found.high, found.method
     margin = boundary.margin if out_of_period else None
     chances, notes = _chances(boundary, z, scores)
-    about = f"Score that {format_number(100 * boundary.tau)} % of the models stay below; band: {method or 'none'}."
+    about = f"Score that {100 * boundary.tau:.8g} % of the models stay below; band: {method or 'none'}."
     said = [about]
     if margin is not None:
         parts = ", ".join(f"{name} {format_number(value, 2)}" for name, value in margin.parts.items())
@@ -134,6 +135,10 @@ def _dated(one: SavedBoundary, z: Any, level: float, date: str) -> AttainableSco
     """By a boundary that a year moves."""
     from scaling.boundary.drift import fit_in_time
 
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError as error:
+        raise UsageError(f"'{date}' is no day that --date can take.", "Write it as 2025-06-01.") from error
     rows, boundary, asked = one.rows, one.boundary, one.saved.config["boundary"]
     if np.isnat(rows.date).all():
         raise InputDataError("None of the scores has a date, so no boundary can be moved by one.", "Leave --date out.")

@@ -36,6 +36,7 @@ _DATES = ("date", "released", "evaluated_on")
 _REPEATS = ("best", "latest", "all")
 _PARTS = ("eval_id", "model_id", "model", "score", "score_unit", "compute_flop", "n_items", "n_params")
 _NAMED = 5
+_OPTIONS = {"version": "task-version"}  # of the command line, where they are not called like the argument
 _REMEDIES = {
     "no compute": "A table with computes can be joined when the scores are read in: "
     "scaling ingest FILE --scores --models TABLE",
@@ -215,7 +216,7 @@ def _settle(store: Store, question: ScoreQuestion) -> ScoreQuestion:
             listed = ", ".join(f"{o or 'unknown'} ({count[o]})" for o in order)
             raise UsageError(
                 f"The task '{question.task}' has scores of several kinds of {name}: {listed}.",
-                f"They are not interchangeable: choose one with {name}.",
+                f"They are not interchangeable: choose one with --{_OPTIONS.get(name, name)}.",
             )
         if wanted is not None and wanted not in options:
             raise UsageError(

@@ -118,4 +118,4 @@ def _title(whole: Any, tau: float) -> str:
         "cumulative": "fitted to all periods so far and held against the next",
         "largest": "fitted up to some compute and held against the models beyond",
     }[whole.mode]
-    return f"Boundaries that {format_percent(tau)} of the models stay below, {how}: {format_plural(len(whole), 'step')}"
+    return f"Boundaries that {100 * tau:.8g} % of the models stay below, {how}: {format_plural(len(whole), 'step')}"

@@ -172,7 +172,7 @@ def engine_fit(
         if bootstrap:
             raise InputDataError(
                 f"all {len(groups)} models share one group, {groups[0]}, so there is nothing to resample",
-                hint="Take models of other bases too, or no bootstrap.",
+                hint="Take models of other bases too, or other groups, or no bootstrap (0 replicates).",
             )
         groups = None
     made = fit_law(

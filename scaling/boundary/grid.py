@@ -124,7 +124,9 @@ class QuantileGrid:
         """
         check_level(level)
         if not 0 < probability < 1:
-            raise UsageError(f"a probability lies between 0 and 1, not at {probability:g}")
+            raise UsageError(
+                f"a probability lies between 0 and 1, not at {probability:g}", hint="0.1 stands for one model in ten."
+            )
         tau, first = 1 - probability, self.boundaries[0]
         row = np.flatnonzero(np.isclose(self.taus, tau, rtol=0, atol=1e-9))
         if not row.size:

@@ -244,7 +244,10 @@ class Boundary:
         check_level(level)
         if probability is not None and not math.isclose(probability, 1 - self.tau, abs_tol=1e-12):
             if not 0 < probability < 1:
-                raise UsageError(f"a probability lies between 0 and 1, not at {probability:g}")
+                raise UsageError(
+                    f"a probability lies between 0 and 1, not at {probability:g}",
+                    hint="0.1 stands for one model in ten.",
+                )
             return self.grid().invert(score, probability, level)
         if self.bootstrap:
             replicates, method = reach(self.fit.replicates, score), self.fit.interval_method

@@ -70,9 +70,17 @@ def settle(n: int, tau: float, preset: str | None, kappa: float | None, ridge: f
     kappa = known.get("kappa", SHARP) if kappa is None else float(kappa)
     ridge = known.get("ridge", RIDGE_OF_ALL / n) if ridge is None else float(ridge)
     if not 0 < tau < 1:
-        raise UsageError(f"tau is the share of models below the boundary, between 0 and 1, not {tau:g}")
+        raise UsageError(
+            f"tau is the share of models below the boundary, between 0 and 1, not {tau:g}",
+            hint="0.98 leaves one model in fifty above.",
+        )
     if not 0 < kappa <= 1e6:
-        raise UsageError(f"kappa must be positive and at most a million, not {kappa:g}")
+        raise UsageError(
+            f"kappa must be positive and at most a million, not {kappa:g}",
+            hint=f"It is one over score: 50 is published, {SHARP:g} is taken where none is given.",
+        )
     if not 0 <= ridge < 1e6:
-        raise UsageError(f"the ridge must be a number from 0 on, not {ridge:g}")
+        raise UsageError(
+            f"the ridge must be a number from 0 on, not {ridge:g}", hint="It adds so much times the squared steepness."
+        )
     return Settings(float(tau), kappa, ridge, preset)

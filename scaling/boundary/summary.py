@@ -35,7 +35,7 @@ def summarise(boundary: Boundary, level: float) -> str:
         bands = [format_interval(a, b) for a, b in zip(band.low, band.high, strict=True)]
     expected = boundary.n_obs * (1 - boundary.tau)
     lines = [
-        f"Boundary of the score that compute buys: {format_percent(boundary.tau)} of the models below it",
+        f"Boundary of the score that compute buys: {100 * boundary.tau:.8g} % of the models below it",
         f"score = {boundary.fit.law.formula}",
         f"{boundary.objective}: {format_number(boundary.objective_value)} over {format_plural(boundary.n_obs, 'model')}"
         + (f" in {format_plural(len(set(map(str, boundary.scores.groups))), 'group')}"

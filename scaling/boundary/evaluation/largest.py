@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Scores, read_scores
 from scaling.boundary.evaluation.baselines import CONSTANT, ISOTONIC, LINEAR, NAMES, ONE, SMOOTHED, fit_baseline
-from scaling.boundary.evaluation.bins import BINS, MIN_BIN, TEST_FIXED, edges_for, equal_mass_edges
+from scaling.boundary.evaluation.bins import BINS, MIN_BIN, TEST_FIXED, equal_mass_edges
 from scaling.boundary.evaluation.metrics import Metrics, measure
 from scaling.boundary.evaluation.result import FORECAST, PLAIN, BoundaryBacktest, StepRow
 from scaling.boundary.margin import learn_margin
@@ -111,7 +111,7 @@ def _step(
         return measure(at, on.score, boundary, tau, edges, on.groups, rivals[CONSTANT](at), rivals[SMOOTHED](at))
 
     inside = equal_mass_edges(z, BINS, MIN_BIN)
-    outside = edges_for(TEST_FIXED, z, beyond.log10_compute, BINS, MIN_BIN)
+    outside = equal_mass_edges(beyond.log10_compute, BINS, MIN_BIN)
     plain = curve(theta, beyond.log10_compute)
     limit = format_number(10.0**cut, 3)
     return StepRow(
