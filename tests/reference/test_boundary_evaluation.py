@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import scaling
+from scaling.boundary.evaluation import forecast_chances, measure_reliability, recalibrate
 from scaling.boundary.evaluation.baselines import NAMES, fit_baseline
 from scaling.boundary.evaluation.bins import equal_mass_edges
 from scaling.boundary.evaluation.metrics import measure
@@ -171,3 +172,27 @@ def test_models_without_a_known_base_are_judged_as_well(board):
     error = np.mean([row.coverage_error for one in made for row in one])
     assert pinball == pytest.approx(0.00425, abs=3e-5)
     assert error <= 0.0265
+
+
+def test_chances_of_a_score_come_true_as_far_as_clusters_can_tell(board):
+    made = forecast_chances(board.z, board["BBH Raw"], board.period4, groups=board["Identified base model"])
+    assert len(made) == 4 * (456 + 841 + 705)
+    r = made.reliability()
+    assert r.clusters == 81
+    assert r.brier.score == pytest.approx(0.112, abs=0.001)
+    assert r.brier.discrimination == pytest.approx(0.088, abs=0.002)
+    assert r.calibration_error == pytest.approx(0.034, abs=0.003)
+    assert r.p_value > 0.3
+    # Forecasts by the thousand would look wrong if each were taken to stand alone.
+    assert measure_reliability(made.probability, made.outcome, bootstrap=200).p_value < 0.01
+    put = recalibrate(made.probability, made.outcome, made.period, made.groups)
+    assert {s.helped for s in put.steps} == {"no difference to be seen"}
+
+
+def test_too_many_models_at_once_are_no_discoveries(board):
+    known, new = board[board.period4 == "P3"], board[board.period4 == "P4"]
+    b = scaling.boundary.fit(known.z, known["MATH Lvl 5 Raw"], groups=known["Identified base model"])
+    found = scaling.boundary.find_exceedances(b, new.z, new["MATH Lvl 5 Raw"])
+    assert min(row.p_value for row in found) >= 1 / (found.known + 1)
+    assert not found.discoveries
+    assert sum(row.excess > 0 for row in found) > 0.02 * len(found)
