@@ -2023,13 +2023,59 @@ def read_period(text: str | None) -> str | tuple[str, ...] | None:
     return tuple(text.split(",")) if text and text[0].isdigit() else text
 
 
-def choosing(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all options of `score_options`, which it gets as one argument: `asked`."""
-    block = [p.replace(kind=p.KEYWORD_ONLY) for p in signature(score_options, eval_str=True).parameters.values()]
+def several_score_options(
+    metric: Annotated[
+        list[str] | None, Option("--metric", metavar="[TASK=]METRIC", help="Metric, of all tasks or of one; repeat.")
+    ] = None,
+    harness: Annotated[
+        list[str] | None, Option("--harness", metavar="[TASK=]NAME", help="Who ran them, all or one; repeat.")
+    ] = None,
+    task_version: Annotated[
+        list[str] | None, Option("--task-version", metavar="[TASK=]VERSION", help="Version, of all or of one; repeat.")
+    ] = None,
+    where: Annotated[str | None, Option("--where", metavar="SQL", help="Condition on columns of scores.")] = None,
+    group: Annotated[
+        str, Option("--group", metavar="COLUMN", help="Whose models may be alike: a column of scores, or none.")
+    ] = "base_model",
+    date_column: Annotated[
+        str, Option("--date-column", metavar="COLUMN", help="Date of a model: date, released or evaluated_on.")
+    ] = "date",
+    exclude: Annotated[
+        list[str] | None,
+        Option("--exclude", metavar="WHAT,...", help="Leave out: flagged, merged, moe, concerns, or one concern."),
+    ] = None,
+    repeats: Annotated[str, Option("--repeats", help="Of several scores of one entry: best or latest.")] = "best",
+    per: Annotated[
+        str, Option("--per", help="What an entry is: model_id, or model, for all entries of one name.")
+    ] = "model_id",
+) -> dict[str, Any]:
+    """Read the options that choose scores of several tasks."""
+    asked = score_options(None, None, None, where, group, date_column, None, exclude, repeats, per)
+    return asked | {"metric": metric or (), "harness": harness or (), "version": task_version or ()}
+
+
+def choosing(
+    function: Callable[..., None] | None = None,
+    *,
+    options: Callable[..., dict[str, Any]] = score_options,
+    without: Sequence[str] = (),
+    **defaults: Any,
+) -> Any:
+    """Give a command the options of `score_options`, or of others, which it gets as one argument: `asked`.
+
+    Those of `without` are left to their defaults; `defaults` are those of the command.
+    """
+    if function is None:
+        return functools.partial(choosing, options=options, without=without, **defaults)
+    block = [
+        p.replace(kind=p.KEYWORD_ONLY, default=defaults.get(p.name, p.default))
+        for p in signature(options, eval_str=True).parameters.values()
+        if p.name not in without
+    ]
     own = signature(function, eval_str=True).parameters.values()
 
     def run(**kwargs: Any) -> None:
-        asked = score_options(**{p.name: kwargs.pop(p.name) for p in block})
+        asked = options(**{p.name: kwargs.pop(p.name) for p in block})
         function(asked=asked, **kwargs)
 
     functools.update_wrapper(run, function)
@@ -2098,10 +2144,12 @@ def boundary_fit(
             store, {"task": task} | asked, taus=tau or [0.98], preset=preset, kappa=kappa, ridge=ridge, name=name,
             replace=replace, bootstrap=bootstrap, seed=seed, progress=advance,
         )  # fmt: skip
-    texts = [boundary_text(one, level) for one in made]
+    texts, crossing = [boundary_text(one, level) for one in made], None
     if len(made) > 1:
-        texts.append(grid_text(QuantileGrid(tuple(one.boundary for one in made))))
-    emit([boundary_row(one, level) for one in made], format_, "\n\n".join(texts))
+        grid = QuantileGrid(tuple(one.boundary for one in made))
+        crossing = grid.crossing
+        texts.append(grid_text(grid))
+    emit([boundary_row(one, level, crossing) for one in made], format_, "\n\n".join(texts))
     fail_on_verdict(fail_on, *(one.boundary.verdict for one in made))
 
 
@@ -2255,6 +2303,248 @@ def emit_boundary_backtest(found: Mapping[str, Any], format_: str | None) -> Non
 
     whole = combine(found) if len(found) > 1 else next(iter(found.values()))
     emit(backtest_rows(found, whole), format_, backtest_text(found, whole))
+
+
+# Answers of the commands below are one object; sheets (csv, markdown) get its main table.
+
+
+def emit_result(row: Mapping[str, Any], format_: str | None, text: str, table: Sequence[Mapping[str, Any]]) -> None:
+    """Print one object: as it is for programs, its main table for sheets, a text for people."""
+    from reports.terminal import choose_format
+
+    sheet = choose_format(format_) in ("csv", "markdown")
+    emit(table if sheet else [row], format_, None if sheet else text)
+
+
+def check_finding(stop_on: str | None, word: str) -> None:
+    """Refuse what a command cannot fail on, before anything is done."""
+    if stop_on not in (None, word):
+        raise UsageError(f"There is nothing called '{stop_on}' to fail on.", f"Here it is: --fail-on {word}")
+
+
+def fail_on_finding(stop_on: str | None, found: bool | None, verdict: str) -> None:
+    """End with exit code 1 where what was found is what the user fails on."""
+    if stop_on and found:
+        raise VerdictError(f"{verdict} And --fail-on {stop_on} was asked for.")
+
+
+StopOnShift = Annotated[str | None, Option("--fail-on", metavar="shift", help="Exit with 1 where a shift can be told.")]
+ShiftLevel = Annotated[float, Option("--level", help="Nominal coverage of the intervals.")]
+Permutations = Annotated[int, Option("--permutations", min=1, help="Randomisations behind the p-values.")]
+Cutoffs = Annotated[
+    list[str] | None,
+    Option("--cutoff", metavar="DAY", help="First day of the later side; repeat. Starts of months by default."),
+]
+
+
+@command(
+    None,
+    "Examples: scaling boundary saturation GPQA --threshold 13B;  scaling boundary saturation MUSR --format csv",
+    of=boundary,
+    name="saturation",
+)
+@choosing(without=("period",), group="organisation")
+def boundary_saturation(
+    task: Task,
+    asked: Any,
+    threshold: Annotated[
+        str, Option("--threshold", metavar="N", help="Parameters that part small models from large ones.")
+    ] = "13B",
+    window: Annotated[
+        int, Option("--window", min=1, help="Days whose small models a large one is held against.")
+    ] = 180,
+    quantile: Annotated[float, Option("--quantile", help="Of the scores of those small models.")] = 0.95,
+    matched: Annotated[int, Option("--matched", min=2, help="Small models drawn, where numbers are equal.")] = 20,
+    interval: Annotated[str, Option("--interval", help="Of the shares: wilson or jeffreys.")] = "wilson",
+    permutations: Annotated[int, Option("--permutations", min=1, help="Shuffles of the sizes within months.")] = 200,
+    level: ShiftLevel = 0.95,
+    seed: Seed = 0,
+    stop_on: Annotated[
+        str | None,
+        Option("--fail-on", metavar="saturated", help="Exit with 1 where no advantage of large models can be told."),
+    ] = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Hold large models against small ones over time, also against as many small ones as before."""
+    from db.boundary_shift import saturation_of
+
+    check_finding(stop_on, "saturated")
+    found = answer_shift(
+        db, format_, saturation_of, task, asked, threshold=arguments.size(threshold, "--threshold"), window=window,
+        quantile=quantile, matched=matched, interval=interval, permutations=permutations, level=level, seed=seed,
+    )  # fmt: skip
+    fail_on_finding(stop_on, found.saturated, found.verdict)
+
+
+def answer_shift(db: str, format_: str | None, ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """Ask the store for a test of scores, print it, and give its result."""
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_shift_rows import shift_row, shift_table, shift_text
+
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        answer = ask(store, *args, **settings)
+    emit_result(shift_row(answer), format_, shift_text(answer), shift_table(answer))
+    return answer.result
+
+
+shift = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling boundary shift contamination MATH-500 AIME-2025",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+boundary.add_typer(shift, name="shift")
+
+
+@shift.callback()
+def shift_options() -> None:
+    """Whether scores moved for another reason than models: contamination, a harness, a grader."""
+
+
+@command(
+    None,
+    "Examples: scaling boundary shift contamination MATH-500 AIME-2025 --cutoff 2025-02-06;  "
+    "scaling boundary shift contamination MATH-500 AIME-2025 --items-a 500 --items-b 300",
+    of=shift,
+    name="contamination",
+)
+@choosing(options=several_score_options, group="organisation")
+def boundary_shift_contamination(
+    task_a: Annotated[str, Argument(metavar="TASK_A", help="The task that predicts.")],
+    task_b: Annotated[str, Argument(metavar="TASK_B", help="The task that may have moved against it.")],
+    asked: Any,
+    cutoff: Cutoffs = None,
+    items_a: Annotated[
+        float | None, Option("--items-a", min=1, help="Items of A, repeats included; those of the store by default.")
+    ] = None,
+    items_b: Annotated[
+        float | None, Option("--items-b", min=1, help="Items of B; those of the store by default.")
+    ] = None,
+    preset: Annotated[
+        str | None, Option("--preset", metavar="NAME", help="The published way: zhang2026; needs --cutoff.")
+    ] = None,
+    alternative: Annotated[
+        str | None, Option("--alternative", help="two-sided, or greater where only a rise of B counts.")
+    ] = None,
+    scheme: Annotated[str, Option("--scheme", help="flip (signs of groups) or permute (dates of models).")] = "flip",
+    permutations: Permutations = 2000,
+    level: ShiftLevel = 0.95,
+    seed: Seed = 0,
+    stop_on: StopOnShift = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Test whether one task rose against another from some date on, over several cutoffs at once."""
+    from db.boundary_shift import contamination_of
+
+    check_finding(stop_on, "shift")
+    found = answer_shift(
+        db, format_, contamination_of, task_a, task_b, asked, items_a=items_a, items_b=items_b, cutoffs=cutoff or None,
+        preset=preset, alternative=alternative, scheme=scheme, permutations=permutations, level=level, seed=seed,
+    )  # fmt: skip
+    fail_on_finding(stop_on, found.shifted, found.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling boundary shift harness BBH;  scaling boundary shift harness BBH --harness site --against mine",
+    of=shift,
+    name="harness",
+)
+@choosing(without=("period", "task_version"))
+def boundary_shift_harness(
+    task: Task,
+    asked: Any,
+    against: Annotated[
+        str | None, Option("--against", metavar="NAME", help="The other harness; the only other one by default.")
+    ] = None,
+    metric_against: Annotated[
+        str | None, Option("--metric-against", metavar="METRIC", help="Its metric, where it has another name.")
+    ] = None,
+    bootstrap: Annotated[int, Option("--bootstrap", min=1, help="Replicates, and flips behind the p-value.")] = 2000,
+    level: ShiftLevel = 0.95,
+    seed: Seed = 0,
+    stop_on: StopOnShift = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Measure how far two harnesses score the same models apart, and whether it depends on the score."""
+    from db.boundary_shift import harness_of
+
+    check_finding(stop_on, "shift")
+    found = answer_shift(
+        db, format_, harness_of, task, asked, against=against, metric_against=metric_against, bootstrap=bootstrap,
+        level=level, seed=seed,
+    )  # fmt: skip
+    fail_on_finding(stop_on, found.told, found.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling boundary shift regrade 'MATH Lvl 5';  "
+    "scaling boundary shift regrade 'MATH Lvl 5' --task-version old --against new",
+    of=shift,
+    name="regrade",
+)
+@choosing(without=("period",))
+def boundary_shift_regrade(
+    task: Task,
+    asked: Any,
+    against: Annotated[
+        str | None, Option("--against", metavar="VERSION", help="The later version; the one in force by default.")
+    ] = None,
+    tolerance: Annotated[float, Option("--tolerance", help="Difference up to which two scores are the same.")] = 1e-9,
+    permutations: Permutations = 2000,
+    level: ShiftLevel = 0.95,
+    seed: Seed = 0,
+    stop_on: StopOnShift = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Compare two gradings of the same models: --task-version is the earlier one."""
+    from db.boundary_shift import regrade_of
+
+    check_finding(stop_on, "shift")
+    found = answer_shift(
+        db, format_, regrade_of, task, asked, against=against, tolerance=tolerance, permutations=permutations,
+        level=level, seed=seed,
+    )  # fmt: skip
+    fail_on_finding(stop_on, found.shifted, found.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling boundary shift jump GPQA;  scaling boundary shift jump GPQA MUSR BBH --cutoff 2024-11-01",
+    of=shift,
+    name="jump",
+)
+@choosing(options=several_score_options, group="none", date_column="evaluated_on")
+def boundary_shift_jump(
+    task: Annotated[
+        list[str], Argument(metavar="TASK...", help="Tasks; one alone is held against all others of its harness.")
+    ],
+    asked: Any,
+    cutoff: Cutoffs = None,
+    no_trend: Annotated[bool, Option("--no-trend", help="Take a steady rise for a jump too.")] = False,
+    most: Annotated[int, Option("--most", min=1, help="Jumps to look for.")] = 3,
+    permutations: Permutations = 2000,
+    level: ShiftLevel = 0.95,
+    seed: Seed = 0,
+    stop_on: StopOnShift = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Look for a date at which one task jumps at equal compute and the others do not: a new grader."""
+    from db.boundary_shift import jump_of
+
+    check_finding(stop_on, "shift")
+    found = answer_shift(
+        db, format_, jump_of, task, asked, cutoffs=cutoff or None, trend=not no_trend, most=most,
+        permutations=permutations, level=level, seed=seed,
+    )  # fmt: skip
+    fail_on_finding(stop_on, bool(found.found), found.verdict)
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------

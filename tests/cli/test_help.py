@@ -15,9 +15,21 @@ from cli import app
 HEAVY = {"numpy", "pandas", "scipy", "duckdb", "matplotlib", "statsmodels", "sympy", "jinja2"}
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
-SUBS = sorted((name, sub) for name in COMMANDS for sub in getattr(GROUP.commands[name], "commands", ()))
-LEAVES = {(name,): c for name, c in GROUP.commands.items() if not hasattr(c, "commands")}
-LEAVES |= {(name, sub): GROUP.commands[name].commands[sub] for name, sub in SUBS}
+
+
+def walk(group: Any, words: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Commands and groups below a group, by the words that name them."""
+    found = {}
+    for name, one in group.commands.items():
+        found[(*words, name)] = one
+        found |= walk(one, (*words, name)) if hasattr(one, "commands") else {}
+    return found
+
+
+ALL = walk(GROUP)
+SUBS = sorted(words for words in ALL if len(words) > 1)
+LEAVES = {words: one for words, one in ALL.items() if not hasattr(one, "commands")}
+GROUPS = sorted(words for words in ALL if words not in LEAVES)
 IDS = [" ".join(words) for words in LEAVES]
 PANELS = {
     "Data": {"ingest", "ls", "show", "rm"},
@@ -98,25 +110,24 @@ class TestEveryCommand:
             assert "--format" in options
 
 
-@pytest.mark.parametrize("words", [*LEAVES, ("transfer",), ("boundary",)], ids=[*IDS, "transfer", "boundary"])
+@pytest.mark.parametrize("words", [*LEAVES, *GROUPS], ids=[*IDS, *(" ".join(words) for words in GROUPS)])
 def test_examples_are_right(words: tuple[str, ...]) -> None:
     """Every example has options that exist and the arguments that are needed."""
     import shlex
 
-    owner = LEAVES.get(words, GROUP.commands[words[0]])
-    for example in owner.epilog.partition(": ")[2].split(";  "):
+    for example in ALL[words].epilog.partition(": ")[2].split(";  "):
         called, *rest = shlex.split(example)
         assert called == "scaling"
-        named = tuple(rest[:2]) if tuple(rest[:2]) in LEAVES else tuple(rest[:1])
+        named = next(tuple(rest[:n]) for n in (3, 2, 1) if tuple(rest[:n]) in LEAVES)
         context = LEAVES[named].make_context(named[-1], rest[len(named) :])  # raises for a wrong word
         assert context.params
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in SUBS}))
-def test_a_group_says_what_it_is_for(name: str, run: Any) -> None:
-    assert GROUP.commands[name].help.endswith(".")
-    answer = run(name)
-    assert f"Usage: scaling {name}" in answer.out + answer.err
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
+def test_a_group_says_what_it_is_for(words: tuple[str, ...], run: Any) -> None:
+    assert ALL[words].help.endswith(".")
+    answer = run(*words)
+    assert f"Usage: scaling {' '.join(words)}" in answer.out + answer.err
 
 
 def test_no_command_shows_the_help(run: Any) -> None:
