@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reports.answers import Answers, answer
+    from reports.boundary_inputs import BoundaryPage
+    from reports.boundary_page import render_boundary_report, write_boundary_report
     from reports.inputs import RefusedRow, ReportInput, Source, Target
     from reports.page import check_place, render_report, write_report
     from reports.series import FigureData, Series
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Alternative": "scaling.alternatives",
     "Answers": "reports.answers",
+    "BoundaryPage": "reports.boundary_inputs",
     "FigureData": "reports.series",
     "RefusedRow": "reports.inputs",
     "ReportInput": "reports.inputs",
@@ -25,13 +28,16 @@ _HOMES = {
     "Target": "reports.inputs",
     "answer": "reports.answers",
     "check_place": "reports.page",
+    "render_boundary_report": "reports.boundary_page",
     "render_report": "reports.page",
+    "write_boundary_report": "reports.boundary_page",
     "write_report": "reports.page",
 }
 
 __all__ = [
     "Alternative",
     "Answers",
+    "BoundaryPage",
     "FigureData",
     "RefusedRow",
     "ReportInput",
@@ -40,7 +46,9 @@ __all__ = [
     "Target",
     "answer",
     "check_place",
+    "render_boundary_report",
     "render_report",
+    "write_boundary_report",
     "write_report",
 ]
 
