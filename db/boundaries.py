@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 KIND = "boundary"  # of such a fit, in the table of fits
 LAW = "boundary"
 TAU = 0.98
+_FIELDS = {"task-version": "version", "date-column": "date"}  # of a question, where options are called otherwise
 _FEWEST = 5  # scores: one more than a boundary has parameters
 
 
@@ -239,32 +240,39 @@ def boundary_command(config: Mapping[str, Any]) -> str:
     -------
     str
     """
-    question, asked, settings = config["scores"], config["boundary"], config["settings"]
+    question, asked, settings = ScoreQuestion.from_dict(config["scores"]), config["boundary"], config["settings"]
     words = ["scaling", "boundary", "fit"]
+    odd = question.task.startswith("-")  # read as an option, unless it comes last, after two hyphens
+    words += [] if odd else [question.task]
     options = {"tau": asked["tau"], "preset": asked["preset"], "kappa": asked["kappa"], "ridge": asked["ridge"],
                "bootstrap": settings["bootstrap"], "seed": settings["seed"]}  # fmt: skip
     for option, value in options.items():
         if value is not None:
             words += [f"--{option}", str(value)]
-    words += ["--name", config["name"], *score_words(ScoreQuestion.from_dict(question))]
+    words += [*score_words(question), "--name", config["name"], *(["--", question.task] if odd else [])]
     return shlex.join(words)
 
 
 def score_words(question: ScoreQuestion) -> list[str]:
-    """Return the words of a command that choose these scores."""
+    """Return the options of a command that choose these scores of a task."""
     usual = ScoreQuestion(question.task)
     period = question.period if isinstance(question.period, str | None) else ",".join(question.period)
     options = {
-        "metric": question.metric, "harness": question.harness, "version": question.version, "where": question.where,
-        "group": question.group or "none", "date": question.date, "period": period, "repeats": question.repeats,
+        "metric": question.metric,
+        "harness": question.harness,
+        "task-version": question.version,
+        "where": question.where,
+        "group": question.group or "none",
+        "date-column": question.date,
+        "period": period,
+        "repeats": question.repeats,
         "per": question.per,
-    }  # fmt: skip
-    words = []
+    }
+    words: list[str] = []
     for option, value in options.items():
-        if value is not None and value != getattr(usual, option):
+        if value is not None and value != getattr(usual, _FIELDS.get(option, option)):
             words += [f"--{option}={value}"] if value.startswith("-") else [f"--{option}", value]
-    words += [word for name in question.exclude for word in ("--exclude", name)]
-    return [question.task, *words] if not question.task.startswith("-") else [*words, "--", question.task]
+    return words + [word for name in question.exclude for word in ("--exclude", name)]
 
 
 def require_boundary(one: SavedBoundary, force: bool = False) -> None:

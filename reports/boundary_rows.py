@@ -64,7 +64,7 @@ def decades(boundary: Any) -> Any:
     return np.unique(np.concatenate([[low, high], np.arange(np.ceil(low), np.floor(high) + 1)]))
 
 
-def boundary_row(one: Any, level: float) -> dict[str, Any]:
+def boundary_row(one: Any, level: float, crossing: float | None = None) -> dict[str, Any]:
     """Return a fitted boundary as one row object.
 
     Parameters
@@ -73,6 +73,8 @@ def boundary_row(one: Any, level: float) -> dict[str, Any]:
         A boundary of the store.
     level : float
         Nominal coverage of the bands.
+    crossing : float, optional
+        By how much it and other quantiles crossed as they were fitted.
 
     Returns
     -------
@@ -123,6 +125,7 @@ def boundary_row(one: Any, level: float) -> dict[str, Any]:
         "margin": margin,
         "left_out": rows.reasons(),
         "notes": list(rows.notes),
+        "crossing": crossing,
         "command": one.saved.command,
     }
     return table | {k: v for k, v in own.items() if k not in table}
