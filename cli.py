@@ -2547,6 +2547,83 @@ def boundary_shift_jump(
     fail_on_finding(stop_on, bool(found.found), found.verdict)
 
 
+def read_budget(text: str) -> tuple[float, str]:
+    """Read --budget: a share of what the pool costs (20%, 0.2), or an amount above 1 in the unit of the cost."""
+    if text.endswith("%"):
+        return arguments.quantity(text[:-1], "--budget") / 100, "share"
+    value = arguments.quantity(text, "--budget")
+    return (value, "share") if value <= 1 else (value, "cost")
+
+
+@command(
+    None,
+    "Examples: scaling boundary design GPQA --budget 20%;  "
+    "scaling boundary design GPQA --budget 10% --known \"date < '2024-07-01'\" --format csv",
+    of=boundary,
+    name="design",
+)
+@choosing(without=("period", "date_column"))
+def boundary_design(
+    task: Annotated[
+        str | None, Argument(metavar="[TASK]", help="A task of the store; left out for one that nobody has run.")
+    ] = None,
+    budget: Annotated[
+        str, Option("--budget", metavar="AMOUNT", help="20% of what all models cost, or an amount such as 500B.")
+    ] = "20%",
+    asked: Any = None,
+    design: Annotated[
+        str, Option("--design", metavar="NAME", help="stratified, random, i_optimal or d_optimal.")
+    ] = "stratified",
+    cost: Annotated[
+        str,
+        Option("--cost", metavar="COLUMN", help="Cost of a model: n_params, n_params_active, or one for all alike."),
+    ] = "n_params",
+    known: Annotated[
+        str | None,
+        Option(
+            "--known", metavar="SQL", help="Which scores of the task count as there; all by default, false for none."
+        ),
+    ] = None,
+    by_group: Annotated[
+        bool, Option("--by-group", help="Stratified: one model of each group before a second of any.")
+    ] = False,
+    bins: Annotated[int | None, Option("--bins", min=1, help="Bins of the design.")] = None,
+    compare: Annotated[
+        bool, Option("--compare/--no-compare", help="Hold designs against random choice on the scores that exist.")
+    ] = True,
+    test: Annotated[
+        str | None,
+        Option("--test", metavar="SQL", help="Scores that the comparison forecasts, such as \"date >= '2024-10-01'\"."),
+    ] = None,
+    draws: Annotated[int, Option("--draws", min=2, help="Of each design in the comparison.")] = 20,
+    tau: Tau = 0.98,
+    preset: BoundaryPreset = None,
+    kappa: Kappa = None,
+    ridge: Ridge = None,
+    seed: Seed = 0,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Choose which models to evaluate next for a budget, beside random choice at equal cost."""
+    from db.boundary_design import design_of
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_design_rows import choice_rows, design_row, design_text
+
+    amount = read_budget(budget)
+    own: dict[str, Any] = {} if bins is None else {"n_bins": bins}
+    if by_group:
+        own["by_group"] = True
+    fit = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge}
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        answer = design_of(
+            store, task, asked, amount, design=design, cost=cost, known=known, test=test, compare=compare, fit=fit,
+            draws=draws, seed=seed, **own,
+        )  # fmt: skip
+    emit_result(design_row(answer, cost), format_, design_text(answer, cost), choice_rows(answer))
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 

@@ -241,17 +241,19 @@ def _columns(question: ScoreQuestion) -> str:
     parts = [*_PARTS, f"CAST({quote_name(question.date)} AS DATE) AS day"]
     group = "NULL" if question.group is None else quote_name(question.group)
     parts.append(f"CAST({group} AS VARCHAR) AS grouped")
-    for i, name in enumerate(question.exclude):
-        if name in ("flagged", "merged", "moe"):
-            test = f"coalesce({name}, false)"
-        elif name == "disputed":
-            test = f"coalesce(compute_gap > {COMPUTE_TOLERANCE}, false)"
-        elif name == "concerns":
-            test = "concerns IS NOT NULL"
-        else:
-            test = f"list_contains(string_split(coalesce(concerns, ''), ','), {quote_text(name)})"
-        parts.append(f"{test} AS excluded_{i}")
+    parts += [f"{exclusion_test(name)} AS excluded_{i}" for i, name in enumerate(question.exclude)]
     return ", ".join(parts)
+
+
+def exclusion_test(name: str) -> str:
+    """Write the SQL condition that one of `EXCLUDABLE` stands for, on the columns of a model."""
+    if name in ("flagged", "merged", "moe"):
+        return f"coalesce({name}, false)"
+    if name == "disputed":
+        return f"coalesce(compute_gap > {COMPUTE_TOLERANCE}, false)"
+    if name == "concerns":
+        return "concerns IS NOT NULL"
+    return f"list_contains(string_split(coalesce(concerns, ''), ','), {quote_text(name)})"
 
 
 def _clean(rows: Sequence[Sequence[Any]], question: ScoreQuestion, sql: str, not_selected: int) -> ScoreRows:
