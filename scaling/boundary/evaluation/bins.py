@@ -43,8 +43,9 @@ def equal_mass_edges(log10_compute: Array, bins: int = BINS, min_bin: int = MIN_
     edges, held = [z[0]], 0
     for value, here in zip(z, count, strict=True):
         held += here
-        if held >= full and value > edges[-1]:
-            edges.append(value)
+        if held >= full:
+            if value > edges[-1]:  # the first value may fill a bin by itself, and already is an edge
+                edges.append(value)
             held = 0
     if edges[-1] < z[-1]:
         edges.append(z[-1])

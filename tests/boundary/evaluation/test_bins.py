@@ -27,8 +27,8 @@ def test_models_of_one_compute_are_never_parted():
 
 def test_a_bin_ends_where_it_is_full():
     z = np.repeat([1.0, 2.0, 3.0, 4.0], [40, 10, 30, 70])
-    # 38 make a bin full: it is so at 1, which is the first edge already, so at 2, and again at 4.
-    assert equal_mass_edges(z, bins=10, min_bin=30).tolist() == [1, 2, 4]
+    # 38 make a bin full: it is so at 1, which is the first edge already; counted anew, at 3, and again at 4.
+    assert equal_mass_edges(z, bins=10, min_bin=30).tolist() == [1, 3, 4]
 
 
 def test_a_small_bin_joins_the_smaller_of_its_neighbours():
@@ -62,3 +62,8 @@ def test_the_bins_of_a_forecast():
     np.testing.assert_array_equal(fixed, equal_mass_edges(test[test <= 24]))
     with pytest.raises(UsageError, match="no bins 'test'"):
         edges_for("test", train, test)
+
+
+def test_a_first_value_that_fills_a_bin_by_itself_begins_the_count_again():
+    z = np.repeat([21.0, 22.0, 23.0], [60, 5, 100])
+    assert equal_mass_edges(z, 10, 30).tolist() == [21.0, 23.0]
