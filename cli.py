@@ -2624,6 +2624,78 @@ def boundary_design(
     emit_result(design_row(answer, cost), format_, design_text(answer, cost), choice_rows(answer))
 
 
+@command(
+    None,
+    "Examples: scaling boundary observational GPQA --benchmarks MMLU,ARC-C,HellaSwag --cutoff 84e21;  "
+    "scaling boundary observational --benchmarks MMLU,ARC-C,HellaSwag --select-families 8 --force Llama-2",
+    of=boundary,
+    name="observational",
+)
+@choosing(options=several_score_options, group="family")
+def boundary_observational(
+    task: Annotated[
+        str | None,
+        Argument(metavar="[TASK]", help="The task to forecast; left out to select families for one nobody has run."),
+    ] = None,
+    benchmarks: Annotated[
+        list[str] | None, Option("--benchmarks", metavar="TASK,...", help="Tasks that components are made of.")
+    ] = None,
+    asked: Any = None,
+    cutoff: Annotated[
+        str | None, Option("--cutoff", metavar="C", help="Models up to this compute, in FLOP, teach; the others test.")
+    ] = None,
+    reference: Annotated[
+        str, Option("--reference", metavar="FAMILY", help="Family that compute of equal worth is measured in.")
+    ] = "Llama-2",
+    components: Annotated[
+        int | None, Option("--components", min=1, help="In the link; chosen by leaving the largest out by default.")
+    ] = None,
+    preset: Annotated[
+        str | None, Option("--preset", metavar="NAME", help="Published settings: ruan2024 (3 components).")
+    ] = None,
+    chance: Annotated[float, Option("--chance", help="Score of a guess on the task: 0.25 for four choices.")] = 0.0,
+    objective: Annotated[str, Option("--objective", help="Of the link: squared or huber.")] = "squared",
+    select: Annotated[
+        int | None,
+        Option("--select-families", min=1, metavar="MODELS", help="Select families of at most so many models."),
+    ] = None,
+    force: Annotated[
+        list[str] | None, Option("--force", metavar="FAMILY", help="A family that is to be among them; repeat.")
+    ] = None,
+    method: Annotated[
+        str, Option("--method", help="Of the selection: exact, or exchange where there are many.")
+    ] = "exact",
+    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates that draw families; 0 for none.")] = 200,
+    level: Level = 0.9,
+    seed: Seed = 0,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Forecast a task from components of other benchmarks, beside compute alone; nothing is saved.
+
+    The inputs of its link are components of the scores of all models, which no column of the store holds: neither a
+    SQL macro nor a stored query could find them again.
+    """
+    from db.boundary_observational import observe
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_observational_rows import observational_row, observational_table, observational_text
+
+    named = [name for text in benchmarks or () for name in (part.strip() for part in text.split(",")) if name]
+    limit = None if cutoff is None else arguments.size(cutoff, "--cutoff")
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        answer = observe(
+            store, task, named, asked, select=select, forced=force or (), method=method, components=components,
+            preset=preset, cutoff_flop=limit, chance=chance, objective=objective, reference=reference,
+            bootstrap=bootstrap, level=level, seed=seed,
+        )  # fmt: skip
+    emit_result(observational_row(answer), format_, observational_text(answer), observational_table(answer))
+    if answer.analysis is not None:
+        fail_on_verdict(fail_on, answer.analysis.link.fit.verdict)
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,67 @@
+"""Observational scaling as rows: the analysis and the selection as one object, its forecasts as a sheet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.boundary_rows import question_words
+from reports.boundary_shift_rows import left_out_lines, scores_head
+from reports.rows import Rows
+from scaling.formatting import format_plural
+
+UNSAVED = (
+    "It is not kept as a fit: its inputs are components of the scores of all these models, which no column of the "
+    "store holds, so no SQL macro could be called and no stored query could find them again."
+)
+
+
+def observational_row(answer: Any) -> dict[str, Any]:
+    """Return an analysis as one row object.
+
+    Parameters
+    ----------
+    answer : db.boundary_observational.ObservationalAnswer
+        The analysis.
+
+    Returns
+    -------
+    dict
+        Keys as docs/observational.md lists them.
+    """
+    return {
+        "task": answer.task,
+        "benchmarks": list(answer.benchmarks),
+        "n_models": len(answer.kept),
+        "n_families": len(set(answer.families)),
+        "n_components": answer.components,
+        "analysis": None if answer.analysis is None else answer.analysis.to_dict(),
+        "selection": None if answer.selection is None else selection_row(answer),
+        "scores": [scores_head(rows) for rows in answer.joined.parts.values()],
+        "notes": list(answer.notes),
+    }
+
+
+def selection_row(answer: Any) -> dict[str, Any]:
+    """Return selected families, their models by name."""
+    table: dict[str, Any] = answer.selection.to_dict()
+    return table | {"models": [answer.models[i] for i in answer.selection.models]}
+
+
+def observational_table(answer: Any) -> Rows:
+    """Return the main table: a row a model with its forecast, or a model of the selected families."""
+    if answer.analysis is not None:
+        return list(answer.analysis.rows())
+    return [{"family": answer.families[i], "model": answer.models[i]} for i in answer.selection.models]
+
+
+def observational_text(answer: Any) -> str:
+    """Return an analysis as people read it."""
+    parts = answer.joined.parts
+    on = ", ".join(question_words(parts[name]) for name in answer.benchmarks)
+    what = "" if answer.task is None else f"{question_words(parts[answer.task])} from "
+    lines = [f"{what}{on}", *answer.notes]
+    if answer.analysis is not None:
+        lines += ["", answer.analysis.summary()]
+    if answer.selection is not None:
+        lines += ["", f"Families, by {format_plural(answer.components, 'component')}:", answer.selection.summary()]
+    return "\n".join([*lines, *left_out_lines(parts.values()), *([] if answer.analysis is None else [UNSAVED])])
