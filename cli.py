@@ -2707,6 +2707,9 @@ def report(
     tokens: Tokens = None,
     at: At = None,
     flops: Budgets = None,
+    score: Annotated[
+        list[float] | None, Option("--score", metavar="SCORE", help="Of a boundary: a score to invert; repeat.")
+    ] = None,
     level: Level = 0.9,
     db: Database = "scaling.duckdb",
     format_: Format = None,
@@ -2724,11 +2727,16 @@ def report(
 
     check_place(output)
     targets = arguments.targets(params, tokens, at)
-    budgets = [arguments.size(c, "--flops") for c in flops or []]
+    budgets, scores = [arguments.size(c, "--flops") for c in flops or []], score or []
     with Store(db, read_only=True) as store:
         shut_out_files(store)
         saved = load_fit(store, name)
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
+        if saved.scores is not None:
+            report_boundary(store, saved.fit_id, output, [*(x["C"] for x in targets), *budgets], scores, level, format_)
+            return
+        if scores:
+            raise UsageError(f"The fit '{saved.name}' is no boundary of scores.", "Leave --score out.")
         rows = unchanged_rows(store, saved)
         sources, simulated = sources_of(store, rows.runs), is_simulated(store, rows.runs)
         untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
@@ -2739,6 +2747,28 @@ def report(
         path = write_report(page, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
+
+
+def report_boundary(
+    store: Any, name: str, output: Path, computes: list[float], scores: list[float], level: float, format_: str | None
+) -> None:
+    """Write the page of a boundary."""
+    from db.boundaries import load_boundary
+    from db.boundary_answers import facts_of
+    from db.provenance import sources_of_scores
+    from reports.boundary_gather import gather_boundary
+    from reports.boundary_page import write_boundary_report
+
+    one = load_boundary(store, name)
+    facts, sources = facts_of(store, one.rows), sources_of_scores(store, one.rows.eval_id)
+    with progress("working out") as advance:
+        asked = {"scores": scores, "computes": computes, "level": level}
+        page, remarks = gather_boundary(one, facts, sources, store=str(store.path), progress=advance, **asked)
+        path = write_boundary_report(page, output)
+    say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
+    for remark in remarks:
+        say(remark)
+    emit([{"fit": one.saved.name, "path": str(path), "verdict": one.boundary.verdict}], format_)
 
 
 @command(REPORT, "Example: scaling demo --output demo-out")

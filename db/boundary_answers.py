@@ -14,6 +14,8 @@ from scaling.formatting import format_number, format_plural
 
 if TYPE_CHECKING:
     from db.boundaries import SavedBoundary
+    from db.score_rows import ScoreRows
+    from db.store import Store
 
 #: Replicates of a boundary that a year moves, which is fitted for the answer and not kept.
 DATED_REPLICATES = 200
@@ -187,3 +189,26 @@ def _chances(boundary: Any, z: Any, scores: Sequence[float]) -> tuple[list[list[
     ]
     taus = ", ".join(f"{tau:g}" for tau in grid.taus)
     return table, [f"Chances: linear between the quantiles {taus} of the same models, and no further out than those."]
+
+
+def facts_of(store: Store, rows: ScoreRows) -> dict[str, list[Any]]:
+    """Look up what sources say of the models behind scores.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    rows : ScoreRows
+        The scores.
+
+    Returns
+    -------
+    dict of str to list (n,)
+        ``base_model``, ``merged``, ``moe`` and ``flagged``, None where unknown, in the order of the scores.
+    """
+    names = ("base_model", "merged", "moe", "flagged")
+    _, found = store.query(
+        f"SELECT eval_id, {', '.join(names)} FROM scores WHERE eval_id IN (SELECT unnest(?))", [list(rows.eval_id)]
+    )
+    known = {row[0]: row[1:] for row in found}
+    return {name: [known[key][i] for key in rows.eval_id] for i, name in enumerate(names)}

@@ -334,6 +334,32 @@ class TestBacktest:
         assert "Leave --where out" in refused(2, "boundary", "backtest", "quiz90", "--where", "n_params > 1").err
 
 
+class TestReport:
+    def test_the_page_answers_and_says_how_forecasts_went(self, store: Path, ok: Run, tmp_path: Path) -> None:
+        page = tmp_path / "page.html"
+        answer = ok("report", "quiz90", "--flops", "1e23", "--score", 0.3, "-o", page)
+        assert answer.row == {"fit": "quiz90", "path": str(page), "verdict": answer.row["verdict"]}
+        text = page.read_text(encoding="utf-8")
+        score = ok("boundary", "forecast", "quiz90", "--flops", "1e23").row["score"]
+        assert f"{score:.2f}" in text
+        for said in (
+            "2024-Q1",
+            "linear quantile regression",
+            "quiz90",
+            "scaling boundary fit quiz --tau 0.9",
+            "merged",
+        ):
+            assert said in text, said
+        assert "http://" not in (rest := text.replace("http://www.w3.org", ""))
+        assert "https://" not in rest.replace("https://arxiv.org", "")
+
+    def test_without_periods_it_says_what_it_lacks(self, store: Path, ok: Run, refused: Run, tmp_path: Path) -> None:
+        ok("boundary", "fit", "flat", "--tau", TAU, "--bootstrap", 0, "--name", "bare", "--where", "n_params > 1e10")
+        answer = ok("report", "bare", "-o", tmp_path / "page.html")
+        assert "fitted without periods (--period)" in answer.err
+        assert "Write it as: --at C=..." in refused(2, "report", "bare", "--params", "7B", "--tokens", "1T").err
+
+
 FIT = ("boundary", "fit", "quiz", "--bootstrap", "0")
 REFUSED: list[tuple[int, tuple[str, ...], str]] = [
     (2, ("boundary", "fit", "quix"), "Did you mean 'quiz'?"),
