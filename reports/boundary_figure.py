@@ -40,10 +40,11 @@ _NAMED = 6  # models above the boundary that the figure names
 _PAD = 0.12  # decades beside what is shown
 _SHADED = 0.3  # decades beyond the compute seen from which on the ground is shaded
 _DASHES = {0.9: (0, (5, 2)), 0.5: (0, (1, 1.6))}
+_PIXELS = {DATA: RASTER_DATA, PAST: "#9a4d88", FORM: "#00866a"}  # enough contrast on light and on dark
 _LOOKS: tuple[dict[str, Any], ...] = (
-    {"marker": "o", "markerfacecolor": "none", "markeredgecolor": DATA, "markeredgewidth": 0.9},
-    {"marker": "x", "markeredgecolor": PAST, "markeredgewidth": 1.3},
-    {"marker": "s", "markerfacecolor": "none", "markeredgecolor": FORM, "markeredgewidth": 0.9},
+    {"marker": "o", "color": DATA, "markerfacecolor": "none", "markeredgewidth": 0.9},
+    {"marker": "x", "color": PAST, "markeredgewidth": 1.3},
+    {"marker": "s", "color": FORM, "markerfacecolor": "none", "markeredgewidth": 0.9},
 )
 
 
@@ -149,20 +150,19 @@ def draw_models(axes: Axes, page: BoundaryPage) -> list[tuple[Any, str]]:
     for k, (name, mask) in enumerate(parts_of(page)):
         if not mask.any():
             continue
-        look: dict[str, Any] = {"marker": "o", "markerfacecolor": DATA, "markeredgewidth": 0}
+        look: dict[str, Any] = {"marker": "o", "color": DATA, "markeredgewidth": 0}
         if k:
             look = dict(_LOOKS[k - 1])
-        if many:  # pixels cannot follow the theme
-            look |= {c: RASTER_DATA for c in ("markerfacecolor", "markeredgecolor") if look.get(c) == DATA}
+        pixels = int(mask.sum()) > RASTER_ABOVE  # which cannot follow the theme
+        drawn = look | ({"color": _PIXELS[look["color"]]} if pixels else {})
         size, alpha = (2.4, 0.4) if many else (4.0 if page.boundary.n_obs < 300 else 3.2, 0.55)
         if k:
             alpha = 0.8
         axes.plot(
             10 ** s.log10_compute[mask], s.score[mask], linestyle="", markersize=size, alpha=alpha, gid=f"models-{k}",
-            rasterized=many, zorder=2, **look,
+            rasterized=pixels, zorder=2, **drawn,
         )  # fmt: skip
-        shown = dict(look) | {c: DATA for c in ("markerfacecolor", "markeredgecolor") if look.get(c) == RASTER_DATA}
-        handles.append((Line2D([], [], linestyle="", markersize=4.5, **shown), name))
+        handles.append((Line2D([], [], linestyle="", markersize=4.5, **look), name))
     return handles
 
 

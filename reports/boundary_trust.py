@@ -179,7 +179,7 @@ def of_rivals(page: BoundaryPage) -> Table:
     rows = [(_name(model), *(_cells(out.get(model)) if out else ()), *_cells(within.get(model))) for model in order]
     parts = ("held out", "fitted") if out else ("fitted",)
     heads = (
-        "",
+        "curve",
         *(f"{what}, {part}" for part in parts for what in ("pinball", "skill", "below", "coverage error")),
     )
     tau = share_below(page.boundary.tau)
