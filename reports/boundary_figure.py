@@ -17,7 +17,6 @@ from reports.style import (
     LAW,
     MUTED,
     PAST,
-    RASTER_ABOVE,
     RASTER_DATA,
     beyond,
     new_figure,
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_VECTORS = 5000  # models of one look; more are drawn as pixels, which weigh less
+_TOLD = 2000  # models up to which each is told on hovering
 _CURVE = 121  # points of a curve
 _NAMED = 6  # models above the boundary that the figure names
 _PAD = 0.12  # decades beside what is shown
@@ -145,7 +146,7 @@ def draw_models(axes: Axes, page: BoundaryPage) -> list[tuple[Any, str]]:
     """
     from matplotlib.lines import Line2D
 
-    s, many = page.boundary.scores, page.boundary.n_obs > RASTER_ABOVE
+    s, many = page.boundary.scores, page.boundary.n_obs > _TOLD
     handles: list[tuple[Any, str]] = []
     for k, (name, mask) in enumerate(parts_of(page)):
         if not mask.any():
@@ -153,9 +154,9 @@ def draw_models(axes: Axes, page: BoundaryPage) -> list[tuple[Any, str]]:
         look: dict[str, Any] = {"marker": "o", "color": DATA, "markeredgewidth": 0}
         if k:
             look = dict(_LOOKS[k - 1])
-        pixels = int(mask.sum()) > RASTER_ABOVE  # which cannot follow the theme
+        pixels = int(mask.sum()) > _VECTORS  # which cannot follow the theme
         drawn = look | ({"color": _PIXELS[look["color"]]} if pixels else {})
-        size, alpha = (2.4, 0.4) if many else (4.0 if page.boundary.n_obs < 300 else 3.2, 0.55)
+        size, alpha = (2.6, 0.4) if many else (4.0 if page.boundary.n_obs < 300 else 3.2, 0.55)
         if k:
             alpha = 0.8
         axes.plot(
@@ -253,7 +254,7 @@ def _model_series(page: BoundaryPage) -> Series:
 
 def _tooltips(page: BoundaryPage) -> dict[str, tuple[str, ...]]:
     s = page.boundary.scores
-    if page.boundary.n_obs > RASTER_ABOVE or not page.models:
+    if page.boundary.n_obs > _TOLD or not page.models:
         return {}
     return {
         f"models-{k}": tuple(
