@@ -11,7 +11,7 @@ from scaling.boundary.data import Scores, read_scores
 from scaling.boundary.result import Boundary
 from scaling.boundary.settings import Settings, settle
 from scaling.boundary.solver import Optimum, Points, mean_loss, screen, solve
-from scaling.errors import InputDataError
+from scaling.errors import InputDataError, UsageError
 from scaling.fitting.checks import whole
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def fit(
     scores = read_scores(log10_compute, score, groups, period)
     settings = settle(len(scores.score), tau, preset, kappa, ridge)
     count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
+    if count == 1:
+        raise UsageError("one bootstrap replicate has no spread", hint="Ask for some hundreds, or for 0.")
     optimum = solve(Points.of(scores.log10_compute, scores.score), settings.tau, settings.kappa, settings.ridge)
     boundary = Boundary(scores, settings, optimum, count, seed)
     if count:  # the replicates are part of the answer, so they are made now
@@ -183,10 +185,11 @@ def engine_fit(
         penalty={"b": (0.0, settings.ridge)},
         groups=groups,
         start=[dict(zip(names, theta.tolist(), strict=True)) for theta in starts],
-        bootstrap=bootstrap,
+        bootstrap=0,
         seed=seed,
-        progress=progress,
     )
+    if bootstrap:
+        made = _with_replicates(made, scores, settings, groups, np.stack(starts), bootstrap, progress)
     fitted = curve(made.theta, scores.log10_compute)
     record = {
         "tau": settings.tau,
@@ -198,3 +201,30 @@ def engine_fit(
     }
     judged = replace(made.diagnostics, concerns=concerns_of(scores, settings, fitted), curve_only=True)
     return replace(made, diagnostics=judged, settings={**made.settings, "boundary": record})
+
+
+def _with_replicates(
+    made: Fit, scores: Scores, settings: Settings, groups: Any, starts: Array, count: int, progress: Progress | None
+) -> Fit:
+    """Give a fit its bootstrap replicates, and what is to be known of them."""
+    from dataclasses import replace
+
+    from scaling.boundary.replicates import draw_replicates
+    from scaling.fitting.compile import compile_law
+
+    found = draw_replicates(
+        made.law, 10.0**scores.log10_compute, scores.score, made.objective, settings.ridge, groups, starts, count,
+        made.seed, progress,
+    )  # fmt: skip
+    kind = "iid" if groups is None else "cluster"
+    return replace(
+        made,
+        replicates=compile_law(made.law, made.log_scaled).to_natural(found.theta),
+        diagnostics=replace(
+            made.diagnostics,
+            replicates=count,
+            replicates_converged=found.converged,
+            replicates_at_bound=found.at_bound,
+        ),
+        settings={**made.settings, "bootstrap": count, "resample": kind, "interval": "percentile"},
+    )
