@@ -1069,6 +1069,7 @@ def compare(
 ) -> None:
     """Hold two fits against each other: which loss is lower, how surely, and what that is worth in compute."""
     import scaling
+    from db.boundaries import refuse_boundary
     from db.pairing import belong_together, other_text
     from db.saved import load_fit
     from db.select import shut_out_files
@@ -1086,6 +1087,8 @@ def compare(
     with Store(db, read_only=True) as store:
         shut_out_files(store)
         a, b = load_fit(store, name_a), load_fit(store, name_b)
+        for saved in (a, b):
+            refuse_boundary(saved, "compare asks which loss is lower, where a higher score is the better one")
         paired, why = belong_together(store, a, b)
         concerns, remarks = other_text(store, a, b)
     for saved in (a, b):
@@ -2339,6 +2342,75 @@ Cutoffs = Annotated[
 
 @command(
     None,
+    "Examples: scaling boundary drift GPQA --name gpqa_dated;  "
+    "scaling boundary drift GPQA --period year --at 1e23 --at 1e24 --gain 2024-10-01 --density",
+    of=boundary,
+    name="drift",
+)
+@choosing(period="quarter")
+def boundary_drift(
+    task: Task,
+    asked: Any,
+    at: Annotated[
+        list[str] | None, Option("--at", metavar="C", help="Compute, in FLOP, at which periods are compared; repeat.")
+    ] = None,
+    least: Annotated[
+        int | None, Option("--least", min=2, help="Models that a period needs to be compared; 50 of 0.98 by default.")
+    ] = None,
+    earliest: Annotated[
+        str | None, Option("--earliest", metavar="DAY", help="Older models count as of this day, so they set no rate.")
+    ] = None,
+    gain: Annotated[
+        str | None,
+        Option("--gain", metavar="DAY|SQL", help="Also the compute that models since a day, or with this, are ahead."),
+    ] = None,
+    density: Annotated[bool, Option("--density", help="Also how much models pack into their compute.")] = False,
+    reference: Annotated[
+        str | None, Option("--reference", metavar="DAY", help="Of the boundary that densities are measured by.")
+    ] = None,
+    tau: Tau = 0.98,
+    preset: BoundaryPreset = None,
+    kappa: Kappa = None,
+    ridge: Ridge = None,
+    bootstrap: Annotated[
+        int, Option("--bootstrap", min=0, help="Replicates behind the intervals and the test; 0 for none.")
+    ] = 200,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: Annotated[
+        str | None,
+        Option("--name", help="Save the boundary that a year moves, with its SQL macro of compute and year."),
+    ] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say how far a boundary moved from period to period, and what a year is worth in compute."""
+    from db.boundary_drift import drift_of
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.boundary_drift_rows import drift_row, drift_table, drift_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    if reference is not None and not density:
+        raise UsageError("--reference is of densities, and none are measured.", "Add --density.")
+    fit = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge}
+    with Store(db, read_only=name is None, create=False) as store, progress("parts") as advance:
+        shut_out_files(store)
+        answer = drift_of(
+            store, task, asked, fit=fit, at=arguments.sizes(at, "--at"), least=least, earliest=earliest, gain=gain,
+            density=density, reference=reference, name=name, replace_fit=replace, bootstrap=bootstrap, level=level,
+            seed=seed, progress=advance,
+        )  # fmt: skip
+    emit_result(drift_row(answer, level), format_, drift_text(answer, level), drift_table(answer))
+    found = (answer.drift, answer.in_time, answer.gain, answer.density)
+    fail_on_verdict(fail_on, *(one.verdict for one in found if one is not None))
+
+
+@command(
+    None,
     "Examples: scaling boundary saturation GPQA --threshold 13B;  scaling boundary saturation MUSR --format csv",
     of=boundary,
     name="saturation",
@@ -2716,7 +2788,7 @@ def report(
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
     from db.freed import freed_fit
-    from db.provenance import is_simulated, sources_of
+    from db.provenance import is_simulated, sources_of, sources_of_scores
     from db.saved import load_fit, unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
@@ -2732,13 +2804,14 @@ def report(
         shut_out_files(store)
         saved = load_fit(store, name)
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
-        if saved.scores is not None:
+        if saved.scores is not None and not saved.dated:
             report_boundary(store, saved.fit_id, output, [*(x["C"] for x in targets), *budgets], scores, level, format_)
             return
         if scores:
             raise UsageError(f"The fit '{saved.name}' is no boundary of scores.", "Leave --score out.")
         rows = unchanged_rows(store, saved)
-        sources, simulated = sources_of(store, rows.runs), is_simulated(store, rows.runs)
+        from_files = sources_of if saved.scores is None else sources_of_scores
+        sources, simulated = from_files(store, rows.runs), is_simulated(store, rows.runs)
         untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
     with progress("refitting") as advance:
         others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)
@@ -2754,11 +2827,12 @@ def report_boundary(
 ) -> None:
     """Write the page of a boundary."""
     from db.boundaries import load_boundary
-    from db.boundary_answers import facts_of
+    from db.boundary_answers import check_scores, facts_of
     from db.provenance import sources_of_scores
     from reports.boundary_gather import gather_boundary
     from reports.boundary_page import write_boundary_report
 
+    check_scores(scores)
     one = load_boundary(store, name)
     facts, sources = facts_of(store, one.rows), sources_of_scores(store, one.rows.eval_id)
     with progress("working out") as advance:

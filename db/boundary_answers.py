@@ -100,9 +100,7 @@ def forecast_boundary(
         For a date where the scores have none.
     """
     z = np.log10(np.asarray(compute, float))
-    for score in scores:
-        if not 0 <= score <= 1:
-            raise UsageError(f"A score lies between 0 and 1, not at {score:g}.", "0.7 stands for 70 %.")
+    check_scores(scores)
     if date is not None:
         if out_of_period or scores:
             raise UsageError(
@@ -133,6 +131,19 @@ def forecast_boundary(
     )  # fmt: skip
 
 
+def check_scores(scores: Sequence[float]) -> None:
+    """Refuse scores that are none.
+
+    Raises
+    ------
+    UsageError
+        For one outside 0 to 1.
+    """
+    for score in scores:
+        if not 0 <= score <= 1:
+            raise UsageError(f"A score lies between 0 and 1, not at {score:g}.", "0.7 stands for 70 %.")
+
+
 def _dated(one: SavedBoundary, z: Any, level: float, date: str) -> AttainableScores:
     """By a boundary that a year moves."""
     from scaling.boundary.drift import fit_in_time
@@ -153,7 +164,12 @@ def _dated(one: SavedBoundary, z: Any, level: float, date: str) -> AttainableSco
     if count:
         found = made.predict(z, date, level=level)
         mean, low, high, method = found.mean, found.low, found.high, found.method
+    first, last = (str(day) for day in (np.nanmin(rows.date), np.nanmax(rows.date)))
+    beyond = (
+        f"The day {date} lies outside those of the scores, {first} to {last}: the rate is carried on as it was there."
+    )
     said = [
+        *([] if first <= date <= last else [beyond]),
         f"By a boundary of {format_plural(made.n_obs, 'model')} that a year moves, fitted now and not kept; "
         f"band: {method}.",
         f"Compute-equivalent gain: {made.gain(level)}.",

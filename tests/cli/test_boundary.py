@@ -206,7 +206,10 @@ class TestSaved:
         assert ok("profile", "quiz90", "--parameter", "y0").rows
         assert "nothing to allocate" in refused(2, "allocate", "quiz90", "--flops", "1e24").err
         assert "no run of N and D" in refused(2, "plan", "quiz90", "--budget", "1e21", "--target", "1e23").err
-        assert "of the same 240 rows" in refused(1, "compare", "quiz90", "quiz90", "--at", "C=1e23").err
+        assert "a higher score is the better one" in refused(2, "compare", "quiz90", "quiz90", "--at", "C=1e23").err
+        assert (
+            "has the input C, not a loss" in refused(2, "forecast", "quiz90", "--at", "C=1e24", "--then", "quiz90").err
+        )
 
 
 class TestForecast:
@@ -255,6 +258,9 @@ class TestForecast:
         assert answer.row["date"] == "2024-06-01"
         assert answer.row["score"] == pytest.approx(0.9 * reach(23), abs=0.05)
         assert "Compute-equivalent gain" in answer.err
+        assert "outside those of the scores" not in answer.err
+        later = ok("boundary", "forecast", "quiz90", "--flops", "1e23", "--date", "2025-06-01")
+        assert "2025-06-01 lies outside those of the scores, 2024-01-15 to 2024-09-15" in later.err
         assert "Write it as 2025-06-01" in refused(
             2, "boundary", "forecast", "quiz90", "--flops", "1e23", "--date", "soon"
         ).err  # fmt: skip
@@ -386,6 +392,7 @@ REFUSED: list[tuple[int, tuple[str, ...], str]] = [
     (2, ("boundary", "forecast", "quiz90", "--flops", "1e23", "--level", "2"), "0.9 stands for 90 %"),
     (2, ("boundary", "invert", "quiz90", "--score", "1.5"), "0.7 stands for 70 %"),
     (2, ("boundary", "invert", "quiz90", "--score", "0.5", "--probability", "0"), "one model in ten"),
+    (2, ("report", "quiz90", "--score", "70"), "0.7 stands for 70 %"),
     (2, ("boundary", "backtest"), "ask for --all-tasks"),
     (2, ("boundary", "backtest", "quiz91"), "Did you mean 'quiz90'?"),
     (2, ("boundary", "backtest", "quiz"), "Name them: --period quarter"),
