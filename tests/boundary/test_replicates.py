@@ -9,6 +9,7 @@ import scaling
 from scaling.boundary import replicates
 from scaling.boundary.solver import curve
 from scaling.errors import UsageError
+from scaling.fitting.solve import Problem
 from tests.boundary.conftest import clustered
 
 AT = np.linspace(21, 25, 30)
@@ -41,11 +42,20 @@ def test_replicates_are_those_of_all_rows(grouped):
 
 
 def test_a_replicate_that_comes_near_rows_put_together_is_refitted_in_full(monkeypatch):
-    """Rows put together far too close to the curve, so that nearly every replicate meets some."""
-    z, y, base = clustered(3, bases=25, each=12)
-    honest = scaling.boundary.fit(z, y, tau=0.9, kappa=400, groups=base, bootstrap=90)
-    monkeypatch.setattr(replicates, "_PILOT", 2)  # two replicates know little of how low the others come
-    hasty = scaling.boundary.fit(z, y, tau=0.9, kappa=400, groups=base, bootstrap=90)
+    """Two pilots know little of how low the others come, so many meet rows that were put together."""
+    z, y, base = clustered(3, bases=20, each=20)
+    honest = scaling.boundary.fit(z, y, tau=0.9, groups=base, bootstrap=90)
+    alone = []
+    costs = Problem.costs
+
+    def counted(self, theta, weights):
+        alone.extend([len(weights)] * (len(weights) == 1))
+        return costs(self, theta, weights)
+
+    monkeypatch.setattr(Problem, "costs", counted)
+    monkeypatch.setattr(replicates, "_PILOT", 2)
+    hasty = scaling.boundary.fit(z, y, tau=0.9, groups=base, bootstrap=90)
+    assert len(alone) > 20
     away = np.abs(curve(honest.fit.replicates, AT) - curve(hasty.fit.replicates, AT)).max(axis=1)
     assert np.quantile(away, 0.95) < 1e-3
 
