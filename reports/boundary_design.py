@@ -13,6 +13,7 @@ from reports.boundary_words import share_below, shortened
 from reports.series import FigureData, Series
 from reports.style import DATA, FORM, INK, LAW, MUTED, PAST, new_figure, scale_axis, styled
 from reports.tables import Cell, Table, make_table
+from reports.words import unbroken
 from scaling.boundary.design.comparison import MEASURES, UNCLEAR, DesignComparison, Measure, Trial
 from scaling.formatting import format_estimate, format_number, format_percent, format_plural
 
@@ -141,13 +142,16 @@ def of_designs(page: BoundaryPage) -> Table | None:
     made = sorted(page.designs, key=lambda one: one.budget_share)
     held = [m.name for m in made[0].trials[0].measures]
     measures = [name for name in _TABLE if name in held]
-    rows, strong = [], []
+    rows: list[tuple[Cell, ...]] = []
+    strong: list[int] = []
     for one in made:
         for trial in one.trials:
             if trial.name == "random":
                 strong.append(len(rows))
             cells = [_cell(trial.measure(name), trial) for name in measures]
-            rows.append((format_percent(one.budget_share, 3), named(trial.name), f"{trial.models:.0f}", *cells))
+            rows.append(
+                (unbroken(format_percent(one.budget_share, 3)), named(trial.name), f"{trial.models:.0f}", *cells)
+            )
     heads = ("cost", "design", "models", *(_TABLE[name] for name in measures))
     note = (
         "Means ± standard errors over draws, the smaller the better; below it whether that is better or worse than "

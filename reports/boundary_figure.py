@@ -223,7 +223,7 @@ def _curve_series(answers: BoundaryAnswers, grid: Array, curve: Array, low: Arra
     page = answers.page
     columns: dict[str, Any] = {"compute (FLOP)": 10**grid, f"{share_below(page.boundary.tau)} below": curve}
     if answers.banded:
-        columns |= {f"{level_text(page.level)} low": low, f"{level_text(page.level)} high": high}
+        columns |= {f"{level_text(page.level)} band, low": low, f"{level_text(page.level)} band, high": high}
     columns |= {f"{share_below(tau)} below": answers.line(tau, grid) for tau in reversed(answers.lines)}
     return Series("boundary", columns, dict.fromkeys(columns, "value") | {"compute (FLOP)": "flop"}, curve=True)
 

@@ -80,7 +80,10 @@ def inverse_figure(answers: BoundaryAnswers) -> tuple[FigureData, Figure]:
     )
     columns: dict[str, Any] = {"score": scores, "compute (FLOP)": 10**at}
     if answers.banded:
-        columns |= {f"{level_text(page.level)} low": 10**least, f"{level_text(page.level)} high": 10**most}
+        columns |= {
+            f"{level_text(page.level)} interval, low": 10**least,
+            f"{level_text(page.level)} interval, high": 10**most,
+        }
     units = dict.fromkeys(columns, "flop") | {"score": "value"}
     return (
         FigureData(

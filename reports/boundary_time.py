@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -45,7 +45,8 @@ def dated_figure(page: BoundaryPage) -> tuple[FigureData, Figure] | None:
     dated = page.dated
     if dated is None:
         return None
-    years = np.unique(np.round(np.linspace(*np.quantile(dated.year, [0.05, 1]), _DATES), 4))
+    first, last = (float(q) for q in np.quantile(dated.year, [0.05, 1]))
+    years = np.unique(np.round(np.linspace(first, last, _DATES), 4))
     z = np.linspace(*dated.support, _CURVE)
     curves = [np.asarray(dated.predict(z, float(year))) for year in years]
     columns: dict[str, Any] = {"compute (FLOP)": 10**z}
@@ -91,7 +92,9 @@ def end_labels(axes: Axes, ends: list[tuple[str, float, str]]) -> None:
         Text, height in data coordinates, and colour.
     """
     low, high = axes.get_ylim()
-    tall = axes.figure.get_size_inches()[1] * 72 * 0.75  # points, about what the axes have of the figure
+    tall = (
+        cast("Figure", axes.figure).get_size_inches()[1] * 72 * 0.75
+    )  # points, about what the axes have of the figure
     gap = _APART / tall * (high - low)
     shown = sorted((e for e in ends if np.isfinite(e[1])), key=lambda e: e[1])
     places: list[float] = []

@@ -269,7 +269,7 @@ class TestFigures:
         curve = data["boundary"]
         z = np.log10(curve["compute (FLOP)"])
         assert curve["98 % below"] == pytest.approx(boundary.predict(z))
-        assert np.all(curve["90 % low"] <= curve["90 % high"])
+        assert np.all(curve["90 % band, low"] <= curve["90 % band, high"])
         assert z[-1] > 26
         models = data["models"]
         away = models["above the boundary by"]
