@@ -353,7 +353,7 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
     count = f"{then} rows then, {now} now" if then != now else f"{now} rows then and now, but not the same values"
     out = [f"The data have changed since: {count}."]
     if newer and saved.scores is not None:
-        out.append(f"{format_plural(len(newer), 'score')} of now that were not fitted: {_some(newer)}.")
+        out.append(f"Not fitted then: {format_plural(len(newer), 'score')}, {_some(newer)}.")
     elif newer:
         out.append(f"First read in after the fit was made: {_some(newer)}.")
     left_out = {entry["run_id"] for entry in saved.excluded.get("rows", ())}
