@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,19 +47,21 @@ def table_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.fixture
-def scores(tmp_path: Path) -> Path:
-    path = tmp_path / "scores.csv"
-    path.write_text(table_text(), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def stocked(scores: Path) -> Iterator[Store]:
-    """A store with the scores and the boundary `quiz`, of 30 models and 20 replicates."""
-    with Store() as store:
-        ingest_scores(store, scores)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the scores and the boundary `quiz`, of 30 models and 20 replicates; beside it their table."""
+    folder = tmp_path_factory.mktemp("boundaries")
+    (folder / "scores.csv").write_text(table_text(), encoding="utf-8")
+    with Store(folder / "made.duckdb") as store:
+        ingest_scores(store, folder / "scores.csv")
         fit_boundaries(store, {"task": "quiz", "period": "quarter"}, taus=[0.8], name="quiz", bootstrap=20, seed=2)
+    return folder / "made.duckdb"
+
+
+@pytest.fixture
+def stocked(made: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it, open for writing."""
+    with Store(shutil.copy(made, tmp_path / "copy.duckdb")) as store:
         yield store
 
 
@@ -100,9 +103,10 @@ def test_a_later_harness_does_not_make_its_question_unclear(stocked: Store, tmp_
     assert verify_fit(stocked, "quiz").status == "identical"
 
 
-def test_new_scores_are_named(stocked: Store, scores: Path) -> None:
-    scores.write_text(table_text() + "late,b1,3e9,1e12,2024-09-01,False,0.31\n", encoding="utf-8")
-    ingest_scores(stocked, scores)
+def test_new_scores_are_named(stocked: Store, tmp_path: Path) -> None:
+    more = tmp_path / "more.csv"
+    more.write_text("model,base_model,N,D,released,quiz\nlate,b1,3e9,1e12,2024-09-01,0.31\n", encoding="utf-8")
+    ingest_scores(stocked, more)
     found = verify_fit(stocked, "quiz")
     assert (found.status, found.n_then, found.n_now, len(found.newer_runs)) == ("data changed", 30, 31, 1)
     assert "30 rows then, 31 now." in found.sentences[0]
@@ -160,9 +164,9 @@ def test_its_command_names_all_that_is_not_usual() -> None:
     given = dict(zip(words[4::2], words[5::2], strict=True))
     assert given == {
         "--tau": "0.9", "--preset": "zhang2026", "--ridge": "0.01", "--bootstrap": "5", "--seed": "1",
-        "--metric": "acc", "--harness": "h", "--task-version": "v2", "--where": "n_params > 1", "--group": "none", "--date-column":
-        "released", "--period": "2024-07-01,2024-10-01", "--repeats": "latest", "--per": "model", "--exclude": "moe",
-        "--name": "one",
+        "--metric": "acc", "--harness": "h", "--task-version": "v2", "--where": "n_params > 1", "--group": "none",
+        "--date-column": "released", "--period": "2024-07-01,2024-10-01", "--repeats": "latest", "--per": "model",
+        "--exclude": "moe", "--name": "one",
     }  # fmt: skip
     assert score_words(ScoreQuestion("a task")) == []
     odd = boundary_command(config | {"scores": replace(question, task="-x").to_dict()})
