@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 
-_PACKAGES = ("design", "evaluation", "observational", "shift")
+_PACKAGES = ("design", "drift", "evaluation", "observational", "shift")
 
 
 def __getattr__(name: str) -> Any:

@@ -99,15 +99,15 @@ class Inverse:
         return table
 
 
-def reach(theta: Array, score: float) -> Array:
+def reach(theta: Array, score: float | Array) -> Array:
     """Work out where boundaries reach a score.
 
     Parameters
     ----------
     theta : ndarray (..., 4)
         y0, rise, b and z_mid.
-    score : float
-        The score.
+    score : float or ndarray
+        The score, or scores that go with the boundaries.
 
     Returns
     -------

@@ -8,17 +8,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling.boundary.drift.crowding import Density
     from scaling.boundary.drift.dates import decimal_year
     from scaling.boundary.drift.entrance import fit_in_time
+    from scaling.boundary.drift.groups import compute_equivalent_gain
     from scaling.boundary.drift.in_time import DatedBoundary, DatedForecast
+    from scaling.boundary.drift.models import density
+    from scaling.boundary.drift.pair import GroupGain
+    from scaling.boundary.drift.periods import drift
     from scaling.boundary.drift.rate import ComputeGain, YearlyGain
+    from scaling.boundary.drift.steps import Drift, DriftStep
 
 _HOMES = {
     "ComputeGain": "rate",
     "DatedBoundary": "in_time",
     "DatedForecast": "in_time",
+    "Density": "crowding",
+    "Drift": "steps",
+    "DriftStep": "steps",
+    "GroupGain": "pair",
     "YearlyGain": "rate",
+    "compute_equivalent_gain": "groups",
     "decimal_year": "dates",
+    "density": "models",
+    "drift": "periods",
     "fit_in_time": "entrance",
 }
 
@@ -26,8 +39,15 @@ __all__ = [
     "ComputeGain",
     "DatedBoundary",
     "DatedForecast",
+    "Density",
+    "Drift",
+    "DriftStep",
+    "GroupGain",
     "YearlyGain",
+    "compute_equivalent_gain",
     "decimal_year",
+    "density",
+    "drift",
     "fit_in_time",
 ]
 

@@ -164,7 +164,7 @@ def ordinary_fit(
         return replace(made, diagnostics=judged, settings={**made.settings, "boundary": kept})
     weights = draws(scores, bootstrap, seed)
     best = Optimum(made.theta, made.objective_value / len(scores.score))
-    found = refits(rows, best if best.value <= optima[0].value else optima[0], weights)
+    found = refits(rows, [best, *optima[1:]], weights)
     held = np.any((found <= rows.low) | (found >= rows.high), axis=1)
     judged = replace(
         judged,

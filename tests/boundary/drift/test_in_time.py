@@ -172,3 +172,18 @@ def test_without_replicates_there_is_no_interval(models):
         fit_in_time(models.z, models.score, models.year, bootstrap=1)
     with pytest.raises(InputDataError, match="share one group"):
         fit_in_time(models.z, models.score, models.year, groups=np.zeros(len(models.z)), bootstrap=10)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_rate_cover(models):
+    """Bases with heights and dates of their own: 90 % intervals hold the truth in 31 or more of 40 samples."""
+    held = []
+    for seed in range(40):
+        rng = np.random.default_rng(700 + seed)
+        z = rng.uniform(21, 25, 40)[models.base]
+        year = np.clip(models.year + rng.uniform(-0.3, 0.3, 40)[models.base], 2023.3, 2025.2)
+        share = rng.uniform(0.5, 1, len(z)) * rng.uniform(0.8, 1, 40)[models.base]
+        b = fit_in_time(z, models.top(z, year) * share, year, tau=0.95, groups=models.base, bootstrap=40, seed=seed)
+        held.append(b.gain().low < models.rate < b.gain().high)
+    assert sum(held) >= 31
+    assert b.gain().high - b.gain().low < 0.25  # and do not do so by being wide
