@@ -67,13 +67,15 @@ def design_figure(page: BoundaryPage) -> tuple[FigureData, Figure] | None:
     looks = {name: _LOOKS.get(name) or _SPARE[i % len(_SPARE)] for i, name in enumerate(names)}
     with styled():
         figure, panels = new_figure(3.3, columns=len(drawn))
-        shift = _shifts(names, made)
+        alone = len(made) == 1
         for axes, measure in zip(panels, drawn, strict=True):
-            for name in names:
+            for i, name in enumerate(names):
                 trials = [_trial(d, name) for d in made]
                 kept = [t for t in trials if t is not None]
                 marker, color = looks[name]
-                x = np.array([100 * t.share for t in kept]) * shift[name]
+                # Designs of one budget stand a little apart, so that their bars do not cover each other.
+                apart = 1 + 0.05 * (i - (len(names) - 1) / 2)
+                x = np.array([float(i)] if alone else [100 * t.share * apart for t in kept])
                 y = np.array([t.measure(measure).mean for t in kept])
                 e = np.array([t.measure(measure).se for t in kept])
                 axes.errorbar(
@@ -89,12 +91,17 @@ def design_figure(page: BoundaryPage) -> tuple[FigureData, Figure] | None:
                     textcoords="offset points", ha="left", va="top", fontsize=8, color=MUTED,
                 )  # fmt: skip
             axes.set_ylim(bottom=0 if full == 0 else min(axes.get_ylim()[0], full - 0.12 * (axes.get_ylim()[1] - full)))
-            _cost_axis(axes)
             axes.set_title(_AXES.get(measure, MEASURES.get(measure, measure)))
-            axes.set_xlabel("cost, % of that of all models")
             scale_axis(axes.yaxis, "value", False)
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8, borderpad=0.1)
+            if alone:
+                axes.set_xticks(range(len(names)), [named(name).replace(" ", "\n", 1) for name in names])
+                axes.set_xlim(-0.6, len(names) - 0.4)
+            else:
+                _cost_axis(axes)
+                axes.set_xlabel("cost, % of that of all models")
+        if not alone:
+            handles, labels = panels[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper left", ncols=4, fontsize=8, borderpad=0.1)
     first = made[0]
     return (
         FigureData(
@@ -102,8 +109,8 @@ def design_figure(page: BoundaryPage) -> tuple[FigureData, Figure] | None:
             title="What a budget for evaluations recovers, by the way models are chosen",
             finding=design_words(page)[0],
             caption="Lower is better; bars are standard errors over "
-            f"{format_plural(first.draws, 'draw')} (seed {first.seed}); at each budget the designs stand beside random "
-            f"choice at equal cost. The pool: {format_plural(first.models, 'model')}"
+            f"{format_plural(first.draws, 'draw')} (seed {first.seed}). At each budget the designs stand beside random "
+            f"choice at equal cost{_where(made)}. The pool: {format_plural(first.models, 'model')}"
             f"{f', held against {first.test_models} of another period' if first.test_models else ''}; boundaries of "
             f"{share_below(first.tau)} fitted with kappa {format_number(first.kappa)}. "
             f"{_made_of(page)}",
@@ -111,6 +118,12 @@ def design_figure(page: BoundaryPage) -> tuple[FigureData, Figure] | None:
         ),
         figure,
     )
+
+
+def _where(made: list[DesignComparison]) -> str:
+    if len(made) == 1:
+        return f", {format_percent(made[0].budget_share, 3)} of that of all models"
+    return ", a little apart, so that bars can be told from each other"
 
 
 def design_words(page: BoundaryPage) -> list[str]:
@@ -171,12 +184,6 @@ def _cell(m: Measure, trial: Trial) -> Cell:
 
 def _trial(one: DesignComparison, name: str) -> Trial | None:
     return next((t for t in one.trials if t.name == name), None)
-
-
-def _shifts(names: list[str], made: list[DesignComparison]) -> dict[str, float]:
-    """Set designs of one budget a little apart, so that their bars do not cover each other."""
-    step = 0.05 if len(made) > 1 else 0.1
-    return {name: 1 + step * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
 
 
 def _cost_axis(axes: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from reports.style import (
     MUTED,
     PAST,
     RASTER_DATA,
+    WIDTH,
     beyond,
     new_figure,
     place_labels,
@@ -36,6 +38,7 @@ Mask = NDArray[np.bool_]
 
 _VECTORS = 5000  # models of one look; more are drawn as pixels, which weigh less
 _TOLD = 2000  # models up to which each is told on hovering
+_LETTER, _HANDLE = 4.3, 27.0  # points, of an entry of the legend
 _CURVE = 121  # points of a curve
 _NAMED = 6  # models above the boundary that the figure names
 _PAD = 0.12  # decades beside what is shown
@@ -167,8 +170,10 @@ def draw_models(axes: Axes, page: BoundaryPage) -> list[tuple[Any, str]]:
     return handles
 
 
-def key(figure: Figure, handles: list[tuple[Any, str]], columns: int = 6) -> None:
-    """Write the legend above the panels."""
+def key(figure: Figure, handles: list[tuple[Any, str]]) -> None:
+    """Write the legend above the panels, in one row where it fits."""
+    wide = _LETTER * sum(len(text) for _, text in handles) + _HANDLE * len(handles)
+    columns = math.ceil(len(handles) / math.ceil(wide / (72 * WIDTH)))
     figure.legend(
         [mark for mark, _ in handles], [text for _, text in handles], loc="outside upper left", ncols=columns,
         fontsize=8, handlelength=1.6, columnspacing=1.5, borderpad=0.1, handletextpad=0.5,

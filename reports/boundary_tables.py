@@ -69,7 +69,7 @@ def of_inverse(answers: BoundaryAnswers) -> Table:
             (
                 shortest(inverse.score),
                 _compute(page, inverse),
-                flop_interval(inverse.low, inverse.high),
+                flop_interval(inverse.low, inverse.high, page.boundary.support),
                 away_text(page, inverse.log10_compute) or (NOTHING if math.isinf(inverse.log10_compute) else "inside"),
                 *(_other(answers, answers.others[t][i]) for t in reversed(answers.lines)),
             )
@@ -105,6 +105,7 @@ def _words_of(rows: list[tuple[Cell, ...]]) -> str:
         "unreachable": "Unreachable: the curve levels off below the score. ",
         "never": "Never: at that end of the interval no compute reaches it. ",
         "any": "Any: at that end every compute does. ",
+        "far ": "Far below or above: more than a million times outside the compute seen. ",
     }
     return "".join(words for word, words in said.items() if word in cells)
 

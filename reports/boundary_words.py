@@ -23,7 +23,9 @@ VERDICTS = {
     NOT_IDENTIFIED: "These models do not determine the boundary. The tables and figures show what was fitted all the "
     "same, so that the reason can be seen; no number of them is to be relied on.",
 }
-_LONGEST = 60  # letters of a task's name on an axis
+_LONGEST = 60  # letters of a file's name
+_AXIS = 40  # letters beside an axis
+_FAR = 6.0  # decades outside the compute seen, from which on an end of an interval is no number any more
 
 
 def shortened(text: str, most: int = _LONGEST) -> str:
@@ -57,13 +59,14 @@ def flop(log10_compute: float) -> str:
     return format_number(10.0**log10_compute, 3) if log10_compute < 300 else f"1e{log10_compute:.0f}"
 
 
-def flop_interval(low: float, high: float) -> str:
-    """Write an interval of compute, given as logarithms, each end rounded by itself."""
+def flop_interval(low: float, high: float, support: tuple[float, float] = (-math.inf, math.inf)) -> str:
+    """Write an interval of compute, given as logarithms like those seen, each end rounded by itself."""
     if math.isnan(low) or math.isnan(high):
         return "unknown"
     ends = [
         "any" if end == -math.inf else "never" if end == math.inf else
-        (format_number(10.0**end, 2) if abs(end) < 300 else f"1e{end:.0f}")
+        "far below" if end < support[0] - _FAR else "far above" if end > support[1] + _FAR else
+        format_number(10.0**end, 2)
         for end in (low, high)
     ]  # fmt: skip
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
@@ -113,8 +116,11 @@ def made_of_backtest(page: BoundaryPage, intervals: str) -> str:
 
 def score_axis(page: BoundaryPage) -> str:
     """Name the score, as on an axis."""
-    metric = f" ({shortened(page.metric, 30)})" if page.metric and page.metric != page.task else ""
-    return f"score on {shortened(page.task)}{metric}"
+    metric = f" ({page.metric})" if page.metric and page.metric != page.task else ""
+    room = _AXIS - len("score on ")
+    if len(page.task) + len(metric) > room:
+        metric = ""
+    return f"score on {shortened(page.task, room)}{printable(metric)}"
 
 
 def title(page: BoundaryPage) -> str:
@@ -186,7 +192,9 @@ def inverse_words(page: BoundaryPage, inverse: Inverse) -> str:
         return f"{aim} at any compute"
     said = f"{aim} at {flop(inverse.log10_compute)} FLOP"
     if not math.isnan(inverse.low):
-        said += f" ({level_text(page.level)} interval {flop_interval(inverse.low, inverse.high)})"
+        said += (
+            f" ({level_text(page.level)} interval {flop_interval(inverse.low, inverse.high, page.boundary.support)})"
+        )
     far = away_text(page, inverse.log10_compute)
     return f"{said}, extrapolating {far} the compute seen" if far else said
 

@@ -22,7 +22,7 @@ from reports.boundary_inverse import inverse_figure
 from reports.boundary_tables import of_chances, of_estimates, of_inverse, of_margin, of_scores
 from reports.boundary_time import dated_figure, of_rate
 from reports.boundary_trust import checks, of_rivals, of_steps
-from reports.boundary_words import flop_interval, shortened
+from reports.boundary_words import flop_interval, score_axis, shortened
 from reports.style import SENTINELS
 from scaling.boundary.design import compare_designs
 from scaling.boundary.drift import drift, fit_in_time
@@ -193,6 +193,12 @@ class TestAnswer:
         assert flop_interval(-math.inf, 24.0) == "any to 1e24"
         assert flop_interval(math.inf, math.inf) == "never"
         assert flop_interval(math.nan, math.nan) == "unknown"
+        assert flop_interval(7.0, 40.0, (21.0, 25.0)) == "far below to far above"
+        assert flop_interval(20.0, 26.0, (21.0, 25.0)) == "1e20 to 1e26"
+
+    def test_what_an_axis_says_fits_beside_it(self, page):
+        assert score_axis(page) == "score on Sums & <products> (accuracy)"
+        assert score_axis(replace(page, task="t" * 90)) == f"score on {'t' * 15}…{'t' * 15}"
 
 
 class TestTrust:
@@ -310,6 +316,13 @@ class TestFigures:
         curve = [t.measure("curve").mean for d in page.designs for t in d.trials]
         assert series["mean distance from the curve of all models"] == pytest.approx(curve)
         assert of_designs(page).strong == (1, 3)
+
+    def test_designs_of_one_budget_stand_side_by_side(self, page):
+        _, figure = design_figure(replace(page, designs=page.designs[:1]))
+        ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+        assert ticks == ["bins\nof compute", "random\nchoice"]
+        drawn = [line.get_xdata().tolist() for line in figure.axes[0].lines[:2]]
+        assert drawn == [[0.0], [1.0]]
 
     def test_chances_that_came_true_are_drawn(self, page):
         series = reliability_figure(page)[0]["chances"]
