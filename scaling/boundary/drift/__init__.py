@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from scaling.boundary.drift.crowding import Density
     from scaling.boundary.drift.dates import decimal_year
     from scaling.boundary.drift.entrance import fit_in_time
+    from scaling.boundary.drift.forecast import DatedForecast
     from scaling.boundary.drift.groups import compute_equivalent_gain
-    from scaling.boundary.drift.in_time import DatedBoundary, DatedForecast
+    from scaling.boundary.drift.in_time import DatedBoundary
     from scaling.boundary.drift.models import density
     from scaling.boundary.drift.pair import GroupGain
     from scaling.boundary.drift.periods import drift
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ComputeGain": "rate",
     "DatedBoundary": "in_time",
-    "DatedForecast": "in_time",
+    "DatedForecast": "forecast",
     "Density": "crowding",
     "Drift": "steps",
     "DriftStep": "steps",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Scores
 from scaling.boundary.drift.dates import decimal_year, iso_day, one_year
+from scaling.boundary.drift.forecast import DatedForecast
 from scaling.boundary.drift.law import law_in_time, ordinary_fit, years_since
 from scaling.boundary.drift.rate import ComputeGain, YearlyGain
 from scaling.boundary.drift.search import Moved, moved_curve, same_shape
@@ -28,38 +29,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _FAR = 1.05  # extrapolation that is not worth a word, as a ratio
-
-
-@dataclass(frozen=True)
-class DatedForecast:
-    """What scores a dated boundary says are attainable.
-
-    Parameters
-    ----------
-    mean : float or ndarray
-        The boundary, 0 to 1.
-    low, high : float or ndarray
-        The band around it.
-    level : float
-        Its nominal coverage.
-    extrapolation_factor : float or ndarray
-        How far the compute lies outside that seen, as a ratio; 1 is inside.
-    years_beyond : float or ndarray
-        How far the date lies outside those seen, years; 0 inside, and where the last date is held.
-    method : str
-        How the band was made.
-    verdict : str
-        That of the boundary, or ``extrapolating x37``.
-    """
-
-    mean: Any
-    low: Any
-    high: Any
-    level: float
-    extrapolation_factor: Any
-    years_beyond: Any
-    method: str
-    verdict: str
 
 
 @dataclass(frozen=True)
