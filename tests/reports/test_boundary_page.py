@@ -105,6 +105,12 @@ def html(page):
     return render_boundary_report(page)
 
 
+@pytest.fixture(scope="module")
+def both(page):
+    """The page with and without a back-test, and the tables of each."""
+    return [(one, tables_of(one)) for one in (page, replace(page, backtest=None))]
+
+
 def seen(html: str) -> str:
     """What a reader sees."""
     html = re.sub(r"<(style|script|svg)\b.*?</\1>", " ", html, flags=re.DOTALL)
@@ -215,9 +221,9 @@ class TestTrust:
         plain = next(row for row in table.rows if row[0] == "this boundary, without margin")
         assert float(plain[5]) == pytest.approx(within["boundary without margin"]["pinball"], rel=6e-3)
 
-    def test_no_coverage_error_without_a_loss_beside_it(self, page):
-        for one in (page, replace(page, backtest=None)):
-            found = [t for t in tables_of(one) if "coverage error" in " ".join(t.heads)]
+    def test_no_coverage_error_without_a_loss_beside_it(self, both):
+        for _, tables in both:
+            found = [t for t in tables if "coverage error" in " ".join(t.heads)]
             assert len(found) >= 3
             for table in found:
                 assert "pinball" in " ".join(table.heads)
@@ -231,7 +237,8 @@ class TestTrust:
 
     def test_without_periods_the_fitted_models_alone_are_told(self, page):
         alone = replace(page, backtest=None)
-        heads, rows = of_rivals(alone).heads, of_rivals(alone).rows
+        table = of_rivals(alone)
+        heads, rows = table.heads, table.rows
         assert heads[1:] == ("pinball, fitted", "skill, fitted", "below, fitted", "coverage error, fitted")
         assert {"constant 1", "linear quantile regression"} <= {str(row[0]) for row in rows}
         own = next(row for row in rows if row[0] == "this boundary, without margin")
@@ -260,11 +267,11 @@ class TestTrust:
 
 
 class TestFigures:
-    def test_each_says_objective_intervals_and_data(self, page):
-        for one in (page, replace(page, backtest=None)):
+    def test_each_says_objective_intervals_and_data(self, both):
+        for one, tables in both:
             captions = {f.key: f.caption for f in figures_of(one)}
             assert len(captions) == 7 - (one.backtest is None)
-            notes = {t.caption: t.note for t in tables_of(one)}
+            notes = {t.caption: t.note for t in tables}
             assert len(notes) == 12 - (one.backtest is None)
             for name, text in (captions | notes).items():
                 for word in ("Objective: mean pinball(0.98)", "; intervals: ", "; data: "):
