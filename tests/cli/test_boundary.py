@@ -160,7 +160,7 @@ class TestSaved:
                  "--bootstrap", 20, "--period", "2024-04-01,2024-07-01", "--date-column", "released", "--group",
                  "none", "--name", "one").row  # fmt: skip
         again = ok(*shlex.split(row["command"])[1:], "--replace").row
-        for key in ("curve", "data_sha256", "periods", "margin", "left_out", "command", "objective_value"):
+        for key in ("name", "curve", "data_sha256", "periods", "margin", "left_out", "command", "objective_value"):
             assert again[key] == row[key], key
 
     def test_changed_data_are_told(self, store: Path, ok: Run, run: Run, refused: Run, made: Path) -> None:
@@ -341,6 +341,7 @@ class TestBacktest:
 
 
 class TestReport:
+    @pytest.mark.slow
     def test_the_page_answers_and_says_how_forecasts_went(self, store: Path, ok: Run, tmp_path: Path) -> None:
         page = tmp_path / "page.html"
         answer = ok("report", "quiz90", "--flops", "1e23", "--score", 0.3, "-o", page)
@@ -360,9 +361,12 @@ class TestReport:
         assert "https://" not in rest.replace("https://arxiv.org", "")
 
     def test_without_periods_it_says_what_it_lacks(self, store: Path, ok: Run, refused: Run, tmp_path: Path) -> None:
-        ok("boundary", "fit", "flat", "--tau", TAU, "--bootstrap", 0, "--name", "bare", "--where", "n_params > 1e10")
-        answer = ok("report", "bare", "-o", tmp_path / "page.html")
+        words = ("--tau", TAU, "--bootstrap", 0, "--name", "bare", "--where", "compute_flop > 1e23")
+        ok("boundary", "fit", "quiz", *words)
+        answer = ok("report", "bare", "--flops", "2e24", "-o", tmp_path / "page.html")
         assert "fitted without periods (--period)" in answer.err
+        score = ok("boundary", "forecast", "bare", "--flops", "2e24", "--force").row["score"]
+        assert f"{score:.3f}" in (tmp_path / "page.html").read_text(encoding="utf-8")
         assert "Write it as: --at C=..." in refused(2, "report", "bare", "--params", "7B", "--tokens", "1T").err
 
 
