@@ -170,7 +170,7 @@ def load_boundary(store: Store, name: str) -> SavedBoundary:
     Raises
     ------
     UsageError
-        Where there is no such fit, or it is none of scores.
+        Where there is no such fit, it is none of scores, or one that a year moves.
     InputDataError
         Where its scores have changed since it was fitted, or have left the store.
     """
@@ -182,6 +182,10 @@ def load_boundary(store: Store, name: str) -> SavedBoundary:
             f"The fit '{saved.name}' is of the law {saved.fit.law.name} and no boundary of scores.",
             "Fit one with: scaling boundary fit TASK. Fits of other laws forecast with: scaling forecast",
         )
+    if saved.dated:
+        from db.boundary_dated import refuse_dated
+
+        raise refuse_dated(saved)
     rows = unchanged_rows(store, saved)
     assert isinstance(rows, ScoreSelection)
     return SavedBoundary(saved, rows.scores, boundary_of(saved, rows.scores))
@@ -220,6 +224,10 @@ def refit_again(saved: SavedFit, rows: Selection) -> Fit:
     """Fit a saved boundary to scores again, by the settings that were asked for."""
     import scaling
 
+    if saved.dated:
+        from db.boundary_dated import refit_dated
+
+        return refit_dated(saved, rows)
     assert isinstance(rows, ScoreSelection)
     scores, asked, settings = rows.scores, dict(saved.config["boundary"]), dict(saved.config["settings"])
     made = scaling.boundary.fit(

@@ -14,6 +14,7 @@ from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
+    from db.boundaries import ScoreSelection
     from db.pairs import PairQuestion
     from db.score_rows import ScoreQuestion
     from db.store import Store
@@ -81,6 +82,11 @@ class SavedFit:
         return None if table is None else ScoreQuestion.from_dict(table)
 
     @property
+    def dated(self) -> bool:
+        """Whether it is a boundary of scores that a year moves."""
+        return "in_time" in self.config
+
+    @property
     def arguments(self) -> dict[str, str]:
         """Name of the macro's argument for each input: its column, or the input where that is an expression.
 
@@ -95,6 +101,10 @@ class SavedFit:
     def command(self) -> str:
         """The command that makes this fit."""
         question, settings = self.config["question"], self.config["settings"]
+        if self.dated:
+            from db.boundary_dated import drift_command
+
+            return drift_command(self.config)
         if "scores" in self.config:
             from db.boundaries import boundary_command
 
@@ -224,7 +234,7 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
     if (scores := saved.scores) is not None:
         from db.boundaries import select_scores
 
-        return select_scores(store, scores)
+        return _with_year(saved, select_scores(store, scores))
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs
 
@@ -258,7 +268,7 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
     if (scores := saved.scores) is not None:
         from db.boundaries import select_scores_by_sql
 
-        return select_scores_by_sql(store, scores, saved.sql)
+        return _with_year(saved, select_scores_by_sql(store, scores, saved.sql))
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs_by_sql
 
@@ -268,6 +278,14 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
         store, saved.fit.law, _question(saved), saved.sql, saved.columns, saved.metric, positive=positive
     )
     return _group(saved, found)
+
+
+def _with_year(saved: SavedFit, selection: ScoreSelection) -> ScoreSelection:
+    if not saved.dated:
+        return selection
+    from db.boundary_dated import with_year
+
+    return with_year(selection)
 
 
 def _question(saved: SavedFit) -> Question:

@@ -205,7 +205,8 @@ def _settle(store: Store, question: ScoreQuestion) -> ScoreQuestion:
         if not names:
             raise InputDataError("The store has no scores.", "Read some: scaling ingest FILE --scores")
         raise UsageError(f"The store has no scores of the task '{question.task}'.", nearest(question.task, names))
-    for name in ("metric", "harness", "version"):
+    # What is named comes first: of the harness that is meant there may be one metric only.
+    for name in sorted(("metric", "harness", "version"), key=lambda part: getattr(question, part) is None):
         wanted = getattr(question, name)
         options = {getattr(row, name) for row in found if not row.superseded or question.version is not None}
         if wanted is None and name == "version":

@@ -95,7 +95,7 @@ def forecast_rows(fit: Fit, targets: Sequence[Mapping[str, float]], predictions:
 def forecast_shown(fit: Fit, targets: Sequence[Mapping[str, float]], predictions: Sequence[Prediction]) -> Rows:
     """Return forecasts as people read them."""
     return [
-        {k: format_count(v) if k in ("N", "D") else format_number(v) for k, v in inputs.items()}
+        {k: _input(fit, k, v) for k, v in inputs.items()}
         | {
             fit.law.output: with_interval(p.mean, p.low, p.high),
             f"{100 * p.level:g} % interval": format_interval(p.low, p.high),
@@ -103,6 +103,13 @@ def forecast_shown(fit: Fit, targets: Sequence[Mapping[str, float]], predictions
         }
         for inputs, p in zip(targets, predictions, strict=True)
     ]
+
+
+def _input(fit: Fit, name: str, value: float) -> str:
+    """One input of a forecast; a year keeps its days."""
+    if fit.law.inputs.get(name, "").startswith("decimal year"):
+        return f"{value:.7g}"
+    return format_count(value) if name in ("N", "D") else format_number(value)
 
 
 def allocation_shown(fit: Fit, plan: Allocation) -> Rows:

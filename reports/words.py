@@ -72,6 +72,8 @@ def is_count(law: Law, name: str) -> bool:
 
 def input_text(law: Law, name: str, value: float) -> str:
     """Write one value of an input, without its name."""
+    if law.inputs.get(name, "").startswith("decimal year"):
+        return f"{value:.7g}"  # four digits would round half a year away
     return format_count(value) if is_count(law, name) else shortest(value, most=4)
 
 
