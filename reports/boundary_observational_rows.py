@@ -44,14 +44,21 @@ def observational_row(answer: Any) -> dict[str, Any]:
 def selection_row(answer: Any) -> dict[str, Any]:
     """Return selected families, their models by name."""
     table: dict[str, Any] = answer.selection.to_dict()
-    return table | {"models": [answer.models[i] for i in answer.selection.models]}
+    return table | {"models": [model for _, model in _selected(answer)]}
+
+
+def _selected(answer: Any) -> list[tuple[str, str]]:
+    """Family and model of those selected, families in their order."""
+    place = {family: i for i, family in enumerate(answer.selection.families)}
+    named = [(answer.families[i], answer.models[i]) for i in answer.selection.models]
+    return sorted(named, key=lambda pair: (place[pair[0]], pair[1]))
 
 
 def observational_table(answer: Any) -> Rows:
     """Return the main table: a row a model with its forecast, or a model of the selected families."""
     if answer.analysis is not None:
         return list(answer.analysis.rows())
-    return [{"family": answer.families[i], "model": answer.models[i]} for i in answer.selection.models]
+    return [{"family": family, "model": model} for family, model in _selected(answer)]
 
 
 def observational_text(answer: Any) -> str:
