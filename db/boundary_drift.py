@@ -130,6 +130,8 @@ def drift_of(
     from scaling.boundary.drift import density as measure_density
 
     check_fit_name(store, name, replace_fit)
+    if gain is not None:
+        _check_gain(gain)
     rows = load_scores(store, task, **asked)
     common = dict(fit) | {"groups": rows.groups, "bootstrap": bootstrap, "seed": seed}
     refused: dict[str, str] = {}
@@ -182,7 +184,7 @@ def _by_period(
     least = asked or (math.ceil(1 / beyond - 1e-9) if beyond > 0 else 2)
     counts = {name: rows.period.count(name) for name in rows.periods}
     small = {name: count for name, count in counts.items() if count < least}
-    kept = [i for i, name in enumerate(rows.period) if name not in small]
+    kept = np.array([i for i, name in enumerate(rows.period) if name not in small], dtype=int)
     if small:
         listed = ", ".join(f"{name} ({count})" for name, count in small.items())
         notes.append(f"Periods of fewer than {format_plural(least, 'model')}, not compared: {listed}.")
@@ -201,19 +203,26 @@ def _by_period(
     return drift(part.log10_compute, part.score, part.period, at=points, groups=part.groups, **fit, **settings)
 
 
+def _check_gain(what: str) -> None:
+    """Refuse what is neither a day nor one SQL expression."""
+    if not _DAY.fullmatch(what):
+        check_expression(what, "--gain", "type = 'chat'")
+        return
+    try:
+        np.datetime64(what, "D")
+    except ValueError as error:
+        raise UsageError(f"'{what}' is no day.", "Such as 2024-10-01.") from error
+
+
 def _gain(store: Store, rows: ScoreRows, what: str, common: Mapping[str, Any], notes: list[str]) -> GroupGain:
     """What belonging to the models since a day, or that meet a condition, is worth."""
     from scaling.boundary.drift import compute_equivalent_gain
 
     if _DAY.fullmatch(what):
-        try:
-            day = np.datetime64(what, "D")
-        except ValueError as error:
-            raise UsageError(f"'{what}' is no day.", "Such as 2024-10-01.") from error
+        day = np.datetime64(what, "D")
         flags, kept = (rows.date >= day).astype(int), np.ones(len(rows), bool)
         names = (f"before {what}", f"since {what}")
     else:
-        check_expression(what, "--gain", "type = 'chat'")
         _, found = store.query(f"SELECT eval_id, CAST(({what}\n) AS BOOLEAN) FROM scores")
         said = dict(found)
         known = [said.get(name) for name in rows.eval_id]
