@@ -75,10 +75,10 @@ def test_every_command_and_option_on_a_page_exists(page):
     for line in re.findall(r"^(?:\$ )?scaling (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
         words = line.split("#")[0].split()
         assert words[0] in commands, line
-        command = commands[words[0]]
-        if hasattr(command, "commands"):
-            assert words[1] in command.commands, line
-            command = command.commands[words[1]]
+        command, place = commands[words[0]], 1
+        while hasattr(command, "commands"):
+            assert words[place] in command.commands, line
+            command, place = command.commands[words[place]], place + 1
         known = {o for p in command.params for o in p.opts} | {"--help", "-h"}
         assert {w for w in words if w.startswith("-") and len(w) > 1 and not w[1].isdigit()} <= known, line
 
