@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,9 @@ from scaling.formatting import format_number, format_plural
 Array = NDArray[np.float64]
 Labels = NDArray[np.object_]
 
-_RAW_COMPUTE = 100.0  # no log10 of a compute budget comes near it
+RAW_COMPUTE = 100.0  # no log10 of a compute budget comes near it
+_MISSING = ("", "None", "nan", "NaN", "NaT", "<NA>")
+_MIXED = 0.05  # share of scores between 0 and 1 from which percentages look mixed with shares
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def read_scores(
     """Check scores and compute.
 
     Models without compute (NaN, or minus infinity: the logarithm of 0) or without a score are left out and counted.
-    Scores in percent are converted: those of which more than one in twenty exceeds 1.
+    Scores in percent are converted: those of which more than one in twenty exceeds 1; where shares seem to stand among
+    them, that is said.
 
     Parameters
     ----------
@@ -59,7 +63,7 @@ def read_scores(
     score : array_like (n,)
         Score of each model.
     groups, period : array_like (n,), optional
-        Labels; models without one are left out.
+        Labels; models without one are left out. Periods sort in time.
 
     Returns
     -------
@@ -69,14 +73,15 @@ def read_scores(
     ------
     InputDataError
         For columns of different lengths, compute that is no logarithm, scores outside 0 to 1 that are no percentages,
-        and where fewer than two different values of compute are left.
+        periods that would sort against time (``P10`` before ``P9``), and where fewer than two different values of
+        compute are left.
     """
     z, y = _numbers(log10_compute, "log10_compute"), _numbers(score, "score")
     labels = {name: _labels(given, name) for name, given in (("groups", groups), ("period", period))}
     for name, column in (("score", y), *labels.items()):
         if column is not None and column.shape != z.shape:
             raise InputDataError(f"'{name}' has {len(column)} rows, but 'log10_compute' has {len(z)}")
-    if np.any(np.isfinite(z)) and np.nanmedian(z[np.isfinite(z)]) > _RAW_COMPUTE:
+    if np.any(np.isfinite(z)) and np.nanmedian(z[np.isfinite(z)]) > RAW_COMPUTE:
         raise InputDataError(
             f"'log10_compute' has a median of {format_number(float(np.nanmedian(z[np.isfinite(z)])))}, "
             "which is compute itself and not its logarithm",
@@ -99,6 +104,8 @@ def read_scores(
     y, note = _shares(y, whole)
     notes += [note] if note else []
     kept = np.flatnonzero(whole)
+    if labels["period"] is not None:
+        _check_order(labels["period"][kept])
     if np.ptp(z[kept]) == 0:
         raise InputDataError(
             f"all {len(kept)} models have the same compute, 10^{format_number(z[kept][0])} FLOP, so no boundary over "
@@ -113,8 +120,11 @@ def _shares(y: Array, whole: NDArray[np.bool_]) -> tuple[Array, str]:
     """Scores as shares of the full score, and what was done."""
     note = ""
     if np.quantile(y[whole], 0.95) > 1:
-        y = y / 100
         note = "The scores were in percent (more than one in twenty exceeds 1) and were divided by 100."
+        small = int(np.sum((y[whole] > 0) & (y[whole] <= 1)))
+        if small > _MIXED * whole.sum():
+            note += f" {format_plural(small, 'score')} of {int(whole.sum())} were at most 1: are some of them shares?"
+        y = y / 100
     outside = whole & ((y < 0) | (y > 1))
     if outside.any():
         row = int(np.flatnonzero(outside)[0])
@@ -129,12 +139,38 @@ def _shares(y: Array, whole: NDArray[np.bool_]) -> tuple[Array, str]:
 
 def _numbers(column: ArrayLike, name: str) -> Array:
     try:
-        out = np.atleast_1d(np.asarray(column, float))
+        out = np.atleast_1d(np.asarray(_without_na(column), float))
     except (TypeError, ValueError) as error:
         raise InputDataError(f"'{name}' holds something that is not a number: {error}") from error
     if out.ndim != 1 or not out.size:
         raise InputDataError(f"'{name}' must be one column of numbers, but has shape {out.shape}")
     return out
+
+
+def _without_na(column: ArrayLike) -> ArrayLike:
+    """A column whose missing values, where they are objects that are no numbers (pandas' NA), are NaN."""
+    given = np.asarray(column)
+    if given.dtype != object or given.ndim != 1:
+        return column
+    return np.array([np.nan if value is None or str(value) in _MISSING else value for value in given], object)
+
+
+def _check_order(period: Labels) -> None:
+    """Refuse texts whose numbers sort otherwise than the texts."""
+    if not all(isinstance(label, str) for label in period):
+        return
+    names = sorted(set(period.tolist()))
+    try:
+        in_time = sorted(names, key=float)
+    except ValueError:
+        # Texts and whole numbers in turn, so that like is compared with like.
+        in_time = sorted(names, key=lambda name: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)])
+    if in_time != names:
+        late, early = next((a, b) for a, b in zip(names, in_time, strict=True) if a != b)
+        raise InputDataError(
+            f"the periods do not sort in time as they are written: '{late}' would come before '{early}'",
+            hint="Write their numbers with as many digits, such as P09 and P10.",
+        )
 
 
 def _labels(column: ArrayLike | None, name: str) -> Labels | None:
@@ -147,4 +183,4 @@ def _labels(column: ArrayLike | None, name: str) -> Labels | None:
 
 
 def _missing(column: Labels) -> NDArray[np.bool_]:
-    return np.array([str(label) in ("", "None", "nan", "NaN", "NaT", "<NA>") for label in column], bool)
+    return np.array([str(label) in _MISSING for label in column], bool)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Scores, read_scores
+from scaling.boundary.evaluation.periods import read_periods
 from scaling.boundary.result import Boundary
 from scaling.boundary.settings import Settings, settle
 from scaling.boundary.solver import Optimum, Points, mean_loss, screen, solve
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.checks import whole
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from scaling.fitting.newton import Progress
     from scaling.results import Fit
 
 Array = NDArray[np.float64]
+
+_FEWEST = 4  # models: as many as parameters
 
 
 def fit(
@@ -55,8 +60,8 @@ def fit(
     groups : array_like (n,), optional
         Cluster of each model, its base model above all: models made from one base are no independent draws.
     period : array_like (n,), optional
-        Period of each model, in an order that sorts. All models are fitted; the periods teach the margin of forecasts
-        out of period.
+        Period of each model, in an order that sorts; dates of numpy, pandas or Python are taken as calendar quarters.
+        All models are fitted; the periods teach the margin of forecasts out of period.
     bootstrap : int, default 0
         Replicates, by clusters where there are `groups`; needed for bands.
     seed : int, default 0
@@ -90,7 +95,14 @@ def fit(
     >>> round(float(b.predict(23.0)), 2)
     0.5
     """
-    scores = read_scores(log10_compute, score, groups, period)
+    labels, notes = (None, []) if period is None else read_periods(period)
+    scores = read_scores(log10_compute, score, groups, labels)
+    scores = replace(scores, notes=(*notes, *scores.notes))
+    if len(scores.score) < _FEWEST:
+        raise InputDataError(
+            f"a boundary has {_FEWEST} parameters, which {format_plural(len(scores.score), 'model')} cannot determine",
+            hint="Add models, of several sizes. " + " ".join(scores.notes),
+        )
     settings = settle(len(scores.score), tau, preset, kappa, ridge)
     count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
     if count == 1:
@@ -159,8 +171,6 @@ def engine_fit(
     InputDataError
         Where all models share one group, so that there is nothing to resample.
     """
-    from dataclasses import replace
-
     from scaling.boundary.judge import concerns_of
     from scaling.boundary.solver import curve
     from scaling.fitting.fit import fit as fit_law
@@ -207,8 +217,6 @@ def _with_replicates(
     made: Fit, scores: Scores, settings: Settings, groups: Any, starts: Array, count: int, progress: Progress | None
 ) -> Fit:
     """Give a fit its bootstrap replicates, and what is to be known of them."""
-    from dataclasses import replace
-
     from scaling.boundary.replicates import draw_replicates
     from scaling.fitting.compile import compile_law
 

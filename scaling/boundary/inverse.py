@@ -56,7 +56,7 @@ class Inverse:
     @property
     def compute_flop(self) -> float:
         """Compute in FLOP; infinite, or 0, where the logarithm is."""
-        return float(10.0**self.log10_compute)
+        return power_of_ten(self.log10_compute)
 
     def __float__(self) -> float:
         return self.log10_compute
@@ -70,18 +70,20 @@ class Inverse:
             return f"{aim}: unreachable, the boundary stays below it at any compute"
         if self.status == ANYWAY:
             return f"{aim}: at any compute"
-        said = f"{aim}: {format_number(self.compute_flop)} FLOP"
+        flop = self.compute_flop
+        said = f"{aim}: {format_number(flop) if math.isfinite(flop) else f'1e{self.log10_compute:.0f}'} FLOP"
         if not math.isnan(self.low):
             # Decades apart, so each end is rounded by itself.
-            ends = [format_number(10.0**end if end < 300 else math.inf, 2) for end in (self.low, self.high)]
+            ends = [format_number(power_of_ten(end), 2) for end in (self.low, self.high)]
             said += f" ({format_percent(self.level)} interval {ends[0]} to {ends[1]})"
         far = self.extrapolation_factor
-        return said if far < 1.05 else f"{said}, extrapolating {format_factor(far)}"
+        if far < 1.05:
+            return said
+        return f"{said}, extrapolating {format_factor(far) if math.isfinite(far) else 'by more than x1e308'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data: score, probability, compute and its interval in FLOP, status, extrapolation factor."""
-        with np.errstate(over="ignore"):
-            low, high = (float(np.power(10.0, end)) for end in (self.low, self.high))
+        low, high = power_of_ten(self.low), power_of_ten(self.high)
         table: dict[str, Any] = plain(
             {
                 "score": self.score,
@@ -97,6 +99,12 @@ class Inverse:
             }
         )
         return table
+
+
+def power_of_ten(exponent: float) -> float:
+    """Ten to a power; infinite where a float cannot hold it, as a flat curve may ask for."""
+    with np.errstate(over="ignore"):
+        return float(np.power(10.0, exponent))
 
 
 def reach(theta: Array, score: float | Array) -> Array:
@@ -151,5 +159,5 @@ def inverse_of(
 
     low, high = replicate_interval(replicates[:, None], level)
     status = REACHED if math.isfinite(at) else UNREACHABLE if at > 0 else ANYWAY
-    far = 10.0 ** max(at - support[1], support[0] - at, 0.0) if status == REACHED else math.nan
+    far = power_of_ten(max(at - support[1], support[0] - at, 0.0)) if status == REACHED else math.nan
     return Inverse(score, tau, at, float(low[0]), float(high[0]), level, status, far, method)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
 from scaling.boundary.data import read_scores
 from scaling.boundary.inverse import ANYWAY, UNREACHABLE
+from scaling.boundary.solver import Optimum
 from scaling.errors import InputDataError, UsageError
 from tests.boundary.conftest import TRUTH, clustered, sigmoid
 
@@ -207,10 +210,66 @@ def test_models_without_compute_or_score_are_left_out_and_counted(models):
     assert scores.kept[:3].tolist() == [3, 4, 7]
 
 
+def test_missing_values_of_pandas_are_missing(models):
+    z, y, _ = models
+    known = scaling.boundary.fit(z[2:], y[2:])
+    for given in (pd.Series([pd.NA, pd.NA, *z[2:]]), pd.Series([None, None, *z[2:]], dtype="Float64")):
+        b = scaling.boundary.fit(given, pd.Series(y, index=range(900, 900 + len(y))))
+        assert b.objective_value == known.objective_value
+        assert b.scores.notes == ("Left out 2 models of 360 whose compute is missing or zero.",)
+
+
+def test_shares_among_percentages_are_told(models):
+    z, y, _ = models
+    mixed = np.where(np.arange(len(z)) % 2, y, 100 * y)
+    (note,) = scaling.boundary.fit(z, mixed).scores.notes
+    assert "were in percent" in note
+    assert note.endswith("176 scores of 360 were at most 1: are some of them shares?")  # and four are 0
+    assert "shares" not in scaling.boundary.fit(z, 100 * y).scores.notes[0]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [pd.to_datetime, lambda days: [day.item() for day in days], lambda days: pd.Series(days).dt.tz_localize("UTC")],
+)
+def test_dates_are_periods_of_a_quarter(models, days):
+    z, y, _ = models
+    given = np.datetime64("2024-01-01") + np.arange(len(z))
+    b = scaling.boundary.fit(z, y, tau=0.9, period=days(given))
+    quarters = [f"2024Q{(day.astype('datetime64[M]').astype(int) % 12) // 3 + 1}" for day in given]
+    assert b.margin.parts == scaling.boundary.fit(z, y, tau=0.9, period=quarters).margin.parts
+    assert list(b.margin.parts)[1:] == ["2024Q1 > 2024Q2", "2024Q2 > 2024Q3", "2024Q3 > 2024Q4"]
+    assert b.scores.notes == ("Dates were taken as calendar quarters.",)
+
+
+@pytest.mark.parametrize(
+    ("names", "fine"),
+    [
+        (("P9", "P10"), False),
+        (("2024-9", "2024-10"), False),
+        (("9", "10"), False),
+        (("P09", "P10"), True),
+        (("2024.25", "2024.5"), True),
+        ((9, 10), True),
+        (("early", "late"), True),
+    ],
+)
+def test_periods_must_sort_in_time(models, names, fine):
+    z, y, _ = models
+    period = [names[i % 2] for i in range(len(z))]
+    if fine:
+        row = scaling.boundary.backtest(z, y, period, tau=0.9, baselines=[]).rows[0]
+        assert (row.train, row.test) == tuple(map(str, names))
+    else:
+        with pytest.raises(InputDataError, match=f"'{names[1]}' would come before '{names[0]}'"):
+            scaling.boundary.backtest(z, y, period, tau=0.9)
+
+
 @pytest.mark.parametrize(
     ("z", "y", "said"),
     [
         ([1e21, 1e22, 1e23], [0.1, 0.2, 0.3], "is compute itself and not its logarithm"),
+        ([21, 22, 23], [0.1, 0.2, 0.3], "4 parameters, which 3 models cannot determine"),
         ([21, 22, 23], [0.1, 0.2], "'score' has 2 rows, but 'log10_compute' has 3"),
         ([22, 22, 22], [0.1, 0.2, 0.3], "have the same compute"),
         ([np.nan, np.nan], [0.1, 0.2], "none of the 2 models has both"),
@@ -223,6 +282,22 @@ def test_models_without_compute_or_score_are_left_out_and_counted(models):
 def test_scores_that_cannot_be_used(z, y, said):
     with pytest.raises(InputDataError, match=said):
         scaling.boundary.fit(z, y)
+
+
+def test_a_prediction_needs_the_logarithm(fitted):
+    with pytest.raises(UsageError, match="not 1e23, which is compute itself"):
+        fitted.predict(1e23)
+    assert np.isnan(fitted.predict(np.nan))
+
+
+def test_a_score_near_the_end_of_a_flat_curve(fitted):
+    """Its compute is a number that no float holds."""
+    flat = replace(fitted, optimum=Optimum(np.array([0.0, 0.9, 0.05, 23.0]), 0.0), bootstrap=0)
+    found = flat.invert(0.9 - 1e-9)
+    assert found.log10_compute == pytest.approx(23 + np.log(0.9e9) / 0.05, abs=1e-3)
+    assert found.compute_flop == math.inf
+    assert "1e435 FLOP, extrapolating by more than x1e308" in str(found)
+    assert json.loads(json.dumps(found.to_dict()))["compute_flop"] == "inf"
 
 
 def test_truth_lies_within_what_is_said_of_it(even):

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Labels, read_scores
 from scaling.boundary.evaluation.calibration import Reliability, measure_reliability
-from scaling.boundary.evaluation.rolling import check_periods, read_periods
+from scaling.boundary.evaluation.periods import read_periods
+from scaling.boundary.evaluation.rolling import check_periods
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.checks import whole
 from scaling.formatting import format_plural

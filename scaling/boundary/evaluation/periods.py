@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,18 @@ def split_periods(dates: ArrayLike, by: str | Sequence[Any] = PUBLISHED) -> Peri
         notes.append(f"Left out {format_plural(outside, 'model')} of {len(days)} whose date is outside all periods.")
     counts = {name: int(np.sum(labels == name)) for name in names}
     return Periods(labels, names, counts, missing, outside, tuple(notes))
+
+
+def read_periods(period: ArrayLike | Periods) -> tuple[ArrayLike, list[str]]:
+    """Labels of periods, and what was done to get them: dates become calendar quarters."""
+    if isinstance(period, Periods):
+        return period.labels, []  # models without one are counted where the scores are read
+    column = np.asarray(period)
+    there = [value for value in column.ravel().tolist() if isinstance(value, date)] if column.dtype == object else []
+    if column.dtype.kind == "M" or there:
+        made = split_periods(column, QUARTER)
+        return made.labels, ["Dates were taken as calendar quarters."]
+    return column, []
 
 
 def read_dates(dates: ArrayLike, name: str) -> Days:

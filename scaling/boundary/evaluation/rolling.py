@@ -14,7 +14,7 @@ from scaling.boundary.data import Labels, Scores, read_scores
 from scaling.boundary.evaluation.baselines import CONSTANT, NAMES, SMOOTHED, fit_baseline
 from scaling.boundary.evaluation.bins import BINS, MIN_BIN, SCHEMES, TRAIN_OVERLAP, edges_for, equal_mass_edges
 from scaling.boundary.evaluation.metrics import Metrics, measure
-from scaling.boundary.evaluation.periods import QUARTER, Periods, split_periods
+from scaling.boundary.evaluation.periods import read_periods
 from scaling.boundary.evaluation.result import FORECAST, PLAIN, BoundaryBacktest, StepRow
 from scaling.boundary.margin import learn_margin
 from scaling.boundary.settings import settle
@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 MODES = ("single", "cumulative")
+_TOLD = 4  # notes that a message holds
+_MANY = 0.1  # periods for each model, from which they look like dates
 
 
 def backtest(
@@ -56,7 +58,8 @@ def backtest(
         Score of each model, 0 to 1 or in percent.
     period : array_like (n,)
         Period of each model: labels that sort in time, such as those of
-        `scaling.boundary.evaluation.periods.split_periods`. Dates in numpy's type are taken as calendar quarters.
+        `scaling.boundary.evaluation.periods.split_periods`. Dates of numpy, pandas or Python are taken as calendar
+        quarters.
     tau, preset, kappa, ridge
         As of `scaling.boundary.fit`; where `ridge` is missing it follows the number of models fitted.
     groups : array_like (n,), optional
@@ -109,7 +112,12 @@ def backtest(
         else:
             rows.append(made)
     if not rows:
-        raise InputDataError(f"no step from a period to the next can be taken. {' '.join(notes)}")
+        said = [*notes[:_TOLD], *([f"And {len(notes) - _TOLD} more of the kind."] if len(notes) > _TOLD else [])]
+        raise InputDataError(
+            f"no step from a period to the next can be taken. {' '.join(said)}",
+            hint=f"There are {len(order)} periods for {format_plural(len(scores.score), 'model')}; split_periods makes "
+            "fewer from dates." if len(order) > _MANY * len(scores.score) else None,
+        )  # fmt: skip
     asked = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge, "margin": margin, "seed": seed}
     return BoundaryBacktest(tuple(rows), mode, bins, asked, tuple(notes))
 
@@ -192,17 +200,6 @@ def _check(names: tuple[str, ...], bins: str) -> None:
     for name in names:
         if name not in NAMES:
             raise UsageError(f"there is no baseline '{name}'", hint=did_you_mean(name, NAMES))
-
-
-def read_periods(period: ArrayLike | Periods) -> tuple[ArrayLike, list[str]]:
-    """Labels of periods, and what was left out on the way."""
-    if isinstance(period, Periods):
-        return period.labels, []  # models without one are counted where the scores are read
-    column = np.asarray(period)
-    if column.dtype.kind == "M":
-        made = split_periods(column, QUARTER)
-        return made.labels, ["Dates were taken as calendar quarters."]
-    return column, []
 
 
 def check_periods(period: Labels, mode: str) -> list[Any]:
