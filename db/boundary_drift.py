@@ -12,6 +12,7 @@ import numpy as np
 
 from db.boundaries import KIND, selection_of
 from db.boundary_dated import fit_dated, with_year
+from db.boundary_sides import DATES
 from db.columns import check_expression
 from db.fits import check_fit_name, save_fit
 from db.score_rows import ScoreRows
@@ -132,7 +133,12 @@ def drift_of(
     check_fit_name(store, name, replace_fit)
     if gain is not None:
         _check_gain(gain)
-    rows = load_scores(store, task, **asked)
+    try:
+        rows = load_scores(store, task, **asked)
+    except InputDataError as error:
+        if "no date" not in error.message:
+            raise
+        raise InputDataError(error.message, DATES) from error  # the periods cannot be left out
     common = dict(fit) | {"groups": rows.groups, "bootstrap": bootstrap, "seed": seed}
     refused: dict[str, str] = {}
     notes: list[str] = []

@@ -105,9 +105,16 @@ def split_by_task(values: Sequence[str], tasks: Sequence[str], option: str) -> d
     return {task: shared[0] for task in tasks if shared} | own
 
 
+def need_one_each(repeats: str) -> None:
+    """Refuse several scores of one entry, where scores are compared model by model."""
+    if repeats == "all":
+        raise UsageError("Scores are compared model by model, so each needs one.", "Take --repeats best, or latest.")
+
+
 def asked_of(task: str, tasks: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
     """Choose what is asked of one task: `BY_TASK` options as lists, everything else as of `db.scores.load_scores`."""
     own = dict(asked)
+    need_one_each(own["repeats"])
     for name in BY_TASK:
         option = "--task-version" if name == "version" else f"--{name}"
         own[name] = split_by_task(own.get(name) or (), tasks, option).get(task)

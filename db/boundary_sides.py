@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.boundary_joined import need_one_each
 from db.problems import nearest
 from db.score_rows import ScoreRows, match_rows
 from scaling.errors import InputDataError, UsageError
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
     from db.score_tasks import TaskCount
     from db.store import Store
+
+
+#: Where dates could come from.
+DATES = (
+    "Name another column with --date-column (date, released or evaluated_on), or join a table with release dates: "
+    "scaling ingest FILE --scores --versions TABLE"
+)
 
 
 def groups_of(rows: ScoreRows) -> tuple[str, ...] | None:
@@ -90,6 +98,7 @@ def settle_two(
 
 def shared_rows(a: ScoreRows, b: ScoreRows) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows of the models that both sides have, as of `db.score_rows.match_rows`; no such model is refused."""
+    need_one_each(a.question.repeats)
     rows_a, rows_b = match_rows(a, b)
     if not len(rows_a):
         raise InputDataError(
@@ -110,8 +119,7 @@ def no_dates(task: str, count: int, column: str) -> InputDataError:
     """Say that no score has a date, and where one could come from."""
     return InputDataError(
         f"None of the {format_plural(count, 'score')} of the task '{task}' has a date in the column '{column}'.",
-        "Name another column with --date-column (date, released or evaluated_on), or join a table with release dates: "
-        "scaling ingest FILE --scores --versions TABLE",
+        DATES,
     )
 
 

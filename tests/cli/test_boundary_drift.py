@@ -234,7 +234,7 @@ def test_one_date_is_not_identified(store: Path, run: Run) -> None:
         (("nothing",), 2, "The store has no scores of the task 'nothing'."),
         (("quiz", "--period", "weekly"), 2, "weekly"),
         (("quiz", "--where", "released IS NULL"), 4, "no date"),
-        (("quiz", "--date-column", "evaluated_on"), 4, "no date"),
+        (("quiz", "--date-column", "evaluated_on"), 4, "Name another column with --date-column"),
         (("quiz", "--where", "model = 'm2024-3-3'"), 4, "so no two can be compared"),
         (("quiz", "--at", "none"), 2, "'none' is not a number that --at can take"),
         (("quiz", "--bootstrap", "1"), 2, "one bootstrap replicate has no spread"),

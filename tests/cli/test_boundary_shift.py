@@ -208,6 +208,8 @@ class TestJump:
         (("contamination", "B", "C", "--where", "evaluated_on IS NULL"), 4, "no score"),
         (("harness", "nothing"), 2, "The store has no scores of the task 'nothing'."),
         (("harness", "A", "--where", "base_model = 'base0' AND model = 'm0-0'"), 4, "too few for an offset"),
+        (("harness", "A", "--repeats", "all"), 2, "Take --repeats best, or latest."),
+        (("jump", "B", "C", "--repeats", "all"), 2, "Take --repeats best, or latest."),
         (("regrade", "nothing"), 2, "The store has no scores of the task 'nothing'."),
         (("jump", "A", "--harness", "theirs"), 4, "Nobody ran another task beside 'A'"),
         (("jump", "A"), 2, "Choose one with --harness."),
