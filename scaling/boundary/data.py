@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.errors import InputDataError
+from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_plural
 
 Array = NDArray[np.float64]
@@ -76,7 +77,7 @@ def read_scores(
         periods that would sort against time (``P10`` before ``P9``), and where fewer than two different values of
         compute are left.
     """
-    z, y = _numbers(log10_compute, "log10_compute"), _numbers(score, "score")
+    z, y = read_numbers(log10_compute, "log10_compute"), read_numbers(score, "score")
     labels = {name: _labels(given, name) for name, given in (("groups", groups), ("period", period))}
     for name, column in (("score", y), *labels.items()):
         if column is not None and column.shape != z.shape:
@@ -105,7 +106,7 @@ def read_scores(
     notes += [note] if note else []
     kept = np.flatnonzero(whole)
     if labels["period"] is not None:
-        _check_order(labels["period"][kept])
+        in_order(labels["period"][kept])
     if np.ptp(z[kept]) == 0:
         raise InputDataError(
             f"all {len(kept)} models have the same compute, 10^{format_number(z[kept][0])} FLOP, so no boundary over "
@@ -137,9 +138,10 @@ def _shares(y: Array, whole: NDArray[np.bool_]) -> tuple[Array, str]:
     return y, note
 
 
-def _numbers(column: ArrayLike, name: str) -> Array:
+def read_numbers(column: ArrayLike, name: str) -> Array:
+    """Read a column of numbers (n,), NaN where one is missing; `name` is what messages call it."""
     try:
-        out = np.atleast_1d(np.asarray(_without_na(column), float))
+        out = np.atleast_1d(np.asarray(without_na(column), float))
     except (TypeError, ValueError) as error:
         raise InputDataError(f"'{name}' holds something that is not a number: {error}") from error
     if out.ndim != 1 or not out.size:
@@ -147,19 +149,32 @@ def _numbers(column: ArrayLike, name: str) -> Array:
     return out
 
 
-def _without_na(column: ArrayLike) -> ArrayLike:
-    """A column whose missing values, where they are objects that are no numbers (pandas' NA), are NaN."""
+def check_logarithm(log10_compute: Array) -> None:
+    """Refuse compute where its logarithm is meant; NaN passes."""
+    if log10_compute.size and np.nanmax(log10_compute, initial=-np.inf) > RAW_COMPUTE:
+        raise UsageError(
+            f"log10 of a compute is not {format_number(float(np.nanmax(log10_compute)))}, which is compute itself",
+            hint="Give numpy.log10(compute_flop).",
+        )
+
+
+def without_na(column: ArrayLike) -> ArrayLike:
+    """Columns whose missing values, where they are objects that are no numbers (pandas' NA), are NaN."""
     given = np.asarray(column)
-    if given.dtype != object or given.ndim != 1:
+    if given.dtype != object:
         return column
-    return np.array([np.nan if value is None or str(value) in _MISSING else value for value in given], object)
+    missing = [value is None or str(value) in _MISSING for value in given.ravel()]
+    return np.where(np.reshape(missing, given.shape), np.nan, given)
 
 
-def _check_order(period: Labels) -> None:
-    """Refuse texts whose numbers sort otherwise than the texts."""
-    if not all(isinstance(label, str) for label in period):
-        return
-    names = sorted(set(period.tolist()))
+def in_order(period: Labels) -> list[Any]:
+    """Put the periods of models (n,) in time; what does not sort, or texts whose numbers sort otherwise, is refused."""
+    try:
+        names: list[Any] = sorted(set(period.tolist()))
+    except TypeError as error:
+        raise InputDataError(f"the periods do not sort: {error}", hint="Give numbers, or texts, throughout.") from error
+    if not all(isinstance(label, str) for label in names):
+        return names
     try:
         in_time = sorted(names, key=float)
     except ValueError:
@@ -171,6 +186,7 @@ def _check_order(period: Labels) -> None:
             f"the periods do not sort in time as they are written: '{late}' would come before '{early}'",
             hint="Write their numbers with as many digits, such as P09 and P10.",
         )
+    return names
 
 
 def _labels(column: ArrayLike | None, name: str) -> Labels | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.boundary.data import check_logarithm, read_numbers
 from scaling.boundary.grid import QuantileGrid
 from scaling.boundary.margin import LEFT_OUT, left_out
 from scaling.boundary.result import Boundary
@@ -256,7 +257,7 @@ def usual_gain(boundary: Boundary) -> float:
 def _new(
     log10_compute: ArrayLike, score: ArrayLike, names: Sequence[str] | None
 ) -> tuple[Array, Array, list[str], tuple[str, ...]]:
-    z, y = (np.atleast_1d(np.asarray(column, float)) for column in (log10_compute, score))
+    z, y = read_numbers(log10_compute, "log10_compute"), read_numbers(score, "score")
     called = [f"row {k}" for k in range(len(z))] if names is None else [str(name) for name in names]
     if not len(z) == len(y) == len(called):
         raise InputDataError(
@@ -265,6 +266,7 @@ def _new(
     there = np.isfinite(z) & np.isfinite(y)
     if not there.any():
         raise InputDataError(f"none of the {format_plural(len(z), 'new model')} has both compute and a score")
+    check_logarithm(z[there])
     if np.any((y[there] < 0) | (y[there] > 1)):
         raise InputDataError("scores of new models must lie between 0 and 1", hint="Divide percentages by 100.")
     left = int(np.sum(~there))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.boundary.data import Scores
+from scaling.boundary.data import Scores, read_numbers
 from scaling.boundary.exceedance import Exceedances, find_exceedances, known_excess, ranks
 from scaling.boundary.result import Boundary
 from scaling.errors import InputDataError
@@ -150,7 +150,10 @@ def find_one_sided(
     """
     from scipy.stats import false_discovery_control, spearmanr
 
-    z, a, b = (np.atleast_1d(np.asarray(column, float)) for column in (log10_compute, score_a, score_b))
+    z, a, b = (
+        read_numbers(column, name)
+        for column, name in ((log10_compute, "log10_compute"), (score_a, "score_a"), (score_b, "score_b"))
+    )
     if not z.shape == a.shape == b.shape:
         raise InputDataError(f"there are {len(z)} values of compute, but {len(a)} and {len(b)} scores of new models")
     called = [f"row {k}" for k in range(len(z))] if names is None else [str(name) for name in names]

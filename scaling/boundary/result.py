@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.boundary.data import RAW_COMPUTE, Scores
+from scaling.boundary.data import Scores, check_logarithm
 from scaling.boundary.inverse import Inverse, inverse_of, reach
 from scaling.boundary.settings import Settings
 from scaling.boundary.solver import Optimum, curve, mean_loss
 from scaling.errors import UsageError
-from scaling.formatting import format_number
 from scaling.inputs import check_level
 
 if TYPE_CHECKING:
@@ -184,11 +183,7 @@ class Boundary:
             For a level without bootstrap replicates, and for compute in place of its logarithm.
         """
         z = np.asarray(log10_compute, float)
-        if z.size and np.nanmax(z, initial=-np.inf) > RAW_COMPUTE:
-            raise UsageError(
-                f"log10 of a compute is not {format_number(float(np.nanmax(z)))}, which is compute itself",
-                hint="Give numpy.log10(compute_flop).",
-            )
+        check_logarithm(z)
         margin = self.margin.value if out_of_period else 0.0
         mean = np.clip(curve(self.optimum.theta, z.ravel()) + margin, 0, 1).reshape(z.shape)
         if level is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
@@ -176,3 +177,14 @@ def test_boundaries_of_different_models_cannot_be_paired(pair):
     z, y, base = clustered(4, bases=100, each=6)
     with pytest.raises(InputDataError, match="share 600 models of the same compute"):
         scaling.boundary.find_one_sided(pair[0], scaling.boundary.fit(z, y, groups=base), [23.0], [0.5], [0.5])
+
+
+def test_new_models_as_they_come(known):
+    given = pd.Series([pd.NA, 22.0, 23.0]), pd.Series([0.5, pd.NA, 0.9], dtype="Float64")
+    found = scaling.boundary.find_exceedances(known, *given, names=["a", "b", "c"])
+    assert [row.name for row in found] == ["c"]
+    assert found.notes == ("Left out 2 models of 3 without compute or score.",)
+    with pytest.raises(UsageError, match="not 1e23, which is compute itself"):
+        scaling.boundary.find_exceedances(known, [1e23], [0.9])
+    with pytest.raises(InputDataError, match="'log10_compute' holds something that is not a number"):
+        scaling.boundary.find_exceedances(known, ["much"], [0.9])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.boundary.data import without_na
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_percent, format_plural
 
@@ -158,7 +159,7 @@ def _budget(budget: float, unit: str, total: float) -> float:
 
 def _numbers(column: ArrayLike, name: str) -> Array:
     try:
-        out = np.atleast_1d(np.asarray(column, float))
+        out = np.atleast_1d(np.asarray(without_na(column), float))
     except (TypeError, ValueError) as error:
         raise InputDataError(f"'{name}' holds something that is not a number: {error}") from error
     if out.ndim != 1 or not out.size:

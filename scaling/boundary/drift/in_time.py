@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.boundary.data import Scores
+from scaling.boundary.data import Scores, check_logarithm
 from scaling.boundary.drift.dates import decimal_year, iso_day, one_year
 from scaling.boundary.drift.forecast import DatedForecast
 from scaling.boundary.drift.law import law_in_time, ordinary_fit, years_since
@@ -203,6 +203,7 @@ class DatedBoundary:
             For a level without bootstrap replicates, or dates that do not go with the compute.
         """
         z = np.asarray(log10_compute, float)
+        check_logarithm(z)
         year = decimal_year(date)
         if year.size not in (1, z.size):
             raise UsageError(f"there are {year.size} dates for {z.size} values of compute")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.bands import replicate_interval
-from scaling.boundary.data import Scores, read_scores
+from scaling.boundary.data import Scores, in_order, read_scores
 from scaling.boundary.drift.again import drawn_by, expanded, fit_part, refit_part, spread, widening
 from scaling.boundary.drift.law import draws
 from scaling.boundary.drift.steps import Drift, DriftStep
@@ -92,13 +93,14 @@ def drift(
     of 60: take a p just below a level for what it is.
     """
     check_level(level)
-    names_of = _labels(period, date, by)
+    names_of, notes = _labels(period, date, by)
     scores = read_scores(log10_compute, score, groups, names_of)
+    scores = replace(scores, notes=(*notes, *scores.notes))
     assert scores.period is not None
     settings = settle(len(scores.score), tau, preset, kappa, ridge)
     count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
     labels = scores.period.astype(str)
-    names = sorted(set(labels))
+    names = [str(name) for name in in_order(scores.period)]  # 9 before 10
     if len(names) < 2:
         raise InputDataError(f"all models are of one period, {names[0]}, so there is no drift to see")
     kept = {name: labels == name for name in names}
@@ -121,15 +123,16 @@ def drift(
     )  # fmt: skip
 
 
-def _labels(period: ArrayLike | None, date: ArrayLike | None, by: Any) -> ArrayLike:
+def _labels(period: ArrayLike | None, date: ArrayLike | None, by: Any) -> tuple[ArrayLike, list[str]]:
     if (period is None) == (date is None):
         raise UsageError("drift needs the periods of the models, or their dates, and not both")
+    from scaling.boundary.evaluation.periods import read_periods, split_periods
+
     if period is not None:
-        return period
-    from scaling.boundary.evaluation.periods import split_periods
+        return read_periods(period)
 
     assert date is not None
-    return split_periods(date, by).labels
+    return split_periods(date, by).labels, []
 
 
 def _points(scores: Scores, one: NDArray[np.bool_], other: NDArray[np.bool_], at: ArrayLike | None) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.boundary.data import Labels, Scores, read_scores
+from scaling.boundary.data import Labels, Scores, in_order, read_scores
 from scaling.boundary.evaluation.baselines import CONSTANT, NAMES, SMOOTHED, fit_baseline
 from scaling.boundary.evaluation.bins import BINS, MIN_BIN, SCHEMES, TRAIN_OVERLAP, edges_for, equal_mass_edges
 from scaling.boundary.evaluation.metrics import Metrics, measure
@@ -206,10 +206,7 @@ def check_periods(period: Labels, mode: str) -> list[Any]:
     """Put periods in time; see `backtest` for what is refused."""
     if mode not in MODES:
         raise UsageError(f"there is no mode '{mode}'", hint=did_you_mean(mode, MODES))
-    try:
-        order = sorted(set(period.tolist()))
-    except TypeError as error:
-        raise InputDataError(f"the periods do not sort: {error}", hint="Give numbers, or texts, throughout.") from error
+    order = in_order(period)
     if len(order) < 2:
         raise InputDataError(
             f"all {format_plural(len(period), 'model')} are of one period, {order[0]}, so there is none to forecast",

@@ -145,6 +145,7 @@ def select_families(
     UsageError
         For an unknown family or method, a budget that the forced families exceed, or more subsets than the limit.
     """
+    families, forced = tuple(map(str, families)), tuple(map(str, forced))
     problem, factor = _pose(values, families, budget, forced, intercept, max_families)
     if method not in METHODS:
         raise UsageError(f"there is no method '{method}'", hint=did_you_mean(method, METHODS))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.boundary.data import without_na
 from scaling.errors import InputDataError
 
 Array = NDArray[np.float64]
@@ -70,7 +71,7 @@ def check_scores(scores: ArrayLike, benchmarks: Sequence[str] | None, models: Se
         For other shapes, infinite scores, or scores that are no shares.
     """
     try:
-        values = np.asarray(scores, float)
+        values = np.asarray(without_na(scores), float)
     except (TypeError, ValueError) as error:
         raise InputDataError(f"the scores hold something that is not a number: {error}") from error
     if values.ndim != 2 or 0 in values.shape:
@@ -150,7 +151,7 @@ def read_table(
     columns = []
     for column, what in ((task, "scores on the task"), (log10_compute, "computes")):
         try:
-            array = np.asarray(column, float)
+            array = np.asarray(without_na(column), float)
         except (TypeError, ValueError) as error:
             raise InputDataError(f"the {what} hold something that is not a number: {error}") from error
         if array.shape != (n,):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.boundary.data import without_na
 from scaling.errors import InputDataError, UsageError
 from scaling.inputs import check_level
 
@@ -62,7 +63,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
         For what is no number, or no column.
     """
     try:
-        column = np.atleast_1d(np.asarray(values, dtype=float))
+        column = np.atleast_1d(np.asarray(without_na(values), dtype=float))
     except (TypeError, ValueError) as error:
         raise InputDataError(f"'{name}' holds something that is not a number: {error}") from error
     if column.ndim != 1:
@@ -100,7 +101,7 @@ def shares(values: ArrayLike, name: str) -> tuple[Array, str]:
     if np.any(outside):
         row = int(np.flatnonzero(outside)[0])
         raise InputDataError(
-            f"'{name}' is {np.asarray(values, dtype=float).ravel()[row]:g} in row {row}, and a score lies in 0 to 1 "
+            f"'{name}' is {numbers(values, name)[row]:g} in row {row}, and a score lies in 0 to 1 "
             "(or, in percent, in 0 to 100)",
             hint="Give the share of items solved, all rows in one unit.",
         )

@@ -46,6 +46,18 @@ def test_shifts_are_differences_of_the_boundaries(planted):
     assert planted.predict(23.0, "a").shape == ()
 
 
+def test_periods_that_are_numbers_or_dates_follow_in_time():
+    z, score, period, base = bases_over_periods(0, 0.08)
+    number = np.array([{"a": 9, "b": 10, "c": 11}[name] for name in period])
+    found = drift(z, score, number, groups=base, tau=0.9)
+    assert [(step.before, step.after) for step in found] == [("9", "10"), ("10", "11")]
+    assert found.steps[1].shift == pytest.approx(drift(z, score, period, groups=base, tau=0.9).steps[1].shift)
+    day = np.array([{"a": "2024-02-03", "b": "2024-05-06", "c": "2024-08-09"}[name] for name in period], "M8[D]")
+    dated = drift(z, score, day, groups=base, tau=0.9)
+    assert [step.after for step in dated] == ["2024Q2", "2024Q3"]
+    assert dated.notes == ("Dates were taken as calendar quarters.",)
+
+
 def test_points_that_are_asked_for_lie_in_both_periods():
     z, score, period, base = bases_over_periods(1, 0.0)
     inside = (period != "c") | (z > 23)

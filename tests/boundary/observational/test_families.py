@@ -102,3 +102,10 @@ def test_what_cannot_be_selected_is_refused():
         select_families(np.column_stack([values, values[:, 0]]), families, 8)
     with pytest.raises(UsageError, match="no method 'greedy'"):
         select_families(values, families, 8, method="greedy")
+
+
+def test_families_of_arrays_are_plain_text():
+    values, families = pool()
+    found = select_families(values, np.array(families), 8)
+    assert found == select_families(values, families, 8)
+    assert {type(name) for name in found.families} == {str}

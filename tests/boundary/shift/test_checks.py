@@ -19,6 +19,11 @@ def test_scores_in_percent_are_divided_and_said():
     assert (column.tolist(), note) == ([0.5, 1.0], "")
 
 
+def test_missing_values_of_pandas_are_missing():
+    column, _ = shares(pd.Series([0.5, pd.NA, None, 1.0], dtype=object), "math")
+    assert np.isnan(column).tolist() == [False, True, True, False]
+
+
 @pytest.mark.parametrize("bad", [[0.5, -0.1], [50, 120], [0.2, 0.3, 0.1] * 10 + [7.0]])
 def test_scores_that_are_no_share_are_refused_with_their_row(bad):
     with pytest.raises(InputDataError, match=f"row {len(bad) - 1}"):
