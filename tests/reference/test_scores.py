@@ -81,7 +81,7 @@ def test_the_leaderboard_has_all_evaluations_and_computes(store, reference):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_periods_have_the_published_counts(store, task):
-    choice = {"metric": "inst_level_strict_acc"} if task == "IFEval" else {}
+    choice = {"metric": "mean_strict_acc"} if task == "IFEval" else {}
     rows = load_scores(store, task, harness=LEADERBOARD, date="released", period="zhang2026", **choice)
     assert [len(rows.of_period(name)) for name in ("P1", "P2", "P3", "P4")] == [578, 457, 841, 705]
     assert rows.periods == ("P1", "P2", "P3", "P4")
@@ -90,6 +90,28 @@ def test_periods_have_the_published_counts(store, task):
     assert unique == [104, 86, 92, 62]
     everything = load_scores(store, task, harness=LEADERBOARD, **choice)
     assert (len(everything), everything.reasons()) == (2876, {"no compute": 1037})
+
+
+def test_scores_are_whole_numbers_of_questions(store):
+    _, rows = store.query("SELECT task, metric, harness, score, n_items FROM scores WHERE harness IN (?, ?)", [
+        LEADERBOARD, PROTEUS
+    ])  # fmt: skip
+    of = {}
+    for task, metric, harness, score, items in rows:
+        of.setdefault((harness, task, metric), []).append((score, items))
+    whole = {}
+    for key, pairs in of.items():
+        score, items = np.array([(s, np.nan if n is None else n) for s, n in pairs]).T
+        whole[key] = float(np.mean(np.abs(score * items - np.round(score * items)) < 1e-3))
+    one_by_one = {key: share for key, share in whole.items() if key[0] == PROTEUS}
+    assert len(one_by_one) == 7
+    assert set(one_by_one.values()) == {1.0}
+    for task in ("MATH Lvl 5", "GPQA", "MMLU-PRO"):  # all but three early runs
+        assert [share > 0.999 for key, share in whole.items() if key[:2] == (LEADERBOARD, task)] == [True]
+    # Its IFEval is neither of the harness's two metrics but their mean, but for those three.
+    mean = np.array([score for score, _ in of[LEADERBOARD, "IFEval", "mean_strict_acc"]]) * 2 * 541 * 834
+    assert np.sum(np.abs(mean - np.round(mean)) > 1e-3) == 3
+    assert whole[LEADERBOARD, "IFEval", "mean_strict_acc"] < 0.05
 
 
 def test_false_stars_are_flagged(store):
