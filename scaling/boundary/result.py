@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.boundary.data import Scores, check_logarithm
 from scaling.boundary.inverse import Inverse, inverse_of, reach
-from scaling.boundary.settings import Settings
+from scaling.boundary.settings import Settings, single
 from scaling.boundary.solver import Optimum, curve, mean_loss
-from scaling.errors import UsageError
+from scaling.errors import InputDataError, UsageError
 from scaling.inputs import check_level
 
 if TYPE_CHECKING:
@@ -181,8 +181,13 @@ class Boundary:
         ------
         UsageError
             For a level without bootstrap replicates, and for compute in place of its logarithm.
+        InputDataError
+            For what is no number.
         """
-        z = np.asarray(log10_compute, float)
+        try:
+            z = np.asarray(log10_compute, float)
+        except (TypeError, ValueError) as error:
+            raise InputDataError(f"'log10_compute' holds something that is not a number: {error}") from error
         check_logarithm(z)
         margin = self.margin.value if out_of_period else 0.0
         mean = np.clip(curve(self.optimum.theta, z.ravel()) + margin, 0, 1).reshape(z.shape)
@@ -240,6 +245,7 @@ class Boundary:
         UsageError
             For a score or a probability outside 0 to 1.
         """
+        score = single(score, "a score")
         if not 0 <= score <= 1:
             raise UsageError(f"a score lies between 0 and 1, not at {score:g}", hint="0.7 stands for 70 %.")
         check_level(level)

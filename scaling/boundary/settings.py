@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from scaling.errors import UsageError, did_you_mean
 
@@ -67,8 +70,9 @@ def settle(n: int, tau: float, preset: str | None, kappa: float | None, ridge: f
     if preset is not None and preset not in PRESETS:
         raise UsageError(f"there is no preset '{preset}'", hint=did_you_mean(preset, PRESETS))
     known = PRESETS[preset] if preset else {}
-    kappa = known.get("kappa", SHARP) if kappa is None else float(kappa)
-    ridge = known.get("ridge", RIDGE_OF_ALL / n) if ridge is None else float(ridge)
+    tau = single(tau, "tau")
+    kappa = known.get("kappa", SHARP) if kappa is None else single(kappa, "kappa")
+    ridge = known.get("ridge", RIDGE_OF_ALL / n) if ridge is None else single(ridge, "the ridge")
     if not 0 < tau < 1:
         raise UsageError(
             f"tau is the share of models below the boundary, between 0 and 1, not {tau:g}",
@@ -83,4 +87,31 @@ def settle(n: int, tau: float, preset: str | None, kappa: float | None, ridge: f
         raise UsageError(
             f"the ridge must be a number from 0 on, not {ridge:g}", hint="It adds so much times the squared steepness."
         )
-    return Settings(float(tau), kappa, ridge, preset)
+    return Settings(tau, kappa, ridge, preset)
+
+
+def single(value: Any, what: str) -> float:
+    """Read one number.
+
+    Parameters
+    ----------
+    value : Any
+        What was given.
+    what : str
+        For the message.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        For text, columns and whatever else is not one number.
+    """
+    if isinstance(value, str) or np.ndim(value) > 0:
+        raise UsageError(f"{what} must be one number, not {value!r}")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} must be one number, not {value!r}") from error

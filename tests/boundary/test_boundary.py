@@ -85,7 +85,16 @@ def test_the_inverse_with_a_chance(fitted):
     assert float(chance.value[0]) == pytest.approx(0.5, abs=1e-6)
 
 
-@pytest.mark.parametrize("bad", [{"score": 1.2}, {"score": 0.5, "probability": 1.5}, {"score": 0.5, "level": 2}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"score": [0.2, 0.3]},
+        {"score": "high"},
+        {"score": 1.2},
+        {"score": 0.5, "probability": 1.5},
+        {"score": 0.5, "level": 2},
+    ],
+)
 def test_an_inverse_that_makes_no_sense(fitted, bad):
     with pytest.raises(UsageError):
         fitted.invert(**bad)
@@ -304,3 +313,10 @@ def test_truth_lies_within_what_is_said_of_it(even):
     b = scaling.boundary.fit(*even)
     assert b.verdict == "ok"
     assert float(b.invert(0.5)) == pytest.approx(TRUTH["z_mid"] - math.log(0.7 / 0.405 - 1) / 1.5, abs=0.02)
+
+
+def test_words_in_place_of_numbers(fitted, models):
+    with pytest.raises(InputDataError, match="is not a number"):
+        fitted.predict("x")
+    with pytest.raises(UsageError, match="tau must be one number"):
+        scaling.boundary.fit(models[0], models[1], tau="0.9")
