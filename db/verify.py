@@ -289,7 +289,9 @@ def _stored(store: Store, saved: SavedFit) -> dict[str, Any]:
     """The fit as it stands in the store, with what is worked out again when it is read, such as standard errors."""
     _, [(text,)] = store.query("SELECT fit FROM fits WHERE fit_id = ?", [saved.fit_id])
     table: dict[str, Any] = json.loads(text)
-    return table | {"replicates": saved.fit.to_dict()["replicates"]}
+    read = saved.fit.to_dict()
+    # A fit saved by an earlier release lacks the later diagnostics; what it was judged by was their defaults.
+    return table | {"replicates": read["replicates"], "diagnostics": read["diagnostics"] | table["diagnostics"]}
 
 
 def _back_tested(store: Store, saved: SavedFit, rows: Selection) -> tuple[list[Moved], list[str]]:

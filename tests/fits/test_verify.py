@@ -95,6 +95,10 @@ class TestIdentical:
         assert [verify_fit(store, name).status for name in fit_names(store)] == ["identical"] * 2
         assert [verify_fit(store, name).n_then for name in fit_names(store)] == [19, 19]
 
+    def test_of_an_earlier_release_that_had_fewer_diagnostics(self, fitted: Store) -> None:
+        edit(fitted, "fit", lambda t: [t["diagnostics"].pop(name) for name in ("curve_only", "concerns")])
+        assert verify_fit(fitted, "web").status == "identical"
+
     def test_to_nine_digits_is_identical_and_says_so(self, fitted: Store) -> None:
         edit(fitted, "fit", lambda t: t["estimates"].update(alpha=t["estimates"]["alpha"] * (1 + 1e-11)))
         saved = load_fit(fitted, "web")
