@@ -2252,7 +2252,7 @@ def boundary_invert(
 def boundary_backtest(
     name: Annotated[str | None, Argument(metavar="TASK|BOUNDARY", help="A task, or a saved boundary.")] = None,
     task: Annotated[list[str] | None, Option("--task", metavar="TASK", help="A task; repeat for more.")] = None,
-    all_tasks: Annotated[bool, Option("--all-tasks", help="Every task of the store.")] = False,
+    all_tasks: Annotated[bool, Option("--all-tasks", help="Every task that has such scores.")] = False,
     asked: Any = None,
     mode: Mode = "single",
     tau: Annotated[
@@ -2273,14 +2273,14 @@ def boundary_backtest(
     settings = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge}
     with Store(db, read_only=True) as store, progress("back-testing") as advance:
         shut_out_files(store)
-        tasks, saved = find_tasks(store, name, task or (), all_tasks)
+        tasks, saved = find_tasks(store, name, task or (), all_tasks, asked)
         if saved is not None:
             refuse_own(saved, asked, settings)
             label, one = backtest_saved(store, saved, asked["period"], mode, seed)
             found, failures = {label: one}, {}
         else:
             settings |= {"tau": 0.98 if tau is None else tau, "mode": mode, "seed": seed or 0}
-            found, failures = backtest_tasks(store, tasks, asked, advance, **settings)
+            found, failures = backtest_tasks(store, tasks, asked, advance, lenient=all_tasks, **settings)
     emit_boundary_backtest(found, format_)
     for label, error in failures.items():
         say(f"not back-tested: {label}: {error.message}")

@@ -12,6 +12,7 @@ from scaling.errors import InputDataError, ScalingError, UsageError, did_you_mea
 
 if TYPE_CHECKING:
     from db.score_rows import ScoreRows
+    from db.score_tasks import TaskCount
     from db.store import Store
     from scaling.boundary.evaluation.result import BoundaryBacktest
 
@@ -19,7 +20,12 @@ Progress = Callable[[int, int], None] | None
 
 
 def backtest_tasks(
-    store: Store, tasks: Sequence[str], asked: Mapping[str, Any], progress: Progress = None, **settings: Any
+    store: Store,
+    tasks: Sequence[str],
+    asked: Mapping[str, Any],
+    progress: Progress = None,
+    lenient: bool = False,
+    **settings: Any,
 ) -> tuple[dict[str, BoundaryBacktest], dict[str, ScalingError]]:
     """Back-test boundaries of tasks in time.
 
@@ -33,6 +39,8 @@ def backtest_tasks(
         Which of their scores: arguments of `db.scores.load_scores`, without the task.
     progress : callable, optional
         Told how many tasks are done, and of how many.
+    lenient : bool, default False
+        Whether tasks that nobody named may be passed over where they have scores of several metrics or harnesses.
     **settings
         ``tau preset kappa ridge mode seed``, as of `scaling.boundary.backtest`.
 
@@ -50,21 +58,32 @@ def backtest_tasks(
     """
     from db.scores import load_scores
 
+    rows: dict[str, ScoreRows] = {}
     found: dict[str, BoundaryBacktest] = {}
     failures: dict[str, ScalingError] = {}
-    for i, task in enumerate(tasks, start=1):
+    for task in tasks:  # all of them first: a wrong word is told before anything is fitted
         try:
-            found[task] = backtest_scores(load_scores(store, task, **asked), **settings)
+            rows[task] = load_scores(store, task, **asked)
+        except (InputDataError, UsageError) as error:
+            if len(tasks) == 1 or (isinstance(error, UsageError) and not lenient):
+                raise
+            failures[task] = error
+    wrong = [error for error in failures.values() if isinstance(error, UsageError)]
+    if wrong and not rows:
+        raise wrong[0]
+    for i, (task, scores) in enumerate(rows.items(), start=1):
+        try:
+            found[task] = backtest_scores(scores, **settings)
         except InputDataError as error:
             if len(tasks) == 1:
                 raise
             failures[task] = error
         if progress:
-            progress(i, len(tasks))
+            progress(i, len(rows))
     if not found:
-        task, error = next(iter(failures.items()))
+        task, first = next(iter(failures.items()))
         raise InputDataError(
-            f"None of the {len(failures)} tasks can be back-tested; {task}: {error.message}", error.hint
+            f"None of the {len(failures)} tasks can be back-tested; {task}: {first.message}", first.hint
         )
     return found, failures
 
@@ -123,7 +142,9 @@ def backtest_saved(
     return rows.question.task, found
 
 
-def find_tasks(store: Store, name: str | None, tasks: Sequence[str], everything: bool) -> tuple[list[str], str | None]:
+def find_tasks(
+    store: Store, name: str | None, tasks: Sequence[str], everything: bool, asked: Mapping[str, Any] | None = None
+) -> tuple[list[str], str | None]:
     """Tell tasks from the name of a saved boundary.
 
     Parameters
@@ -136,6 +157,8 @@ def find_tasks(store: Store, name: str | None, tasks: Sequence[str], everything:
         More tasks.
     everything : bool
         Whether all tasks of the store are meant.
+    asked : mapping, optional
+        Of all tasks only those that have scores of this ``metric``, ``harness`` and ``version``, where they are given.
 
     Returns
     -------
@@ -151,13 +174,14 @@ def find_tasks(store: Store, name: str | None, tasks: Sequence[str], everything:
     """
     from db.scores import tasks as all_of
 
-    known = list(dict.fromkeys(row.task for row in all_of(store) if not row.superseded))
+    counts = all_of(store)
+    known = list(dict.fromkeys(row.task for row in counts if not row.superseded))
     if everything:
         if name is not None or tasks:
             raise UsageError("All tasks are asked for, and single ones too.", "Leave --all-tasks out, or the others.")
         if not known:
             raise InputDataError("The store has no scores.", "Read some: scaling ingest FILE --scores")
-        return known, None
+        return _that_have(counts, asked or {}), None
     if name is None and not tasks:
         raise UsageError(
             "Nothing to back-test.",
@@ -174,3 +198,14 @@ def find_tasks(store: Store, name: str | None, tasks: Sequence[str], everything:
             did_you_mean(name, [*known, *(str(row[0]) for row in rows)]),
         )
     return list(dict.fromkeys(named)), None
+
+
+def _that_have(counts: Sequence[TaskCount], asked: Mapping[str, Any]) -> list[str]:
+    """Name the tasks that have scores of the metric, harness and version that are asked for."""
+    wanted = {part: asked[part] for part in ("metric", "harness", "version") if asked.get(part) is not None}
+    rows = [row for row in counts if "version" in wanted or not row.superseded]
+    found = list(dict.fromkeys(row.task for row in rows if all(getattr(row, k) == v for k, v in wanted.items())))
+    if not found:
+        named = " and ".join(f"the {part} '{value}'" for part, value in wanted.items())
+        raise UsageError(f"No score of any task has {named}.", "See what there is with: scaling boundary tasks")
+    return found

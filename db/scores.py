@@ -206,6 +206,7 @@ def _settle(store: Store, question: ScoreQuestion) -> ScoreQuestion:
             raise InputDataError("The store has no scores.", "Read some: scaling ingest FILE --scores")
         raise UsageError(f"The store has no scores of the task '{question.task}'.", nearest(question.task, names))
     # What is named comes first: of the harness that is meant there may be one metric only.
+    chosen: dict[str, str] = {}
     for name in sorted(("metric", "harness", "version"), key=lambda part: getattr(question, part) is None):
         wanted = getattr(question, name)
         options = {getattr(row, name) for row in found if not row.superseded or question.version is not None}
@@ -220,12 +221,15 @@ def _settle(store: Store, question: ScoreQuestion) -> ScoreQuestion:
                 f"They are not interchangeable: choose one with --{_OPTIONS.get(name, name)}.",
             )
         if wanted is not None and wanted not in options:
+            also = "".join(f" and the {part} '{value}'" for part, value in chosen.items())
             raise UsageError(
-                f"No score of the task '{question.task}' has the {name} '{wanted}'.",
+                f"No score of the task '{question.task}' has the {name} '{wanted}'{also}.",
                 nearest(wanted, [str(option) for option in options if option is not None]),
             )
         found = [row for row in found if wanted is None or getattr(row, name) == wanted]
-        if wanted is None:
+        if wanted is not None:
+            chosen[name] = wanted
+        else:
             question = replace(question, **{name: next(iter(options))})
     return question
 

@@ -428,6 +428,14 @@ def test_two_harnesses_are_not_mixed(store: Path, ok: Run, refused: Run, tmp_pat
     assert "choose one with --harness" in answer.err
     row = ok("boundary", "fit", "quiz2", "--bootstrap", 0, "--harness", "mine").row
     assert (row["n_models"], row["harness"]) == (30, "mine")
+    words = ("boundary", "backtest", "--all-tasks", "--period", "quarter", "--tau", TAU)
+    answer = ok(*words)
+    assert {row["task"] for row in answer.rows} == {"flat", "quiz", "mean"}
+    assert "not back-tested: quiz2: The task 'quiz2' has scores of several kinds of harness" in answer.err
+    assert "of the task 'quiz2' can be used: no date (30)" in refused(4, *words, "--harness", "mine").err
+    assert "No score of any task has the harness 'ours'" in refused(2, *words, "--harness", "ours").err
+    said = "No score of the task 'quiz2' has the harness 'ours' and the metric 'score'"
+    assert said in refused(2, "boundary", "fit", "quiz2", "--harness", "ours", "--metric", "score").err
 
 
 def test_dates_that_are_missing_are_told(store: Path, ok: Run, refused: Run, tmp_path: Path) -> None:
