@@ -22,6 +22,7 @@ _LEAST_GAIN = 1e-12  # of the mean loss, which is known to 1e-6 at best: scores 
 _SOFTEST = 1e-9  # of the largest curvature: directions that change nothing are left alone
 _GLANCE = 4  # steps after which starts are compared
 _BEHIND = 2e-5  # of the mean loss; the steps after that gain less
+_ROWS, _COLUMNS = (0, 0, 0, 1, 1, 2, 2, 3), (1, 2, 3, 2, 3, 2, 3, 3)
 _SAME_CURVE = 2e-3  # in score: two starts so near each other end at one optimum
 
 
@@ -127,32 +128,37 @@ def derivatives(theta: Array, points: Points, tau: float, kappa: float, ridge: f
     above = np.where(away >= 0, share, 1 - share)
     loss = np.maximum(away, 0) + np.log1p(size) / kappa + (tau - 1) * away
     pull = points.total(above + (tau - 1))
-    stiff = points.total(kappa * size * share * share)
+    stiff = kappa * points.total(size * share * share)
     steep = s * (1 - s)
+    bent = steep * (1 - 2 * s)
+    # The slopes of the curve in the four parameters, and what their own slopes are made of.
+    terms = np.empty((len(theta), 10, len(points.z)))
+    terms[:, 0], terms[:, 1], terms[:, 2], terms[:, 3] = 1 - rise * s, (1 - y0) * s, steep * x, steep
+    terms[:, 4], terms[:, 5], terms[:, 6] = s, bent * x * x, bent * x
+    terms[:, 7] = bent
+    terms[:, 8], terms[:, 9] = terms[:, 2], terms[:, 3]
     room = (1 - y0) * rise
-    first = np.stack([1 - rise * s, (1 - y0) * s, room * steep * x, -room * steep * b], axis=1)
+    terms[:, 2] *= room
+    terms[:, 3] *= -room * b
+    first = terms[:, :4]
+    sums = (terms @ pull[:, :, None])[:, :, 0]
     ridge_b = ridge * b[:, 0] ** 2
-    slope = -(first @ pull[:, :, None])[:, :, 0]
+    slope = -sums[:, :4]
     slope[:, 2] += 2 * ridge_b
     bend = (first * stiff[:, None]) @ first.transpose(0, 2, 1)
-    bend -= _second(pull, s, steep, x, b, y0, rise)
+    bend -= _second(sums[:, 4:], b[:, 0], 1 - y0[:, 0], rise[:, 0])
     bend[:, 2, 2] += 4 * ridge_b
     return loss @ points.weight + ridge_b, slope, bend
 
 
-def _second(pull: Array, s: Array, steep: Array, x: Array, b: Array, y0: Array, rise: Array) -> Array:
+def _second(sums: Array, b: Array, up: Array, rise: Array) -> Array:
     """Second derivatives of the curve, summed with the pulls of the scores: (k, 4, 4)."""
-    change = steep * (1 - 2 * s)
-    parts = np.stack([s, steep * x, steep, change * x * x, change * x, change], axis=1)
-    p0, p1, p2, q11, q12, q22 = (parts @ pull[:, :, None])[:, :, 0].T
-    b = b[:, 0]
-    p2, q12, q22 = p2 * b, q12 * b, q22 * b**2
-    up, r = 1 - y0[:, 0], rise[:, 0]
-    out = np.zeros((len(p0), 4, 4))
-    upper = {
-        (0, 1): -p0, (0, 2): -r * p1, (0, 3): r * p2, (1, 2): up * p1, (1, 3): -up * p2,
-        (2, 2): up * r * (q11 + p1), (2, 3): -up * r * (q12 + p2), (3, 3): up * r * q22,
-    }  # fmt: skip
-    for (i, j), part in upper.items():
-        out[:, i, j] = out[:, j, i] = part
+    p0, q11, q12, q22, p1, p2 = sums.T
+    p2, q12, q22 = p2 * b, q12 * b, q22 * b * b
+    room = up * rise
+    out = np.zeros((len(b), 4, 4))
+    upper = np.array(
+        [-p0, -rise * p1, rise * p2, up * p1, -up * p2, room * (q11 + p1), -room * (q12 + p2), room * q22]
+    )
+    out[:, _ROWS, _COLUMNS] = out[:, _COLUMNS, _ROWS] = upper.T
     return out

@@ -321,9 +321,12 @@ def _compile(
     logged = {name: _enters_by_powers(raw, symbol(name)) for name in inputs}
     replace = {symbol(n): sympy.exp(t) if log else t for n, t, log in zip(names, theta, log_scaled, strict=True)}
     replace |= {symbol(n): sympy.exp(x) if logged[n] else x for n, x in zip(inputs, columns, strict=True)}
-    expression = _gather_exponentials(raw.xreplace(replace))
+    kept, shifts = _keep_shifts(
+        raw.xreplace(replace), {x for n, x in zip(inputs, columns, strict=True) if not logged[n]}
+    )
+    expression = _gather_exponentials(kept)
 
-    split = _Splitter(set(theta), set(columns))
+    split = _Splitter(set(theta), {*columns, *shifts})
     first = [_gather_exponentials(expression.diff(t)) for t in theta] if derivatives else []
     gradient = tuple(split.terms(d) for d in first)
     hessian = {}
@@ -332,17 +335,35 @@ def _compile(
         if second != 0:
             hessian[j, k] = split.terms(second)
     arguments = [*theta, *columns]
+    expression = expression.xreplace(shifts)
+    mixed, data = ([e.xreplace(shifts) for e in known] for known in (split.mixed, split.data))
     return Kernel(
         names,
         np.array(log_scaled, bool),
         logged,
         _value=sympy.lambdify(arguments, expression, "numpy", cse=True),
-        _mixed=sympy.lambdify(arguments, [expression, *split.mixed], "numpy", cse=True),
-        _data_factors=sympy.lambdify(columns, split.data, "numpy", cse=True),
+        _mixed=sympy.lambdify(arguments, [expression, *mixed], "numpy", cse=True),
+        _data_factors=sympy.lambdify(columns, data, "numpy", cse=True),
         _parameter_factors=sympy.lambdify(theta, split.parameter, "numpy", cse=True),
         _gradient=gradient,
         _hessian=hessian,
     )
+
+
+def _keep_shifts(expression: sympy.Expr, plain: set[sympy.Symbol]) -> tuple[sympy.Expr, dict[sympy.Symbol, sympy.Expr]]:
+    """Put a name in place of every sum of inputs and numbers, such as a year less another, until all is written out.
+
+    Multiplied out, the squares of two years would be taken from each other, and with them seven digits.
+    """
+    names: dict[sympy.Expr, sympy.Symbol] = {}
+
+    def rewrite(e: sympy.Expr) -> sympy.Expr:
+        if e.is_Add and e.free_symbols and e.free_symbols <= plain:
+            return names.setdefault(e, sympy.Dummy(f"u{len(names)}", real=True))
+        return e.func(*map(rewrite, e.args)) if e.args else e
+
+    kept = rewrite(expression) if plain else expression
+    return kept, {name: shift for shift, name in names.items()}
 
 
 def _enters_by_powers(expression: sympy.Expr, name: sympy.Symbol) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 Run = Callable[..., Any]
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "boundary_drift.md"
 RATE = 0.6  # orders of magnitude of compute a year

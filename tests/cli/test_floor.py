@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 WEB = ("--where", "corpus = 'web'")
 ABOVE = ("--objective", "squared", "--residual", "log above 1.3", "--bootstrap", "30")
 

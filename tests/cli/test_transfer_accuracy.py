@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 MAPPING = """
 [metrics]
 loss = { column = "loss", unit = "nats/token" }

@@ -11,6 +11,8 @@ import pytest
 
 from scaling.loss_to_loss.ranking.rank import rank_corpora
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 MAPPING = """
 [metrics]
 c4_val = { column = "c4_val", unit = "nats/token" }

@@ -12,6 +12,8 @@ import pytest
 
 from scaling.loss_to_loss.sensitivity import law_floors
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 LAWS = {"web": (1.8, 480.0, 2100.0), "code": (0.9, 310.0, 1500.0), "books": (2.0, 500.0, 2500.0)}
 BUDGETS = np.geomspace(1e18, 6.4e19, 7)
 LARGE = 1.28e21

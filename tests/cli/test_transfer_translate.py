@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 TRUTH = {"E": 1.9, "N_c": 6.7e7, "D_c": 8.9e8, "alpha_N": 0.41, "alpha_D": 0.46}
 
 

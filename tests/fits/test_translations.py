@@ -21,6 +21,8 @@ from db.translations import made_of, translate_runs
 from db.verify import verify_fit
 from scaling.errors import UsageError
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 TRUTH = {"E": 1.9, "N_c": 6.7e7, "D_c": 8.9e8, "alpha_N": 0.41, "alpha_D": 0.46}
 
 

@@ -46,11 +46,13 @@ BOOK = {
     "power_floor": {"E": 1.7, "A": 100.0, "alpha": 0.25},
 } | {name: truths.draw(name, np.random.default_rng(1))[1] for name in truths.BY_HAND}
 # All positive, so that each has a logarithm, and near enough to 1 for differences with 40 digits.
-BOOK["farseer"] = {name: abs(value) for name, value in BOOK["farseer"].items()}
+for law in ("farseer", "boundary_in_time"):
+    BOOK[law] = {name: abs(value) for name, value in BOOK[law].items()}
 BOOK["kaplan_c"] = {"C_c": 1e14, "alpha_C": 0.06}
 RANGES = {
     "N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 50.0), "U": (3e8, 1e11), "C": (1e8, 1e12), "S": (1e3, 1e6),
     "L": (2, 5), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1),
+    "year": (2022.0, 2026.0),
 }  # fmt: skip
 CASES = [*law_names(), *ODD]
 SIZE = 5  # rows
@@ -65,6 +67,8 @@ def case(name, seed=0):
     else:
         law, truth = find_law(name), BOOK[name]
         ranges = {n: RANGES[n] for n in law.inputs}
+        if name.startswith("boundary"):
+            ranges["C"] = (1e21, 1e25)  # its middle is there; far below it nothing is left of the curve
     if all(low > 0 for low, _ in ranges.values()):
         inputs = {n: np.exp(rng.uniform(*np.log(pair), SIZE)) for n, pair in ranges.items()}
     else:

@@ -16,6 +16,8 @@ from scaling.loss_to_loss.accuracy.rerun import backtest_accuracy, refit_accurac
 from scaling.results import Fit
 from tests.truths import crossed
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 FLOOR = 1.7
 BUDGET = np.repeat([1e17, 1e18, 1e19, 3e19], 9)
 LOSS = FLOOR + 400 * BUDGET**-0.15 * np.tile(np.linspace(1, 1.1, 9), 4)  # 2.18 to 2.94

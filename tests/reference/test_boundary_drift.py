@@ -7,6 +7,8 @@ import pytest
 
 from scaling.boundary.drift import density, drift, fit_in_time
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 TASKS = ("IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO")
 SETTINGS = {"preset": "zhang2026", "earliest": 2023.75}  # dates before a year earlier than the origin count as that
 LAST = "P4"

@@ -12,6 +12,8 @@ from scaling.loss_to_loss.baselines import compute_baseline
 from scaling.loss_to_loss.maps import map_objective
 from scaling.verdicts import NOT_IDENTIFIED
 
+pytestmark = pytest.mark.slow  # what its tests share takes long to fit
+
 SHORT = {
     "fineweb-100b": "FW", "fineweb-edu-100b": "Edu", "proof-pile-2": "PP2", "slimpajama-chunk1": "Slim",
     "smollm-corpus": "Smol", "starcoder": "Star",
