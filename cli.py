@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that ``--help`` is instant; every command imp
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shlex
 import sys
@@ -2316,7 +2317,8 @@ def emit_result(row: Mapping[str, Any], format_: str | None, text: str, table: S
     from reports.terminal import choose_format
 
     sheet = choose_format(format_) in ("csv", "markdown")
-    emit(table if sheet else [row], format_, None if sheet else text)
+    known = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in line.items()} for line in table]
+    emit(known if sheet else [row], format_, None if sheet else text)
 
 
 def check_finding(stop_on: str | None, word: str) -> None:
@@ -2396,6 +2398,8 @@ def boundary_drift(
     check_level(level)
     if reference is not None and not density:
         raise UsageError("--reference is of densities, and none are measured.", "Add --density.")
+    earliest = None if earliest is None else arguments.day(earliest, "--earliest")
+    reference = None if reference is None else arguments.day(reference, "--reference")
     fit = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge}
     with Store(db, read_only=name is None, create=False) as store, progress("parts") as advance:
         shut_out_files(store)
@@ -2513,8 +2517,9 @@ def boundary_shift_contamination(
 
     check_finding(stop_on, "shift")
     found = answer_shift(
-        db, format_, contamination_of, task_a, task_b, asked, items_a=items_a, items_b=items_b, cutoffs=cutoff or None,
-        preset=preset, alternative=alternative, scheme=scheme, permutations=permutations, level=level, seed=seed,
+        db, format_, contamination_of, task_a, task_b, asked, items_a=items_a, items_b=items_b,
+        cutoffs=arguments.days(cutoff, "--cutoff"), preset=preset, alternative=alternative, scheme=scheme,
+        permutations=permutations, level=level, seed=seed,
     )  # fmt: skip
     fail_on_finding(stop_on, found.shifted, found.verdict)
 
@@ -2613,7 +2618,7 @@ def boundary_shift_jump(
 
     check_finding(stop_on, "shift")
     found = answer_shift(
-        db, format_, jump_of, task, asked, cutoffs=cutoff or None, trend=not no_trend, most=most,
+        db, format_, jump_of, task, asked, cutoffs=arguments.days(cutoff, "--cutoff"), trend=not no_trend, most=most,
         permutations=permutations, level=level, seed=seed,
     )  # fmt: skip
     fail_on_finding(stop_on, bool(found.found), found.verdict)
@@ -2622,7 +2627,11 @@ def boundary_shift_jump(
 def read_budget(text: str) -> tuple[float, str]:
     """Read --budget: a share of what the pool costs (20%, 0.2), or an amount above 1 in the unit of the cost."""
     if text.endswith("%"):
-        return arguments.quantity(text[:-1], "--budget") / 100, "share"
+        percent = arguments.quantity(text[:-1], "--budget")
+        if percent > 100:
+            said = f"The --budget {text} is more than the whole pool: as a share it is at most 100%."
+            raise UsageError(said, "Such as 20%, or an amount: 500B.")
+        return percent / 100, "share"
     value = arguments.quantity(text, "--budget")
     return (value, "share") if value <= 1 else (value, "cost")
 

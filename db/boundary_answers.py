@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaling.arguments import day
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_plural
 
@@ -148,10 +148,7 @@ def _dated(one: SavedBoundary, z: Any, level: float, date: str) -> AttainableSco
     """By a boundary that a year moves."""
     from scaling.boundary.drift import fit_in_time
 
-    try:
-        datetime.date.fromisoformat(date)
-    except ValueError as error:
-        raise UsageError(f"'{date}' is no day that --date can take.", "Write it as 2025-06-01.") from error
+    date = day(date, "--date")
     rows, boundary, asked = one.rows, one.boundary, one.saved.config["boundary"]
     if np.isnat(rows.date).all():
         raise InputDataError("None of the scores has a date, so no boundary can be moved by one.", "Leave --date out.")

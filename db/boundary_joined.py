@@ -209,7 +209,7 @@ def companions(store: Store, task: str, harness: str | None) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Tasks, each with the metric that most of its models have a score by.
+        Tasks of which some model has a compute, each with the metric that most of its models have a score by.
 
     Raises
     ------
@@ -224,6 +224,11 @@ def companions(store: Store, task: str, harness: str | None) -> dict[str, str]:
         raise UsageError(
             f"The store has no scores of the task '{task}'.", nearest(task, sorted({row.task for row in known}))
         )
+    if harness is not None and harness not in {row.harness for row in mine}:
+        raise UsageError(
+            f"No score of the task '{task}' has the harness '{harness}'.",
+            nearest(harness, sorted({row.harness for row in mine if row.harness is not None})),
+        )
     by = {row.harness for row in mine if harness in (None, row.harness)}
     if len(by) != 1:
         listed = ", ".join(sorted(str(row.harness or "unknown") for row in mine))
@@ -232,6 +237,6 @@ def companions(store: Store, task: str, harness: str | None) -> dict[str, str]:
         )
     out: dict[str, str] = {}
     for row in known:
-        if row.harness in by and row.task != task:
+        if row.harness in by and row.task != task and row.n_with_compute:
             out.setdefault(row.task, row.metric)
     return out

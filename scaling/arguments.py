@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 from scaling.errors import UsageError
@@ -72,6 +73,42 @@ def size(text: str, what: str) -> float:
 def sizes(texts: Sequence[str] | None, what: str) -> tuple[float, ...]:
     """Read quantities that are above zero; none where there is no text. See `size`."""
     return tuple(size(text, what) for text in texts or ())
+
+
+def day(text: str, what: str) -> str:
+    """Read a day of the calendar.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``2025-06-01``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    str
+        As ISO 8601 writes it.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+
+    Examples
+    --------
+    >>> day(" 2025-06-01", "--date")
+    '2025-06-01'
+    """
+    try:
+        return datetime.date.fromisoformat(text.strip()).isoformat()
+    except ValueError as error:
+        raise UsageError(f"'{text}' is no day that {what} can take.", "Write it as 2025-06-01.") from error
+
+
+def days(texts: Sequence[str] | None, what: str) -> list[str] | None:
+    """Read days from an option that can be repeated; None where there is none."""
+    return [day(text, what) for text in texts] if texts else None
 
 
 def ends(text: str | None, what: str) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaling.arguments import bounds, check_targets, pairs, quantity, size, targets
+from scaling.arguments import bounds, check_targets, day, days, pairs, quantity, size, targets
 from scaling.errors import UsageError
 
 
@@ -128,3 +128,15 @@ def test_targets_name_the_inputs_of_the_law() -> None:
     with pytest.raises(UsageError) as raised:
         check_targets([{"N": 1.0, "D": 1.0}], "mine", ["x", "y"])
     assert raised.value.hint == "Write it as: --at x=...,y=..."
+
+
+def test_days() -> None:
+    assert day(" 2024-02-29", "--date") == "2024-02-29"
+    assert days(["2024-02-29", "2025-01-01"], "--cutoff") == ["2024-02-29", "2025-01-01"]
+    assert days([], "--cutoff") is None
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2025-02-29", "2024-13-01", "1e3", "2024"])
+def test_what_is_no_day(text: str) -> None:
+    with pytest.raises(UsageError, match="is no day that --date can take"):
+        day(text, "--date")

@@ -142,9 +142,10 @@ def test_a_sheet_has_the_models_in_their_order(store: Path, ok: Run) -> None:
     [
         (("nothing",), 2, "The store has no scores of the task 'nothing'."),
         (("quiz", "--budget", "0%"), 2, "the budget must be a number above 0"),
-        (("quiz", "--budget", "200%"), 2, "as a share it is at most 1"),
+        (("quiz", "--budget", "200%"), 2, "as a share it is at most 100%"),
         (("quiz", "--budget", "much"), 2, "'much' is not a number that --budget can take"),
         (("quiz", "--budget", "2"), 4, "pays for no model"),
+        (("quiz", "--budget", "2"), 4, "give a share of the pool"),
         (("quiz", "--design", "strata"), 2, "Did you mean 'stratified'?"),
         (("quiz", "--cost", "params"), 2, "There is no cost 'params'."),
         (("quiz", "--cost", "n_params_active"), 4, "has both compute and a cost (n_params_active)"),

@@ -101,6 +101,8 @@ def test_both_at_once_and_the_text(store: Path, ok: Run) -> None:
     sheet = ok(*WORDS, "--cutoff", "4e22", "--db", store, "--format", "csv").table
     assert len(sheet) == 48
     assert set(sheet[0]) >= {"model", "family", "predicted", "low", "high", "train"}
+    bare = ok(*WORDS, "--bootstrap", 0, "--db", store, "--format", "csv").table
+    assert {(one["low"], one["high"]) for one in bare} == {("", "")}
 
 
 def test_nothing_is_saved_and_the_same_comes_again(store: Path, ok: Run) -> None:
@@ -128,6 +130,7 @@ def test_the_verdict_of_the_link_can_fail_a_command(store: Path, run: Run) -> No
         (("task", "--benchmarks", BENCHMARKS, "--cutoff", "1e30"), 4, "no model lies beyond the cutoff"),
         (("task", "--benchmarks", BENCHMARKS, "--cutoff", "1e10"), 4, "lie below the cutoff"),
         (("task", "--benchmarks", BENCHMARKS, "--components", "9"), 2, "have no 9 components"),
+        (("task", "--benchmarks", "b1,b2", "--components", "3"), 2, "At most 2."),
         (("task", "--benchmarks", BENCHMARKS, "--preset", "ruan"), 2, "Did you mean 'ruan2024'?"),
         (("task", "--benchmarks", BENCHMARKS, "--force", "family1"), 2, "Add --select-families 8"),
         (("--benchmarks", BENCHMARKS, "--select-families", "12", "--force", "llama"), 2, "there is no family 'llama'"),

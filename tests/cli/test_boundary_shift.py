@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,16 @@ class TestJump:
         assert row["found"][0]["points"] == pytest.approx(0.1, abs=0.015)
         assert row["notes"][0] == "Held against the others of its harness: A, C."
 
+    def test_tasks_that_no_model_with_a_compute_ran_are_no_companions(
+        self, store: Path, ok: Run, tmp_path: Path
+    ) -> None:
+        db, table = Path(shutil.copy(store, tmp_path / "more.duckdb")), tmp_path / "bare.csv"
+        table.write_text("model,harness,D\n" + "".join(f"m0-{j},ours,0.{j + 1}\n" for j in range(8)))
+        table.with_suffix(".toml").write_text('[columns]\nharness = "harness"\n\n[scores]\nD = "D"\n')
+        ok("ingest", table, "--mapping", table.with_suffix(".toml"), "--db", db)
+        row = ok("boundary", "shift", "jump", "B", "--permutations", 20, "--db", db).row
+        assert row["tasks"] == ["B", "A", "C"]
+
     def test_none_is_found_among_tasks_without_one(self, store: Path, ok: Run) -> None:
         words = ("boundary", "shift", "jump", "A", "C", "--harness", "A=ours", "--permutations", 400, "--db", store)
         row = ok(*words).row
@@ -201,7 +212,9 @@ class TestJump:
         (("contamination", "B", "nothing"), 2, "The store has no scores of the task"),
         (("contamination", "B", "B"), 2, "'B' cannot be held against itself."),
         (("contamination", "A", "B"), 2, "several kinds of"),
-        (("contamination", "B", "C", "--cutoff", "soon"), 4, "soon"),
+        (("contamination", "B", "C", "--cutoff", "soon"), 2, "'soon' is no day that --cutoff can take"),
+        (("jump", "B", "C", "--cutoff", "2024-02-30"), 2, "'2024-02-30' is no day that --cutoff can take"),
+        (("jump", "A", "--harness", "their"), 2, "Did you mean 'theirs'?"),
         (("contamination", "B", "C", "--metric", "x", "--metric", "y"), 2, "--metric is given 2 times for all tasks"),
         (("contamination", "B", "C", "--scheme", "guess"), 2, "there is no scheme called 'guess'"),
         (("contamination", "B", "C", "--fail-on", "weak"), 2, "Here it is: --fail-on shift"),

@@ -140,7 +140,7 @@ def _check_affordable(pool: Pool) -> None:
         raise InputDataError(
             f"the budget of {format_number(pool.budget)} pays for no model: the cheapest costs "
             f"{format_number(cheapest)}, {format_percent(cheapest / pool.cost_total)} of the pool",
-            hint="Raise the budget.",
+            hint="Raise the budget, or give a share of the pool: 20% is 0.2.",
         )
 
 

@@ -67,7 +67,10 @@ def compute_equivalent_gain(
     which = scores.period.astype(bool)
     for name, kept in zip(names, (~which, which), strict=True):
         if not kept.any():
-            raise InputDataError(f"no model with a score and compute is of the group '{name}'")
+            raise InputDataError(
+                f"no model with a score and compute is of the group '{name}'",
+                hint="Choose a split that has models on both sides.",
+            )
     settings = settle(len(scores.score), tau, preset, kappa, ridge)
     count, seed = whole(bootstrap, "the number of bootstrap replicates"), whole(seed, "the seed")
     if count == 1:

@@ -83,7 +83,8 @@ def drift(
     InputDataError
         For fewer than two periods, or a period that has no boundary.
     UsageError
-        Where neither or both of `period` and `date` are given, and for settings that make no sense.
+        Where neither or both of `period` and `date` are given, for settings that make no sense, and where no step has a
+        point of `at`.
 
     Notes
     -----
@@ -108,12 +109,16 @@ def drift(
     weights = draws(scores, count, seed) if count else np.empty((0, len(labels)))
     again = {name: refit_part(scores, settings, kept[name], thetas[name], weights) for name in names}
     where = [_points(scores, kept[a], kept[b], at) for a, b in pairwise(names)]
+    if at is not None and not any(z.size for z in where):
+        _refuse_points(scores)
     shifts = [curve(thetas[b], z) - curve(thetas[a], z) for (a, b), z in zip(pairwise(names), where, strict=True)]
     replicates = [curve(again[b], z) - curve(again[a], z) for (a, b), z in zip(pairwise(names), where, strict=True)]
     p_all, p_steps, p_points = _max_t(shifts, replicates, widening(scores.groups))
     steps = []
     for i, (a, b) in enumerate(pairwise(names)):
-        low, high = replicate_interval(replicates[i], expanded(level, scores.groups))
+        low, high = where[i], where[i]  # where there is no point, there are no ends either
+        if where[i].size:
+            low, high = replicate_interval(replicates[i], expanded(level, scores.groups))
         forecast = _forecast(scores, settings, kept[a], kept[b], thetas[a])
         steps.append(DriftStep(a, b, where[i], shifts[i], low, high, p_points[i], p_steps[i], forecast))
     findings = _findings(scores, settings, kept, where, again)
@@ -143,6 +148,14 @@ def _points(scores: Scores, one: NDArray[np.bool_], other: NDArray[np.bool_], at
         return np.asarray(points[(points >= low) & (points <= high)])
     both = z[(one | other) & (z >= low) & (z <= high)]
     return np.unique(np.quantile(both, _SHARES)) if both.size else np.empty(0)
+
+
+def _refuse_points(scores: Scores) -> None:
+    seen = f"{format_number(10 ** scores.log10_compute.min())} to {format_number(10 ** scores.log10_compute.max())}"
+    raise UsageError(
+        "no two successive periods both have models at the compute that was asked for",
+        hint=f"All models together have {seen} FLOP. Leave the points out, and they are chosen where both have models.",
+    )
 
 
 def _max_t(shifts: list[Array], replicates: list[Array], wider: float) -> tuple[float, list[float], list[Array]]:

@@ -108,7 +108,8 @@ def analyse(
     asked = _asked(n_components, preset)
     if asked is not None and not 1 <= asked <= min(table.scores.shape[1], int(train.sum()) - 1):
         raise UsageError(
-            f"{int(train.sum())} training models on {table.scores.shape[1]} benchmarks have no {asked} components"
+            f"{int(train.sum())} training models on {table.scores.shape[1]} benchmarks have no {asked} components",
+            f"At most {min(table.scores.shape[1], int(train.sum()) - 1)}.",
         )
     counts = sorted({*range(1, most + 1), *([] if asked is None else [asked])})
     rehearsal = leave_largest_out(table, train, counts, rank, settings)

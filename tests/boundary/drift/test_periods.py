@@ -66,6 +66,11 @@ def test_points_that_are_asked_for_lie_in_both_periods():
     assert [step.log10_compute.tolist() for step in found] == [[22.0, 24.0], [24.0]]
     assert np.isnan(found.p_value)
     assert np.isnan(found.steps[0].low).all()
+    drawn = drift(z[inside], score[inside], period[inside], groups=base[inside], tau=0.9, at=[22.0], bootstrap=20)
+    assert [step.log10_compute.tolist() for step in drawn] == [[22.0], []]
+    assert [len(step.low) for step in drawn] == [1, 0]
+    with pytest.raises(UsageError, match="no two successive periods both have models"):
+        drift(z[inside], score[inside], period[inside], groups=base[inside], tau=0.9, at=[20.0])
 
 
 def test_dates_are_split_into_periods():
