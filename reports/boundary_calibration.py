@@ -85,8 +85,9 @@ def calibration_words(found: Reliability) -> str:
     interval = (
         ""
         if math.isnan(found.low)
-        else f" ({level_text(found.level)} interval {format_interval(found.low, found.high)}; right chances would show "
-        f"{format_number(found.expected, 2)}, and as much with probability {format_number(found.p_value, 2)})"
+        else f", which chance alone makes larger: right chances would show {format_number(found.expected, 2)}, and as "
+        f"much with probability {format_number(found.p_value, 2)}. Without what chance adds it is "
+        f"{format_interval(found.low, found.high)} ({level_text(found.level)} interval)"
     )
     return (
         f"The calibration error is {format_number(found.calibration_error, 2)}{interval}; the Brier score is "

@@ -14,7 +14,8 @@ from scaling.errors import ScalingError
 
 REPLICATES = 200  # of what is fitted for the page alone
 BUDGET = 0.2  # of the cost, that designs may spend
-_REFUSED = 50  # rows named one by one, of each kind
+_REFUSED = 50  # rows named one by one, of each file
+_MARKS = {"moe": "mixture of experts"}
 
 
 def gather_boundary(
@@ -58,7 +59,6 @@ def gather_boundary(
     saved, rows, boundary = one.saved, one.rows, one.boundary
     parts, remarks = _parts(one, progress)
     refused = [RefusedRow(Path(s.uri).name, line, reason) for s in sources for line, reason in s.refused[:_REFUSED]]
-    refused += [RefusedRow(f"score {r['run_id']}", None, r["reason"]) for r in saved.excluded["rows"][:_REFUSED]]
     marks = {name: np.array([bool(v) for v in facts[name]]) for name in ("merged", "moe", "flagged")}
     page = BoundaryPage(
         boundary=boundary,
@@ -69,7 +69,7 @@ def gather_boundary(
         models=rows.model,
         dates=tuple("" if np.isnat(day) else str(day) for day in rows.date),
         base_models=tuple(value or "" for value in facts["base_model"]),
-        marks={name: mask for name, mask in marks.items() if mask.any()},
+        marks={_MARKS.get(name, name): mask for name, mask in marks.items() if mask.any()},
         group_word=(rows.question.group or "model").replace("_", " "),
         scores=tuple(scores),
         computes=tuple(computes),

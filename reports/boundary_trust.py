@@ -125,7 +125,7 @@ def _of_the_curve(answers: BoundaryAnswers) -> list[Check]:
         high = [f"{int((mask & over).sum())} {name}" for name, mask in page.marks.items() if mask.any()]
         out.append(
             Check(
-                "Models of doubtful origin", NONE, ", ".join(marked),
+                "Models that their source marks", NONE, ", ".join(marked),
                 f"Of those above the boundary: {', '.join(high)}.",
             )
         )  # fmt: skip
