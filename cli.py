@@ -2124,7 +2124,7 @@ def boundary_fit(
     preset: BoundaryPreset = None,
     kappa: Kappa = None,
     ridge: Ridge = None,
-    bootstrap: Bootstrap = 1000,
+    bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates behind the bands; 0 for none.")] = 1000,
     seed: Seed = 0,
     level: Level = 0.9,
     name: Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")] = None,
@@ -2646,7 +2646,7 @@ def read_budget(text: str) -> tuple[float, str]:
 @choosing(without=("period", "date_column"))
 def boundary_design(
     task: Annotated[
-        str | None, Argument(metavar="[TASK]", help="A task of the store; left out for one that nobody has run.")
+        str | None, Argument(metavar="TASK", help="A task of the store; left out for one that nobody has run.")
     ] = None,
     budget: Annotated[
         str, Option("--budget", metavar="AMOUNT", help="20% of what all models cost, or an amount such as 500B.")
@@ -2716,7 +2716,7 @@ def boundary_design(
 def boundary_observational(
     task: Annotated[
         str | None,
-        Argument(metavar="[TASK]", help="The task to forecast; left out to select families for one nobody has run."),
+        Argument(metavar="TASK", help="The task to forecast; left out to select families for one nobody has run."),
     ] = None,
     benchmarks: Annotated[
         list[str] | None, Option("--benchmarks", metavar="TASK,...", help="Tasks that components are made of.")
@@ -2755,8 +2755,8 @@ def boundary_observational(
 ) -> None:
     """Forecast a task from components of other benchmarks, beside compute alone; nothing is saved.
 
-    The inputs of its link are components of the scores of all models, which no column of the store holds: neither a
-    SQL macro nor a stored query could find them again.
+    The inputs of its link are components of the scores of all models.
+    No column of the store holds them, so neither a SQL macro nor a stored query could find them again.
     """
     from db.boundary_observational import observe
     from db.select import shut_out_files
@@ -2797,7 +2797,7 @@ def report(
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
     from db.freed import freed_fit
-    from db.provenance import is_simulated, sources_of, sources_of_scores
+    from db.provenance import is_simulated, sources_of
     from db.saved import load_fit, unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
@@ -2816,11 +2816,13 @@ def report(
         if saved.scores is not None and not saved.dated:
             report_boundary(store, saved.fit_id, output, [*(x["C"] for x in targets), *budgets], scores, level, format_)
             return
+        if saved.dated:
+            report_dated(store, saved, output, targets, budgets, scores, level, format_)
+            return
         if scores:
             raise UsageError(f"The fit '{saved.name}' is no boundary of scores.", "Leave --score out.")
         rows = unchanged_rows(store, saved)
-        from_files = sources_of if saved.scores is None else sources_of_scores
-        sources, simulated = from_files(store, rows.runs), is_simulated(store, rows.runs)
+        sources, simulated = sources_of(store, rows.runs), is_simulated(store, rows.runs)
         untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
     with progress("refitting") as advance:
         others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)
@@ -2852,6 +2854,33 @@ def report_boundary(
     for remark in remarks:
         say(remark)
     emit([{"fit": one.saved.name, "path": str(path), "verdict": one.boundary.verdict}], format_)
+
+
+def report_dated(
+    store: Any,
+    saved: Any,
+    output: Path,
+    targets: Sequence[Mapping[str, float]],
+    budgets: Sequence[float],
+    scores: Sequence[float],
+    level: float,
+    format_: str | None,
+) -> None:
+    """Write the page of a boundary that a year moves; budgets are of the last date seen."""
+    from db.boundary_answers import check_scores
+    from db.boundary_dated import load_dated
+    from db.provenance import sources_of_scores
+    from reports.boundary_dated_page import write_dated_report
+    from reports.boundary_gather import gather_dated
+
+    check_scores(scores)
+    one = load_dated(store, saved)
+    points = [(x["C"], x["year"]) for x in targets] + [(c, one.dated.dates[1]) for c in budgets]
+    sources = sources_of_scores(store, one.rows.eval_id)
+    page = gather_dated(one, sources, points=points, scores=scores, level=level, store=str(store.path))
+    path = write_dated_report(page, output)
+    say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
+    emit([{"fit": saved.name, "path": str(path), "verdict": one.dated.verdict}], format_)
 
 
 @command(REPORT, "Example: scaling demo --output demo-out")

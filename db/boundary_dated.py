@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scaling.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:
     from db.saved import SavedFit
+    from db.store import Store
     from scaling.boundary.drift import DatedBoundary
     from scaling.results import Fit
 
@@ -50,14 +51,55 @@ def with_year(selection: ScoreSelection) -> ScoreSelection:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class SavedDated:
+    """A saved dated boundary with its scores.
+
+    Parameters
+    ----------
+    saved : SavedFit
+        The fit.
+    rows : ScoreRows
+        Its scores.
+    dated : DatedBoundary
+        Fitted to them again, by the same settings and seed.
+    """
+
+    saved: SavedFit
+    rows: ScoreRows
+    dated: DatedBoundary
+
+    @property
+    def backtest_command(self) -> str:
+        """What holds boundaries of its periods against later models."""
+        question = self.rows.question
+        return shlex.join(["scaling", "boundary", "backtest", question.task, *score_words(question)])
+
+
+def load_dated(store: Store, saved: SavedFit) -> SavedDated:
+    """Load the scores of a saved dated boundary, and fit it again.
+
+    Raises
+    ------
+    InputDataError
+        Where its scores have changed since it was fitted, or have left the store.
+    """
+    from db.saved import unchanged_rows
+
+    rows = unchanged_rows(store, saved)
+    assert isinstance(rows, ScoreSelection)
+    return SavedDated(saved, rows.scores, _again(saved, rows.scores))
+
+
 def refit_dated(saved: SavedFit, rows: Selection) -> Fit:
     """Fit a saved dated boundary to scores again, by the settings that were asked for."""
     assert isinstance(rows, ScoreSelection)
+    return _again(saved, rows.scores).fit
+
+
+def _again(saved: SavedFit, rows: ScoreRows) -> DatedBoundary:
     asked, settings = dict(saved.config["boundary"]), dict(saved.config["settings"])
-    made = fit_dated(
-        rows.scores, asked, settings["bootstrap"], settings["seed"], saved.config["in_time"]["earliest"]
-    )  # fmt: skip
-    return made.fit
+    return fit_dated(rows, asked, settings["bootstrap"], settings["seed"], saved.config["in_time"]["earliest"])
 
 
 def drift_command(config: Mapping[str, Any]) -> str:

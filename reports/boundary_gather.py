@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.boundary_dated_page import DatedPage
 from reports.boundary_inputs import BoundaryPage
 from reports.inputs import RefusedRow, Source
 from scaling.errors import ScalingError
@@ -75,9 +76,7 @@ def gather_boundary(
         computes=tuple(computes),
         refused=tuple(refused),
         excluded_counts=dict(saved.excluded["counts"]),
-        sources=tuple(
-            Source(Path(s.uri).name, s.sha256, s.n_runs, f"{s.imported_at:%Y-%m-%d %H:%M} UTC") for s in sources
-        ),
+        sources=_sources(sources),
         command=saved.command,
         sql=saved.sql,
         data_sha256=saved.data_sha256,
@@ -89,6 +88,64 @@ def gather_boundary(
         **parts,
     )
     return page, remarks
+
+
+def gather_dated(
+    one: Any,
+    sources: Sequence[Any],
+    *,
+    points: Sequence[tuple[float, float]] = (),
+    scores: Sequence[float] = (),
+    level: float = 0.9,
+    store: str = "",
+) -> DatedPage:
+    """Gather what the page of a dated boundary shows.
+
+    Parameters
+    ----------
+    one : db.boundary_dated.SavedDated
+        The boundary.
+    sources : sequence of db.provenance.SourceOfRuns
+        Where the scores came from.
+    points : sequence of (float, float)
+        Compute in FLOP and decimal year.
+    scores : sequence of float
+        Scores of the inverse, 0 to 1.
+    level : float
+        Nominal coverage of the intervals.
+    store : str
+        Path of the store.
+
+    Returns
+    -------
+    DatedPage
+    """
+    saved, asked = one.saved, one.rows.question
+    return DatedPage(
+        dated=one.dated,
+        task=asked.task,
+        metric=asked.metric or "",
+        harness=asked.harness or "",
+        name=saved.name,
+        points=tuple(points),
+        scores=tuple(scores),
+        sources=_sources(sources),
+        excluded_counts=dict(saved.excluded["counts"]),
+        notes=one.rows.notes,
+        command=saved.command,
+        backtest_command=one.backtest_command,
+        sql=saved.sql,
+        data_sha256=saved.data_sha256,
+        store=Path(store).name,
+        created_at=f"{saved.created_at:%Y-%m-%d %H:%M} UTC",
+        where=asked.where or "",
+        versions=saved.env,
+        level=level,
+    )
+
+
+def _sources(sources: Sequence[Any]) -> tuple[Source, ...]:
+    return tuple(Source(Path(s.uri).name, s.sha256, s.n_runs, f"{s.imported_at:%Y-%m-%d %H:%M} UTC") for s in sources)
 
 
 def _parts(one: Any, progress: Callable[[int, int], None] | None) -> tuple[dict[str, Any], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shlex
@@ -177,10 +178,16 @@ class TestSaved:
 
     @pytest.mark.slow
     def test_its_page_is_written(self, store: Path, ok: Run, tmp_path: Path) -> None:
-        ok("report", "moving", "-o", tmp_path / "page.html")
+        ok("report", "moving", "--at", "C=1e24,year=2024.5", "--score", 0.5, "-o", tmp_path / "page.html")
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
-        assert "boundary_in_time" in page
+        told = json.loads(re.search(r'id="report-data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+        row = ok("forecast", "moving", "--at", "C=1e24,year=2024.5").row
+        parts = ("score", "low", "high")
+        assert [told["answer"][part] for part in parts] == pytest.approx([row[part] for part in parts])
+        assert [one["score"] for one in told["inverse"]] == [0.5, 0.5]
         assert "scores.csv" in page
+        ok("report", "moving", "--flops", "1e25", "-o", tmp_path / "page.html")
+        assert "dated 2025-07-02" in re.sub(r"\s+", " ", (tmp_path / "page.html").read_text(encoding="utf-8"))
 
     @pytest.mark.parametrize(
         "words",
