@@ -193,9 +193,8 @@ def load_fit(store: Store, name: str) -> SavedFit:
         _, rows = store.query(f"SELECT {columns} FROM fits {order}")
     if not rows:
         _, known = store.query("SELECT name FROM fits")
-        hint = (
-            did_you_mean(name, [k for (k,) in known]) if known else "Fit one first: scaling fit chinchilla --name NAME"
-        )
+        first = "Fit one first: scaling fit chinchilla --name NAME. Of scores: scaling boundary fit TASK --name NAME"
+        hint = did_you_mean(name, [k for (k,) in known]) if known else first
         raise UsageError(f"The store has no fit '{name}'.", hint)
     row = rows[0]
     table = json.loads(row[2])
