@@ -157,8 +157,6 @@ def _second(sums: Array, b: Array, up: Array, rise: Array) -> Array:
     p2, q12, q22 = p2 * b, q12 * b, q22 * b * b
     room = up * rise
     out = np.zeros((len(b), 4, 4))
-    upper = np.array(
-        [-p0, -rise * p1, rise * p2, up * p1, -up * p2, room * (q11 + p1), -room * (q12 + p2), room * q22]
-    )
+    upper = np.array([-p0, -rise * p1, rise * p2, up * p1, -up * p2, room * (q11 + p1), -room * (q12 + p2), room * q22])
     out[:, _ROWS, _COLUMNS] = out[:, _COLUMNS, _ROWS] = upper.T
     return out
