@@ -8,7 +8,8 @@ from typing import Any
 from reports.rows import Rows
 from scaling.formatting import format_number, format_percent, format_plural
 
-_NUMBERS = (
+#: Metrics of a model in a row.
+NUMBERS = (
     "pinball", "pinball_se", "smoothed_pinball", "coverage", "coverage_se", "coverage_error", "signed_coverage_error",
     "skill",
 )  # fmt: skip
@@ -45,14 +46,14 @@ def backtest_rows(found: Mapping[str, Any], whole: Any) -> Rows:
                 "margin": step.margin,
             }
             rows += [
-                about | {"model": model} | {name: getattr(metrics, name) for name in _NUMBERS}
+                about | {"model": model} | {name: getattr(metrics, name) for name in NUMBERS}
                 for model, metrics in step.out.items()
             ]
     empty = dict.fromkeys(rows[0]) | {"task": MEAN, "tau": whole.rows[0].tau}
-    count = {"n_scored": sum(step.n_common for step in whole.rows)}
+    count = {"n_scored": sum(step.n_common for step in whole.counted)}
     for model, means in whole.means.items():
         errors = dict.fromkeys(("pinball_se", "coverage_se"))  # of a mean over steps that share models: not known
-        rows.append(empty | count | {"model": model} | {name: means[name] for name in _NUMBERS} | errors)
+        rows.append(empty | count | {"model": model} | {name: means[name] for name in NUMBERS} | errors)
     return rows
 
 
@@ -70,13 +71,13 @@ def backtest_text(found: Mapping[str, Any], whole: Any) -> str:
             "held against": step.test,
             "models": f"{step.n_train} > {step.n_common} of {step.n_test}",
             "margin": format_number(step.margin, 2),
-            **_cells(step.out[FORECAST]),
+            **cells(step.out[FORECAST]),
         }
         for task, one in found.items()
         for step in one.rows
     ]
     means = [
-        {f"mean of {format_plural(len(whole), 'step')}": words.get(model, model)} | _cells(_Means(values))
+        {f"mean of {format_plural(len(whole.counted), 'step')}": words.get(model, model)} | cells(_Means(values))
         for model, values in whole.means.items()
     ]
     tau = whole.rows[0].tau
@@ -102,7 +103,8 @@ class _Means:
         self.__dict__.update(values)
 
 
-def _cells(metrics: Any) -> dict[str, str]:
+def cells(metrics: Any) -> dict[str, str]:
+    """Return what a table shows of the metrics of a model."""
     return {
         "pinball": format_number(metrics.pinball, 3),
         "skill": format_number(metrics.skill, 2),

@@ -18,6 +18,7 @@ from scaling.serial import plain
 FORECAST, PLAIN = "boundary", "boundary without margin"
 
 _METRICS = tuple(f.name for f in fields(Metrics) if f.name not in ("n", "tau"))
+_FEWEST = 20  # models scored of a step that counts in a mean
 _HEAD = ("train", "test", "n_train", "n_test", "n_common", "tau", "margin")
 
 
@@ -121,19 +122,24 @@ class BoundaryBacktest:
         return tuple(self.rows[0].out)
 
     @property
+    def counted(self) -> tuple[StepRow, ...]:
+        """The rows that the means are over: those with 20 models scored or more, or all where there are none."""
+        return tuple(row for row in self.rows if row.n_common >= _FEWEST) or self.rows
+
+    @property
     def means(self) -> dict[str, dict[str, float]]:
-        """Mean over the rows of each metric of each model, on periods to come."""
+        """Mean over the `counted` rows of each metric of each model, on periods to come."""
         return self._means("out")
 
     @property
     def within(self) -> dict[str, dict[str, float]]:
-        """Mean over the rows of each metric of each model, on the models that were fitted."""
+        """Mean over the `counted` rows of each metric of each model, on the models that were fitted."""
         return self._means("within")
 
     def _means(self, part: str) -> dict[str, dict[str, float]]:
         return {
             model: {
-                name: float(np.mean([getattr(getattr(row, part)[model], name) for row in self.rows]))
+                name: float(np.mean([getattr(getattr(row, part)[model], name) for row in self.counted]))
                 for name in _METRICS
             }
             for model in getattr(self.rows[0], part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -119,7 +119,12 @@ def backtest(
             "fewer from dates." if len(order) > _MANY * len(scores.score) else None,
         )  # fmt: skip
     asked = {"tau": tau, "preset": preset, "kappa": kappa, "ridge": ridge, "margin": margin, "seed": seed}
-    return BoundaryBacktest(tuple(rows), mode, bins, asked, tuple(notes))
+    found = BoundaryBacktest(tuple(rows), mode, bins, asked, tuple(notes))
+    counted = set(map(id, found.counted))
+    if few := [row for row in rows if id(row) not in counted]:
+        named = ", ".join(f"{row.train} > {row.test} ({row.n_common})" for row in few)
+        found = replace(found, notes=(*notes, f"Not in the means, for so few models to be scored: {named}."))
+    return found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from scaling.boundary.evaluation.baselines import NAMES
 from scaling.boundary.evaluation.periods import split_periods
 from scaling.boundary.evaluation.result import FORECAST, PLAIN, combine
 from scaling.errors import InputDataError, UsageError
+from tests.boundary.conftest import clustered
 
 FEW = ("constant", "one")
 
@@ -196,3 +197,15 @@ def test_a_period_of_one_compute_is_passed_over_and_said(models):
     made = scaling.boundary.backtest(flat, y, period, tau=0.9, baselines=FEW)
     assert [r.test for r in made] == ["P2"]
     assert any("all 300 models fitted have the same compute" in note for note in made.notes)
+
+
+def test_a_step_with_a_few_models_is_shown_and_not_in_the_means():
+    z, y, base = clustered(0)
+    period = np.where(np.arange(len(z)) % 2 == 0, "P1", "P2").astype(object)
+    period[np.arange(len(z)) % 72 == 1] = "P3"  # five of 360
+    found = scaling.boundary.backtest(z, y, period, tau=0.9, groups=base)
+    assert [row.n_common for row in found] == [int(np.sum(period == "P2")), 5]
+    assert found.means["boundary"]["pinball"] == found[0].pinball
+    assert found.notes[-1] == "Not in the means, for so few models to be scored: P2 > P3 (5)."
+    alone = scaling.boundary.backtest(z[period != "P1"], y[period != "P1"], period[period != "P1"], tau=0.9)
+    assert alone.means["boundary"]["pinball"] == alone[0].pinball
