@@ -2251,7 +2251,9 @@ def boundary_invert(
 )
 @choosing
 def boundary_backtest(
-    name: Annotated[str | None, Argument(metavar="TASK|BOUNDARY", help="A task, or a saved boundary.")] = None,
+    name: Annotated[
+        str | None, Argument(metavar="TASK|BOUNDARY", help="A task, or a saved boundary, dated or not.")
+    ] = None,
     task: Annotated[list[str] | None, Option("--task", metavar="TASK", help="A task; repeat for more.")] = None,
     all_tasks: Annotated[bool, Option("--all-tasks", help="Every task that has such scores.")] = False,
     asked: Any = None,
@@ -2301,9 +2303,15 @@ def refuse_own(name: str, asked: Mapping[str, Any], settings: Mapping[str, Any])
 
 
 def emit_boundary_backtest(found: Mapping[str, Any], format_: str | None) -> None:
-    """Print back-tests of boundaries by task."""
+    """Print back-tests of boundaries by task, or that of a dated one, which has no others beside it."""
     from reports.boundary_backtest_rows import backtest_rows, backtest_text
+    from reports.dated_backtest_rows import dated_backtest_rows, dated_backtest_text, is_dated
     from scaling.boundary.evaluation.result import combine
+
+    [task, first], *_ = found.items()
+    if is_dated(first):
+        emit(dated_backtest_rows(task, first), format_, dated_backtest_text(first))
+        return
 
     whole = combine(found) if len(found) > 1 else next(iter(found.values()))
     emit(backtest_rows(found, whole), format_, backtest_text(found, whole))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from db.score_rows import ScoreRows
     from db.score_tasks import TaskCount
     from db.store import Store
+    from scaling.boundary.drift import InTimeBacktest
     from scaling.boundary.evaluation.result import BoundaryBacktest
 
 Progress = Callable[[int, int], None] | None
@@ -99,7 +100,7 @@ def backtest_scores(rows: ScoreRows, **settings: Any) -> BoundaryBacktest:
 
 def backtest_saved(
     store: Store, name: str, period: Period = None, mode: str = "single", seed: int | None = None
-) -> tuple[str, BoundaryBacktest]:
+) -> tuple[str, BoundaryBacktest | InTimeBacktest]:
     """Back-test a saved boundary by its own scores and settings: in time, or by compute where it has no periods.
 
     Parameters
@@ -111,15 +112,15 @@ def backtest_saved(
     period : str or sequence of str, optional
         Periods, in place of those that it was fitted with.
     mode : {'single', 'cumulative'}
-        As of `scaling.boundary.backtest`.
+        As of `scaling.boundary.backtest`; a dated boundary always is fitted to all models until then.
     seed : int, optional
         Of the folds; that of the fit where missing.
 
     Returns
     -------
     task : str
-    found : BoundaryBacktest
-        Of mode ``largest`` where there are no periods.
+    found : BoundaryBacktest or InTimeBacktest
+        Of mode ``largest`` where there are no periods; the latter of a dated boundary.
 
     Raises
     ------
@@ -128,9 +129,15 @@ def backtest_saved(
     InputDataError
         Where its scores have changed, or cannot be held out.
     """
+    from db.saved import load_fit
     from db.scores import load_question
     from scaling.boundary.evaluation.largest import backtest_largest
 
+    saved = load_fit(store, name)
+    if saved.dated:
+        from db.boundary_dated import backtest_dated
+
+        return saved.config["scores"]["task"], backtest_dated(store, saved, period, seed)
     one = load_boundary(store, name)
     rows = one.rows
     if period is not None:

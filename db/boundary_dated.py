@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.boundaries import ScoreSelection, score_words
+from db.score_periods import Period
 from db.score_rows import ScoreQuestion, ScoreRows
 from db.select import Selection
 from db.views import quote_name
@@ -18,7 +19,7 @@ from scaling.errors import InputDataError, UsageError
 if TYPE_CHECKING:
     from db.saved import SavedFit
     from db.store import Store
-    from scaling.boundary.drift import DatedBoundary
+    from scaling.boundary.drift import DatedBoundary, InTimeBacktest
     from scaling.results import Fit
 
 #: SQL of the decimal year that the macro of such a boundary takes, to be filled with a column of dates.
@@ -71,9 +72,8 @@ class SavedDated:
 
     @property
     def backtest_command(self) -> str:
-        """What holds boundaries of its periods against later models."""
-        question = self.rows.question
-        return shlex.join(["scaling", "boundary", "backtest", question.task, *score_words(question)])
+        """What fits it to all models up to each of its periods, and holds it against those of the next."""
+        return shlex.join(["scaling", "boundary", "backtest", self.saved.name])
 
 
 def load_dated(store: Store, saved: SavedFit) -> SavedDated:
@@ -89,6 +89,45 @@ def load_dated(store: Store, saved: SavedFit) -> SavedDated:
     rows = unchanged_rows(store, saved)
     assert isinstance(rows, ScoreSelection)
     return SavedDated(saved, rows.scores, _again(saved, rows.scores))
+
+
+def backtest_dated(store: Store, saved: SavedFit, period: Period = None, seed: int | None = None) -> InTimeBacktest:
+    """Back-test a saved dated boundary by its own scores and settings.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit.
+    period : str or sequence of str, optional
+        Periods, in place of those that it was saved with.
+    seed : int, optional
+        Recorded; that of the fit where missing.
+
+    Returns
+    -------
+    InTimeBacktest
+
+    Raises
+    ------
+    InputDataError
+        Where its scores have changed, or no step from a period to the next can be taken.
+    """
+    from db.saved import unchanged_rows
+    from db.scores import load_question
+    from scaling.boundary.drift import backtest_in_time
+
+    selection = unchanged_rows(store, saved)
+    assert isinstance(selection, ScoreSelection)
+    rows = selection.scores
+    if period is not None:
+        rows = load_question(store, replace(rows.question, period=period))
+    return backtest_in_time(
+        rows.log10_compute, rows.score, rows.date, rows.period, groups=rows.groups,
+        seed=saved.config["settings"]["seed"] if seed is None else seed, earliest=saved.config["in_time"]["earliest"],
+        **dict(saved.config["boundary"]),
+    )  # fmt: skip
 
 
 def refit_dated(saved: SavedFit, rows: Selection) -> Fit:
@@ -118,10 +157,8 @@ def drift_command(config: Mapping[str, Any]) -> str:
 
 def refuse_dated(saved: SavedFit) -> UsageError:
     """Say what a boundary that a year moves is asked by."""
-    question = ScoreQuestion.from_dict(saved.config["scores"])
-    periods = shlex.join(["scaling", "boundary", "backtest", question.task, *score_words(question)])
     return UsageError(
         f"The boundary '{saved.name}' is one that a year moves, and this is for boundaries without dates.",
-        f"It forecasts with: scaling forecast {saved.name} --at C=1e24,year=2025.5. Boundaries of periods are "
-        f"back-tested with: {periods}",
+        f"It forecasts with: scaling forecast {saved.name} --at C=1e24,year=2025.5, and is back-tested with: scaling "
+        f"boundary backtest {saved.name}",
     )

@@ -194,8 +194,6 @@ class TestSaved:
         [
             ("boundary", "forecast", "moving", "--flops", "1e24"),
             ("boundary", "invert", "moving", "--score", "0.5"),
-            ("boundary", "backtest", "moving"),
-            ("backtest", "moving"),
         ],
         ids=lambda words: " ".join(words[:2]),
     )
@@ -206,6 +204,39 @@ class TestSaved:
         assert "scaling forecast moving --at C=1e24,year=2025.5" in err
         remedy = err.strip().rpartition("back-tested with: ")[2]
         assert ok(*shlex.split(remedy)[1:]).rows
+
+    def test_it_is_back_tested_by_its_own_periods(self, store: Path, ok: Run) -> None:
+        rows = ok("boundary", "backtest", "moving").rows
+        assert set(rows[0]) == documented("backtest")
+        steps = {(row["train"], row["test"], row["n_train"], row["tau"]) for row in rows if row["task"] == "quiz"}
+        assert steps == {("2023", "2024", 242, TAU), ("2024", "2025", 482, TAU)}
+        last = {row["model"]: row for row in rows if row["train"] == "2024"}
+        assert last["held"]["last_date"] == "2024-07-02"
+        assert last["held"]["rate"] == pytest.approx(RATE, abs=0.1)
+        assert last["followed"]["pinball"] < 0.6 * last["undated"]["pinball"]
+        means = {row["model"]: row for row in rows if row["task"] == "mean"}
+        assert list(means) == ["held", "followed", "undated", "last_period", "constant"]
+        first = next(row for row in rows if row["model"] == "followed")
+        assert means["followed"]["pinball"] == pytest.approx((first["pinball"] + last["followed"]["pinball"]) / 2)
+        assert means["constant"]["skill"] == 0
+        assert (means["held"]["train"], means["held"]["pinball_se"]) == (None, None)
+        assert ok("backtest", "moving").rows == rows
+        assert ok("boundary", "backtest", "moving", "--mode", "cumulative").rows == rows
+
+    def test_its_back_test_takes_other_periods_and_no_other_settings(
+        self, store: Path, ok: Run, refused: Run, write: Callable[[str, str], Path]
+    ) -> None:
+        words = ("boundary", "backtest", "moving")
+        rows = ok(*words, "--period", "2024-01-01,2025-01-01").rows
+        assert [row["train"] for row in rows if row["model"] == "held"] == ["P1", "P2", None]
+        text = ok(*words, "--format", "table").out
+        assert "Periods of fewer than 20 models, fitted with later ones but no step: 2022 (2)." in text
+        assert "dated, trend followed" in text
+        assert "mean of 2 steps" in text
+        assert "Leave --tau out" in refused(2, *words, "--tau", 0.5).err
+        assert "are of one period" in refused(4, *words, "--period", "2022-01-01").err
+        ok("ingest", write("more.csv", "model,base_model,C,released,quiz\nnew,base3,1e23,2025-01-01,0.9\n"), "--scores")
+        assert "changed" in refused(4, *words).err
 
     def test_it_is_removed_with_its_macro(self, store: Path, ok: Run, run: Run) -> None:
         ok("rm", "fit", "moving")

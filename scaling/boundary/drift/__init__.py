@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling.boundary.drift.backtest_result import InTimeBacktest, InTimeStep
     from scaling.boundary.drift.crowding import Density
     from scaling.boundary.drift.dates import decimal_year
     from scaling.boundary.drift.entrance import fit_in_time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from scaling.boundary.drift.pair import GroupGain
     from scaling.boundary.drift.periods import drift
     from scaling.boundary.drift.rate import ComputeGain, YearlyGain
+    from scaling.boundary.drift.rolling import backtest_in_time
     from scaling.boundary.drift.steps import Drift, DriftStep
 
 _HOMES = {
@@ -28,7 +30,10 @@ _HOMES = {
     "Drift": "steps",
     "DriftStep": "steps",
     "GroupGain": "pair",
+    "InTimeBacktest": "backtest_result",
+    "InTimeStep": "backtest_result",
     "YearlyGain": "rate",
+    "backtest_in_time": "rolling",
     "compute_equivalent_gain": "groups",
     "decimal_year": "dates",
     "density": "models",
@@ -44,7 +49,10 @@ __all__ = [
     "Drift",
     "DriftStep",
     "GroupGain",
+    "InTimeBacktest",
+    "InTimeStep",
     "YearlyGain",
+    "backtest_in_time",
     "compute_equivalent_gain",
     "decimal_year",
     "density",
