@@ -36,11 +36,11 @@ def dated_backtest_rows(task: str, found: InTimeBacktest) -> Rows:
     -------
     list of dict
         One a step and model (``held``, ``followed``, ``undated``, ``last_period``, ``constant``); then one a model for
-        the mean over all steps, whose ``task`` is ``mean`` and whose ``train`` is missing.
+        the mean over the steps that count, whose ``task`` is ``mean`` and whose ``train`` is missing.
     """
     rows: Rows = [{"task": task, **{name: row[name] for name in (*_HEAD, "model", *NUMBERS)}} for row in found.rows()]
     empty = dict.fromkeys(rows[0]) | {"task": MEAN, "tau": found[0].tau}
-    empty |= {"n_scored": sum(step.n_scored for step in found)}
+    empty |= {"n_scored": sum(step.n_scored for step in found.counted)}
     for model, means in found.means.items():
         errors = dict.fromkeys(("pinball_se", "coverage_se"))  # of a mean over steps that share models: not known
         rows.append(empty | {"model": model} | {name: means[name] for name in NUMBERS} | errors)
@@ -63,7 +63,7 @@ def dated_backtest_text(found: InTimeBacktest) -> str:
         for step in found
     ]
     means = [
-        {f"mean of {format_plural(len(found), 'step')}": NAMES[model]} | cells(SimpleNamespace(**values))
+        {f"mean of {format_plural(len(found.counted), 'step')}": NAMES[model]} | cells(SimpleNamespace(**values))
         for model, values in found.means.items()
     ]
     reasons = [f"up to {step.train}: {reason}" for step in found for reason in step.reasons]

@@ -23,6 +23,7 @@ NAMES = {
     LAST: "undated, last period",
     CONSTANT: "constant quantile",
 }
+_FEWEST = 20  # models scored of a step that counts in a mean, as of other back-tests of boundaries
 _METRICS = tuple(f.name for f in fields(Metrics) if f.name not in ("n", "tau"))
 
 
@@ -104,10 +105,17 @@ class InTimeBacktest:
         return tuple(self.steps[0].out)
 
     @property
+    def counted(self) -> tuple[InTimeStep, ...]:
+        """The steps that the means are over: those with 20 models scored or more, or all where there are none."""
+        return tuple(step for step in self.steps if step.n_scored >= _FEWEST) or self.steps
+
+    @property
     def means(self) -> dict[str, dict[str, float]]:
-        """Mean over the steps of each metric of each model, each step counting once."""
+        """Mean over the `counted` steps of each metric of each model, each step counting once."""
         return {
-            model: {name: float(np.mean([getattr(step.out[model], name) for step in self.steps])) for name in _METRICS}
+            model: {
+                name: float(np.mean([getattr(step.out[model], name) for step in self.counted])) for name in _METRICS
+            }
             for model in self.models
         }
 

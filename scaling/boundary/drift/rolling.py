@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -142,7 +142,11 @@ def backtest_in_time(
         )
     asked = {"tau": how.tau, "preset": preset, "kappa": kappa, "ridge": ridge, "seed": seed, "least": fewest,
              "earliest": None if earliest is None else iso_day(one_year(earliest, "the earliest date"))}  # fmt: skip
-    return InTimeBacktest(tuple(steps), asked, tuple(notes))
+    found = InTimeBacktest(tuple(steps), asked, tuple(notes))
+    few = ", ".join(f"{one.train} > {one.test} ({one.n_scored})" for one in found if one not in found.counted)
+    if few:
+        found = replace(found, notes=(*notes, f"Not in the means, for so few models to be scored: {few}."))
+    return found
 
 
 @dataclass(frozen=True)

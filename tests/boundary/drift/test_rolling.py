@@ -98,6 +98,15 @@ def test_periods_are_quarters_and_small_ones_are_no_step(models):
     assert step.n_train == int(np.sum(models.year[kept] < 2024.9))
 
 
+def test_a_step_with_a_handful_of_models_is_shown_and_not_in_the_means(models, period):
+    z = np.where((period == "P3") & (models.base >= 4), 26.0, models.z)  # beyond all compute before
+    found = backtest_in_time(z, models.score, models.year, period, tau=TAU)
+    assert [(step.test, step.n_scored) for step in found] == [("P2", 160), ("P3", 16), ("P4", 160), ("P5", 160)]
+    assert found.notes[-1] == "Not in the means, for so few models to be scored: P2 > P3 (16)."
+    losses = [step.out["held"].pinball for step in found if step.test != "P3"]
+    assert found.means["held"]["pinball"] == pytest.approx(np.mean(losses))
+
+
 def test_what_cannot_be_back_tested_says_why(models, period):
     z, y, year = models.z, models.score, models.year
     with pytest.raises(InputDataError, match="all 960 models are of one period, P1"):
