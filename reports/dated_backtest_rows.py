@@ -58,7 +58,7 @@ def dated_backtest_text(found: InTimeBacktest) -> str:
             "held against": step.test,
             "models": f"{step.n_train} > {step.n_scored} of {step.n_test}",
             "orders a year": format_number(step.rate, 2),
-            **{NAMES[model]: format_number(metrics.pinball, 3) for model, metrics in step.out.items()},
+            **{model.replace("_", " "): format_number(one.pinball, 3) for model, one in step.out.items()},
         }
         for step in found
     ]
