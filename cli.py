@@ -2757,14 +2757,19 @@ def boundary_observational(
     bootstrap: Annotated[int, Option("--bootstrap", min=0, help="Replicates that draw families; 0 for none.")] = 200,
     level: Level = 0.9,
     seed: Seed = 0,
+    name: Annotated[
+        str | None,
+        Option("--name", help="Save the link as a law of the benchmark scores, with its SQL macro of them."),
+    ] = None,
+    replace: Replace = False,
     fail_on: FailOn = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Forecast a task from components of other benchmarks, beside compute alone; nothing is saved.
+    """Forecast a task from components of other benchmarks, beside compute alone.
 
-    The inputs of its link are components of the scores of all models.
-    No column of the store holds them, so neither a SQL macro nor a stored query could find them again.
+    With --name the link is saved as a law whose inputs are the benchmark scores.
+    Its macro takes them in the order of --benchmarks, and the text that comes writes the SQL which calls it.
     """
     from db.boundary_observational import observe
     from db.select import shut_out_files
@@ -2773,12 +2778,12 @@ def boundary_observational(
 
     named = [name for text in benchmarks or () for name in (part.strip() for part in text.split(",")) if name]
     limit = None if cutoff is None else arguments.size(cutoff, "--cutoff")
-    with Store(db, read_only=True) as store:
+    with Store(db, read_only=name is None, create=False) as store:
         shut_out_files(store)
         answer = observe(
             store, task, named, asked, select=select, forced=force or (), method=method, components=components,
             preset=preset, cutoff_flop=limit, chance=chance, objective=objective, reference=reference,
-            bootstrap=bootstrap, level=level, seed=seed,
+            bootstrap=bootstrap, level=level, seed=seed, name=name, replace_fit=replace,
         )  # fmt: skip
     emit_result(observational_row(answer), format_, observational_text(answer), observational_table(answer))
     if answer.analysis is not None:
@@ -2805,7 +2810,7 @@ def report(
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
     from db.freed import freed_fit
-    from db.provenance import is_simulated, sources_of
+    from db.provenance import is_simulated, sources_of, sources_of_scores
     from db.saved import load_fit, unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
@@ -2830,7 +2835,8 @@ def report(
         if scores:
             raise UsageError(f"The fit '{saved.name}' is no boundary of scores.", "Leave --score out.")
         rows = unchanged_rows(store, saved)
-        sources, simulated = sources_of(store, rows.runs), is_simulated(store, rows.runs)
+        found = sources_of_scores if saved.of_scores else sources_of
+        sources, simulated = found(store, rows.runs), is_simulated(store, rows.runs)
         untied = (None, "") if saved.fit.verdict == NOT_IDENTIFIED else freed_fit(store, saved)  # no split, no refit
     with progress("refitting") as advance:
         others = alternatives(saved.fit, rows.inputs, rows.observed, rows.clusters, progress=advance)

@@ -85,7 +85,8 @@ def backtest_fit(store: Store, name: str, **settings: Any) -> tuple[SavedFit, Ba
     cut-off. Its rivals stay.
     """
     saved = load_fit(store, name)
-    refuse_boundary(saved, "is held against later models, by compute or in time, and not against single runs")
+    if not saved.observational:
+        refuse_boundary(saved, "is held against later models, by compute or in time, and not against single runs")
     rows = untrimmed(store, saved, unchanged_rows(store, saved))
     settings = {"seed": saved.fit.seed, "trim": saved.config.get("trim", "none")} | settings
     found = backtest_again(store, saved, rows, **settings)
@@ -121,6 +122,10 @@ def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: A
     """
     import scaling
 
+    if saved.observational:
+        from db import observational_fits
+
+        return observational_fits.backtest_again(saved, rows, **settings)
     if "translated" in saved.config:
         from db import translations
 

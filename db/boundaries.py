@@ -320,15 +320,16 @@ def no_landing(saved: SavedFit) -> UsageError:
 
 
 def refuse_boundary(saved: SavedFit, what: str) -> None:
-    """Refuse of a boundary what asks for a loss.
+    """Refuse of a fit of scores what asks for a loss.
 
     Raises
     ------
     UsageError
-        For a boundary.
+        For a boundary, or a law of scores over those on benchmarks.
     """
-    if saved.scores is not None:
-        raise UsageError(f"The fit '{saved.name}' is a boundary of scores, and {what}.", "See: scaling boundary --help")
+    if saved.of_scores:
+        kind = "law" if saved.observational else "boundary"
+        raise UsageError(f"The fit '{saved.name}' is a {kind} of scores, and {what}.", "See: scaling boundary --help")
 
 
 def without_periods(rows: ScoreRows) -> UsageError:

@@ -43,6 +43,8 @@ class JoinedScores:
         NaT where unknown.
     disputed : int
         Models that two of the tasks give computes more than 0.1 decades apart; that of the task named first is taken.
+    cells : dict of str to tuple of str (n,)
+        By task: which score it is; empty where a model has none.
     """
 
     parts: dict[str, ScoreRows]
@@ -52,6 +54,7 @@ class JoinedScores:
     groups: tuple[str, ...]
     date: NDArray[np.datetime64]
     disputed: int
+    cells: dict[str, tuple[str, ...]]
 
     def __len__(self) -> int:
         return len(self.model)
@@ -153,13 +156,34 @@ def load_joined(
 
     if twice := [task for task in tasks if list(tasks).count(task) > 1]:
         raise UsageError(f"The task '{twice[0]}' is named twice.")
-    parts = {t: load_scores(store, t, **asked_of(t, tasks, asked), with_compute=with_compute) for t in tasks}
+    return join({t: load_scores(store, t, **asked_of(t, tasks, asked), with_compute=with_compute) for t in tasks})
+
+
+def join(parts: dict[str, ScoreRows]) -> JoinedScores:
+    """Put scores of several tasks side by side.
+
+    Parameters
+    ----------
+    parts : dict of str to ScoreRows
+        By task.
+
+    Returns
+    -------
+    JoinedScores
+        As of `load_joined`.
+
+    Raises
+    ------
+    InputDataError
+        Where no model of a task is among those of the others.
+    """
     model: list[str] = []
     entry: list[str] = []
     z: list[float] = []
     group: list[str] = []
     date: list[Any] = []
     columns: dict[str, dict[int, float]] = {}
+    named: dict[str, dict[int, str]] = {}
     disputed: set[int] = set()
     for task, rows in parts.items():
         known: Any = SimpleNamespace(model_id=tuple(entry), model=tuple(model))
@@ -187,10 +211,12 @@ def load_joined(
             group[at] = group[at] if group[at] and not group[at].startswith("alone: ") else own or group[at]
             date[at] = rows.date[i] if np.isnat(date[at]) else date[at]
             column[at] = float(rows.score[i])
+            named.setdefault(task, {})[at] = rows.eval_id[i]
     n = len(model)
     scores = {task: np.array([column.get(i, np.nan) for i in range(n)]) for task, column in columns.items()}
+    cells = {task: tuple(found.get(i, "") for i in range(n)) for task, found in named.items()}
     return JoinedScores(
-        parts, tuple(model), scores, np.array(z), tuple(group), np.array(date, "datetime64[D]"), len(disputed)
+        parts, tuple(model), scores, np.array(z), tuple(group), np.array(date, "datetime64[D]"), len(disputed), cells
     )
 
 

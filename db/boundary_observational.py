@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from db.boundary_joined import JoinedScores, load_joined
+from db.observational_fits import check_saving, save_observational
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from db.saved import SavedFit
     from db.store import Store
     from scaling.boundary.observational import Analysis, FamilySelection
 
@@ -43,6 +45,8 @@ class ObservationalAnswer:
         In the link, or in what families are selected by.
     notes : tuple of str
         What is to be known of the scores.
+    saved : SavedFit or None
+        The link as a law of the benchmark scores; None where it was not named.
     """
 
     task: str | None
@@ -53,6 +57,7 @@ class ObservationalAnswer:
     selection: FamilySelection | None
     components: int
     notes: tuple[str, ...]
+    saved: SavedFit | None = None
 
     @property
     def models(self) -> list[str]:
@@ -76,6 +81,8 @@ def observe(
     method: str = "exact",
     components: int | None = None,
     preset: str | None = None,
+    name: str | None = None,
+    replace_fit: bool = False,
     **settings: Any,
 ) -> ObservationalAnswer:
     """Forecast a task from benchmarks, or select families to evaluate on it, or both.
@@ -83,7 +90,7 @@ def observe(
     Parameters
     ----------
     store : Store
-        An open store.
+        An open store; for writing where `name` is given.
     task : str, optional
         The task; None for one that nobody has run, for which families can be selected.
     benchmarks : sequence of str
@@ -96,6 +103,10 @@ def observe(
         As of `scaling.boundary.observational.select_families`.
     components, preset
         As of `scaling.boundary.observational.analyse`. Families are selected by as many components as the link has.
+    name : str, optional
+        Of the link, which is then saved as a law of the benchmark scores, with its macro.
+    replace_fit : bool
+        Whether a saved fit of that name gives way.
     **settings
         As of `scaling.boundary.observational.analyse`.
 
@@ -113,6 +124,7 @@ def observe(
     from scaling.boundary.observational import analyse, fit_components, select_families
 
     _check(task, benchmarks, select, forced)
+    check_saving(store, task, name, replace_fit)
     named = [*benchmarks, *([] if task is None else [task])]
     joined = load_joined(store, named, asked)
     table = np.column_stack([joined.scores[name] for name in benchmarks])
@@ -145,7 +157,11 @@ def observe(
             table[kept], max(count, 1), rank=settings.get("rank", 1), benchmarks=benchmarks, models=models
         )
         selection = select_families(made.values[:, :count], families, select, forced=forced, method=method)
-    return ObservationalAnswer(task, tuple(benchmarks), joined, kept, analysis, selection, count, tuple(notes))
+    answer = ObservationalAnswer(task, tuple(benchmarks), joined, kept, analysis, selection, count, tuple(notes))
+    if name is None:
+        return answer
+    given = {"n_components": components, "preset": preset} | settings
+    return replace(answer, saved=save_observational(store, answer, name, replace_fit=replace_fit, asked=given))
 
 
 def _check(task: str | None, benchmarks: Sequence[str], select: int | None, forced: Sequence[str]) -> None:

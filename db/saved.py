@@ -82,6 +82,16 @@ class SavedFit:
         return None if table is None else ScoreQuestion.from_dict(table)
 
     @property
+    def observational(self) -> bool:
+        """Whether it is a law of a task's score over those on benchmarks."""
+        return "observational" in self.config
+
+    @property
+    def of_scores(self) -> bool:
+        """Whether its rows are scores of models, and not runs."""
+        return self.observational or "scores" in self.config
+
+    @property
     def dated(self) -> bool:
         """Whether it is a boundary of scores that a year moves."""
         return "in_time" in self.config
@@ -101,14 +111,8 @@ class SavedFit:
     def command(self) -> str:
         """The command that makes this fit."""
         question, settings = self.config["question"], self.config["settings"]
-        if self.dated:
-            from db.boundary_dated import drift_command
-
-            return drift_command(self.config)
-        if "scores" in self.config:
-            from db.boundaries import boundary_command
-
-            return boundary_command(self.config)
+        if self.of_scores:
+            return _score_command(self)
         if "translated" in self.config:
             from db.translations import translate_command
 
@@ -140,6 +144,21 @@ class SavedFit:
                 words += [f"--{option}", str(value)]
         words += ["--no-backtest"] if self.fit.backtest is None and "family" not in self.config else []
         return shlex.join([*words, "--name", self.config["name"]])
+
+
+def _score_command(saved: SavedFit) -> str:
+    """The command that makes a fit of scores."""
+    if saved.observational:
+        from db.observational_fits import observational_command
+
+        return observational_command(saved.config)
+    if saved.dated:
+        from db.boundary_dated import drift_command
+
+        return drift_command(saved.config)
+    from db.boundaries import boundary_command
+
+    return boundary_command(saved.config)
 
 
 def _transfer_command(config: Mapping[str, Any], pairs: PairQuestion) -> str:
@@ -234,6 +253,10 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
         from db.boundaries import select_scores
 
         return _with_year(saved, select_scores(store, scores))
+    if saved.observational:
+        from db.observational_fits import select_again
+
+        return select_again(store, saved)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs
 
@@ -268,6 +291,10 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
         from db.boundaries import select_scores_by_sql
 
         return _with_year(saved, select_scores_by_sql(store, scores, saved.sql))
+    if saved.observational:
+        from db.observational_fits import select_again_by_sql
+
+        return select_again_by_sql(store, saved)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs_by_sql
 
@@ -330,7 +357,7 @@ def unchanged_rows(store: Store, saved: SavedFit) -> Selection:
 
 def _gone(store: Store, saved: SavedFit, why: str) -> InputDataError:
     """Say that the rows of a fit cannot be had any more, and what still works without them."""
-    table, key = ("runs", "run_id") if saved.scores is None else ("evals", "eval_id")
+    table, key = ("evals", "eval_id") if saved.of_scores else ("runs", "run_id")
     _, [(left,)] = store.query(
         f"SELECT count(*) FROM fit_rows AS f JOIN {table} AS t ON t.{key} = f.run_id WHERE f.fit_id = ?", [saved.fit_id]
     )

@@ -173,11 +173,57 @@ def load_scores_by_sql(store: Store, sql: str, question: ScoreQuestion) -> Score
     from db.query import run_select
 
     named, rows = run_select(store, sql)
-    wanted = [*_PARTS, "day", "grouped", *(f"excluded_{i}" for i in range(len(question.exclude)))]
-    if named != wanted:
+    _check_columns(named, _selected(question))
+    return _clean(rows, question, sql, _not_selected(store, question, len(rows)))
+
+
+def load_several_by_sql(store: Store, sql: str, questions: Sequence[ScoreQuestion]) -> list[ScoreRows]:
+    """Load scores of several tasks by one SQL text, whose first column says which question a row belongs to.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    sql : str
+        The text. It is run so that it can write nothing (`db.query.run_select`).
+    questions : sequence of ScoreQuestion
+        What it was written for; all exclude the same.
+
+    Returns
+    -------
+    list of ScoreRows
+        One a question.
+
+    Raises
+    ------
+    UsageError
+        Where the text is no SELECT, fails, or gives other columns.
+    InputDataError
+        If a question has no score left.
+    """
+    from db.query import run_select
+
+    named, rows = run_select(store, sql)
+    _check_columns(named, ["part", *_selected(questions[0])])
+    out = []
+    for i, question in enumerate(questions):
+        mine = [row[1:] for row in rows if row[0] == i]
+        out.append(_clean(mine, question, sql, _not_selected(store, question, len(mine))))
+    return out
+
+
+def _selected(question: ScoreQuestion) -> list[str]:
+    return [*_PARTS, "day", "grouped", *(f"excluded_{i}" for i in range(len(question.exclude)))]
+
+
+def _check_columns(named: Sequence[str], wanted: Sequence[str]) -> None:
+    if list(named) != list(wanted):
         raise UsageError(f"It gives the columns {', '.join(named)}, and not {', '.join(wanted)}.")
+
+
+def _not_selected(store: Store, question: ScoreQuestion, selected: int) -> int:
     _, [(total,)] = store.query(f"SELECT count(*) FROM scores WHERE {_source(question)}")
-    return _clean(rows, question, sql, max(int(total) - len(rows), 0))
+    return max(int(total) - selected, 0)
 
 
 def _check_question(store: Store, question: ScoreQuestion) -> None:

@@ -202,6 +202,8 @@ def _load(store: Store, name: str) -> SavedFit:
         question, settings = saved.config["question"], saved.config["settings"]
         for place in (question, settings, question["inputs"]):
             dict(place)
+        if saved.observational:
+            dict(saved.config["observational"]["scores"]), dict(saved.fit.settings["observational"])
         if saved.scores is not None:
             dict(saved.config["boundary"]), dict(saved.fit.settings["boundary"])
         if saved.pairs is not None:
@@ -267,6 +269,10 @@ def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
             from db import boundaries
 
             return boundaries.refit_again(saved, rows)
+        if saved.observational:
+            from db import observational_fits
+
+            return observational_fits.refit_again(saved, rows)
         if "translated" in saved.config:
             return translated_again(store, saved, rows)
         if "accuracy" in saved.config:
@@ -354,7 +360,7 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
     then, now = saved.fit.n_obs, len(rows)
     count = f"{then} rows then, {now} now" if then != now else f"{now} rows then and now, but not the same values"
     out = [f"The data have changed since: {count}."]
-    if newer and saved.scores is not None:
+    if newer and saved.of_scores:
         out.append(f"Not fitted then: {format_plural(len(newer), 'score')}, {_some(newer)}.")
     elif newer:
         out.append(f"First read in after the fit was made: {_some(newer)}.")
@@ -371,7 +377,7 @@ def _what_changed(saved: SavedFit, rows: Selection, newer: tuple[str, ...]) -> l
 
 def _newer(store: Store, saved: SavedFit, rows: Selection) -> tuple[str, ...]:
     """Runs among the rows of now that the store first met after the fit was made; of scores those not fitted then."""
-    if saved.scores is not None:
+    if saved.of_scores:
         _, known = store.query("SELECT run_id FROM fit_rows WHERE fit_id = ?", [saved.fit_id])
         then = {row[0] for row in known}
         return tuple(sorted(name for name in rows.runs if name not in then))

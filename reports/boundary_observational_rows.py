@@ -10,8 +10,7 @@ from reports.rows import Rows
 from scaling.formatting import format_plural
 
 UNSAVED = (
-    "It is not kept as a fit: its inputs are components of the scores of all these models, which no column of the "
-    "store holds, so no SQL macro could be called and no stored query could find them again."
+    "It is not kept as a fit. With --name NAME the link is saved, as a law and a SQL macro of the benchmark scores."
 )
 
 
@@ -38,6 +37,9 @@ def observational_row(answer: Any) -> dict[str, Any]:
         "selection": None if answer.selection is None else selection_row(answer),
         "scores": [scores_head(rows) for rows in answer.joined.parts.values()],
         "notes": list(answer.notes),
+        "fit": None if answer.saved is None else answer.saved.name,
+        "fit_id": None if answer.saved is None else answer.saved.fit_id,
+        "inputs": None if answer.saved is None else dict(answer.saved.config["observational"]["inputs"]),
     }
 
 
@@ -71,4 +73,36 @@ def observational_text(answer: Any) -> str:
         lines += ["", answer.analysis.summary()]
     if answer.selection is not None:
         lines += ["", f"Families, by {format_plural(answer.components, 'component')}:", answer.selection.summary()]
-    return "\n".join([*lines, *left_out_lines(parts.values()), *([] if answer.analysis is None else [UNSAVED])])
+    return "\n".join([*lines, *left_out_lines(parts.values()), *_saved_lines(answer)])
+
+
+def _saved_lines(answer: Any) -> list[str]:
+    """Say what the fit is called, and how its macro is called in SQL."""
+    if answer.analysis is None:
+        return []
+    if answer.saved is None:
+        return [UNSAVED]
+    kept = answer.saved.config["observational"]
+    said = ", ".join(f"{key} is {label}" for key, label in kept["inputs"].items())
+    return [
+        f"Saved as {answer.saved.name}, a law of the benchmark scores ({said}). Its intervals take the components as "
+        "known; those above do not.",
+        f"Its forecasts of all models: {macro_query(answer.saved)}",
+    ]
+
+
+def macro_query(saved: Any) -> str:
+    """Write the SQL that calls the macro of such a fit with the scores of each model."""
+    kept = saved.config["observational"]
+    parts = []
+    for label in kept["inputs"].values():
+        asked = kept["scores"][label]
+        also = [f"task = {_text(label)}", f"metric = {_text(asked['metric'])}"]
+        also += [f"harness = {_text(asked['harness'])}"] if asked["harness"] else []
+        also += [f"task_version = {_text(asked['version'])}"] if asked["version"] else ["NOT superseded"]
+        parts.append(f"max(score) FILTER ({' AND '.join(also)})")
+    return f"SELECT model, {saved.name}({', '.join(parts)}) AS forecast FROM scores GROUP BY model ORDER BY model"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -198,8 +198,12 @@ def not_contained(answers: Answers) -> list[str]:
             f"{format_interval(min(means), max(means))}" + (f" {unit_of(fit.law)}" if fit.law.unit else "")
             + (" for the first target." if len(answers.forecasts) > 1 else ".")
         )  # fmt: skip
+    parts = []
+    if "observational" in fit.settings:
+        parts.append("The error of the components: their centre and loadings are numbers of the law.")
     return [
         form,
+        *parts,
         "A run that differs from those in the data in anything but the inputs of the law: architecture, data, "
         "tokenizer, schedule, optimiser.",
         "Runs that are missing because they failed, and errors in the logs.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -105,11 +107,119 @@ def test_both_at_once_and_the_text(store: Path, ok: Run) -> None:
     assert {(one["low"], one["high"]) for one in bare} == {("", "")}
 
 
-def test_nothing_is_saved_and_the_same_comes_again(store: Path, ok: Run) -> None:
+def test_nothing_is_saved_without_a_name_and_the_same_comes_again(store: Path, ok: Run) -> None:
     first, again = (ok(*WORDS, "--seed", 5, "--db", store).row for _ in range(2))
     assert first == again
     assert first["analysis"]["seed"] == 5
+    assert (first["fit"], first["fit_id"], first["inputs"]) == (None, None, None)
     assert ok("fits", "--db", store).rows == []
+
+
+@pytest.fixture
+def saved(store: Path, tmp_path: Path, ok: Run) -> tuple[Path, dict[str, Any]]:
+    """A store of its own with a saved link, and what the command said of it."""
+    db = tmp_path / "scores.duckdb"
+    copyfile(store, db)
+    return db, ok(*WORDS, "--cutoff", "4e22", "--name", "link", "--db", db).row
+
+
+def test_a_link_is_saved_as_a_law_of_the_benchmark_scores(saved: tuple[Path, dict[str, Any]], ok: Run) -> None:
+    db, row = saved
+    assert set(row) == documented("observational")
+    assert (row["fit"], row["inputs"]) == ("link", {name: name for name in NAMES})
+    [listed] = ok("fits", "--db", db).rows
+    assert (listed["name"], listed["law"], listed["metric"], listed["n_obs"]) == ("link", "observational", "task", 29)
+    shown = ok("show", "link", "--db", db).row
+    linked = row["analysis"]["link"]
+    assert shown["parameters"]["alpha"]["estimate"] == pytest.approx(linked["alpha"], rel=1e-12)
+    assert shown["parameters"]["beta1"]["estimate"] == pytest.approx(linked["beta"][0], rel=1e-12)
+    query = "SELECT model, {macro}({parts}) AS forecast FROM scores GROUP BY model ORDER BY model".format(
+        macro="link", parts=", ".join(f"max(score) FILTER (task = '{name}')" for name in NAMES)
+    )
+    by_macro = {one["model"]: one["forecast"] for one in ok("sql", query, "--db", db).rows}
+    forecasts = {one["model"]: one["predicted"] for one in row["analysis"]["forecasts"]}
+    assert by_macro["F2-3"] is None  # lacks a score; the command fills it in
+    whole = [model for model in forecasts if model != "F2-3"]
+    assert len(whole) == 47
+    assert [by_macro[m] for m in whole] == pytest.approx([forecasts[m] for m in whole], rel=0, abs=1e-12)
+
+
+def test_the_text_writes_the_sql_that_calls_the_macro(saved: tuple[Path, dict[str, Any]], ok: Run) -> None:
+    db, row = saved
+    text = ok(*WORDS, "--cutoff", "4e22", "--name", "link", "--replace", "--db", db, "--format", "table").out
+    assert "Its intervals take the components as known" in text
+    query = text.partition("Its forecasts of all models: ")[2].strip()
+    forecasts = {one["model"]: one["predicted"] for one in row["analysis"]["forecasts"]}
+    found = {one["model"]: one["forecast"] for one in ok("sql", query, "--db", db).rows}
+    assert found["F7-5"] == pytest.approx(forecasts["F7-5"], abs=1e-12)
+
+
+def test_a_saved_link_is_verified_and_tells_changed_data(
+    saved: tuple[Path, dict[str, Any]], ok: Run, run: Run, tmp_path: Path
+) -> None:
+    db, _ = saved
+    said = ok("verify", "link", "--db", db).row
+    assert (said["status"], said["n_now"], said["largest_relative_difference"]) == ("identical", 29, 0.0)
+    beyond = "model,family,C,b1,b2,b3,b4,task\nlarge,family0,1e26,.9,.9,.9,.9,.9\n"
+    (tmp_path / "large.csv").write_text(beyond)
+    ok("ingest", tmp_path / "large.csv", "--scores", "--db", db)
+    assert ok("verify", "link", "--db", db).row["status"] == "identical"  # beyond the cutoff, so it taught nothing
+    (tmp_path / "small.csv").write_text(beyond.replace("large", "small").replace("1e26", "1e21").replace(".9", ".3"))
+    ok("ingest", tmp_path / "small.csv", "--scores", "--db", db)
+    changed = run("verify", "link", "--db", db)
+    assert changed.code == 1
+    assert (changed.row["status"], changed.row["n_now"]) == ("data changed", 30)
+    assert len(changed.row["newer_runs"]) == 5
+    assert "have changed since it was made" in run("backtest", "link", "--db", db).err
+
+
+def test_the_stored_command_makes_the_same_fit(saved: tuple[Path, dict[str, Any]], ok: Run) -> None:
+    from db.saved import load_fit
+    from db.store import Store
+
+    db, _ = saved
+    with Store(db, read_only=True) as store:
+        first = load_fit(store, "link")
+    ok(*shlex.split(first.command)[1:], "--replace", "--db", db)
+    with Store(db, read_only=True) as store:
+        again = load_fit(store, "link")
+    assert again.fit_id != first.fit_id
+    assert (again.fit.to_dict(), again.data_sha256, again.config) == (
+        first.fit.to_dict(), first.data_sha256, first.config
+    )  # fmt: skip
+
+
+def test_a_saved_link_is_back_tested_with_components_learned_again(saved: tuple[Path, dict[str, Any]], ok: Run) -> None:
+    db, _ = saved
+    target = ("--at", "b1=0.9,b2=0.9,b3=0.9,b4=0.9")
+    before = ok("forecast", "link", *target, "--db", db).row
+    rows = ok("backtest", "link", "--bootstrap", 0, "--db", db).rows
+    assert {one["axis"] for one in rows} == {"training compute"}
+    assert all(one["rms"] < 0.1 for one in rows)
+    assert sum(one["n"] for one in rows) > 29
+    after = ok("forecast", "link", *target, "--db", db).row
+    assert after["score"] == before["score"]
+    assert after["high"] - after["low"] > before["high"] - before["low"]
+    assert "Back-test by training compute" in after["backtest"]
+    assert ok("verify", "link", "--db", db).row["status"] == "identical"
+
+
+def test_a_saved_link_has_a_page_and_can_be_removed(
+    saved: tuple[Path, dict[str, Any]], ok: Run, refused: Run, tmp_path: Path
+) -> None:
+    db, _ = saved
+    page = tmp_path / "page.html"
+    ok("report", "link", "--at", "b1=0.6,b2=0.6,b3=0.6,b4=0.6", "-o", page, "--db", db)
+    text = page.read_text(encoding="utf-8")
+    assert "The error of the components" in text
+    assert "scores.csv" in text
+    assert "scores" in refused(2, "compare", "link", "link", "--flops", "1e24", "--db", db).err
+    assert "Leave --save out" in refused(
+        2, "forecast", "link", "--at", "b1=0.6,b2=0.6,b3=0.6,b4=0.6", "--save", "--db", db
+    ).err  # fmt: skip
+    ok("rm", "fit", "link", "--db", db)
+    assert ok("fits", "--db", db).rows == []
+    refused(2, "sql", "SELECT link(0.1, 0.2, 0.3, 0.4)", "--db", db)
 
 
 def test_the_verdict_of_the_link_can_fail_a_command(store: Path, run: Run) -> None:
@@ -132,6 +242,8 @@ def test_the_verdict_of_the_link_can_fail_a_command(store: Path, run: Run) -> No
         (("task", "--benchmarks", BENCHMARKS, "--components", "9"), 2, "have no 9 components"),
         (("task", "--benchmarks", "b1,b2", "--components", "3"), 2, "At most 2."),
         (("task", "--benchmarks", BENCHMARKS, "--preset", "ruan"), 2, "Did you mean 'ruan2024'?"),
+        (("--benchmarks", BENCHMARKS, "--select-families", "9", "--name", "a"), 2, "--name saves the link to a task"),
+        (("task", "--benchmarks", BENCHMARKS, "--name", "select"), 2, "cannot name a fit"),
         (("task", "--benchmarks", BENCHMARKS, "--force", "family1"), 2, "Add --select-families 8"),
         (("--benchmarks", BENCHMARKS, "--select-families", "12", "--force", "llama"), 2, "there is no family 'llama'"),
         (("--benchmarks", BENCHMARKS, "--select-families", "3"), 4, "within a budget of 3 models"),

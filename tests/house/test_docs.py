@@ -20,6 +20,7 @@ MODULES = [
     "scaling.boundary.drift.law",
     "scaling.boundary.estimate",
     "scaling.boundary.evaluation.periods",
+    "scaling.boundary.observational.composed",
     "scaling.boundary.shift.matching",
     "scaling.boundary.shift.proportions",
     "scaling.fitting.fit",

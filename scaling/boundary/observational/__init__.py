@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling.boundary.observational.analysis import Analysis
+    from scaling.boundary.observational.backtest import backtest_link
     from scaling.boundary.observational.components import Components, fit_components
+    from scaling.boundary.observational.composed import compose
     from scaling.boundary.observational.entrance import analyse
     from scaling.boundary.observational.equivalent import EquivalentCompute, equivalent_compute
     from scaling.boundary.observational.families import FamilySelection, select_families
@@ -30,6 +32,8 @@ _HOMES = {
     "LatentScore": "scaling.boundary.observational.latent",
     "Link": "scaling.boundary.observational.link",
     "analyse": "scaling.boundary.observational.entrance",
+    "backtest_link": "scaling.boundary.observational.backtest",
+    "compose": "scaling.boundary.observational.composed",
     "equivalent_compute": "scaling.boundary.observational.equivalent",
     "fit_components": "scaling.boundary.observational.components",
     "fit_imputer": "scaling.boundary.observational.imputation",
@@ -47,6 +51,8 @@ __all__ = [
     "LatentScore",
     "Link",
     "analyse",
+    "backtest_link",
+    "compose",
     "equivalent_compute",
     "fit_components",
     "fit_imputer",

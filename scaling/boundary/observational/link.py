@@ -156,6 +156,8 @@ def fit_link(
     *,
     settings: LinkSettings | None = None,
     families: Sequence[str] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
 ) -> Link:
     """Fit the link from components to a task by the engine.
 
@@ -168,7 +170,11 @@ def fit_link(
     settings : LinkSettings, optional
         No chance, squared errors and a shift up to 0.2 where missing.
     families : sequence of str (n,), optional
-        Clusters of the covariance.
+        Clusters of the covariance, and of the bootstrap.
+    bootstrap : int, default 0
+        Replicates of the link at these components.
+    seed : int, default 0
+        Of the bootstrap.
 
     Returns
     -------
@@ -195,7 +201,8 @@ def fit_link(
         residual="linear",
         groups=None if families is None else np.array(families),
         parameters={"shift": {"low": 0.0, "high": chosen.max_shift}} if shifted else None,
-        bootstrap=0,
+        bootstrap=bootstrap,
+        seed=seed,
     )
     return Link(found, chosen)
 
@@ -255,18 +262,19 @@ def quick_fit(values: Array, score: Array, settings: LinkSettings, starts: Seque
     best: Any = None
     for begin in [straight, *(starts or [flat])]:
         start = np.r_[begin, 0.1 * top]
-        found = least_squares(
-            residuals,
-            start,
-            slopes,
-            bounds=(low, high),
-            loss="linear" if settings.objective == "squared" else "huber",
-            f_scale=settings.delta,
-            max_nfev=_STEPS,
-            ftol=1e-10,
-            xtol=1e-10,
-            gtol=1e-12,
-        )
+        with np.errstate(all="ignore"):  # steps from a start at which nothing moves any more
+            found = least_squares(
+                residuals,
+                start,
+                slopes,
+                bounds=(low, high),
+                loss="linear" if settings.objective == "squared" else "huber",
+                f_scale=settings.delta,
+                max_nfev=_STEPS,
+                ftol=1e-10,
+                xtol=1e-10,
+                gtol=1e-12,
+            )
         if best is None or found.cost < best.cost:
             best = found
     return Weights(float(best.x[0]), best.x[1:-1], float(best.x[-1]), float(best.cost))
