@@ -2084,7 +2084,7 @@ def choosing(
 
     functools.update_wrapper(run, function)
     parts = [part for p in own for part in (block if p.name == "asked" else [p.replace(kind=p.KEYWORD_ONLY)])]
-    run.__signature__ = Signature(parts)  # type: ignore[attr-defined]
+    run.__dict__["__signature__"] = Signature(parts)  # what Typer reads, by way of inspect
     run.__annotations__ = {p.name: p.annotation for p in parts}
     return run
 

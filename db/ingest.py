@@ -128,13 +128,17 @@ class IngestReport:
         if self.status == "unchanged":
             return f"{self.path}: unchanged, {runs} in the store already (source {self.source_id})."
         parts = [f"{runs} from {format_plural(self.n_rows, 'row')}"]
-        if self.n_replaced:
-            parts.append(f"{self.n_replaced} replaced")
-        if self.n_removed:
-            parts.append(f"{self.n_removed} no longer in the file and removed")
-        if self.n_refused:
-            parts.append(f"{format_plural(self.n_refused, 'row')} refused")
+        parts += changes(self.n_replaced, self.n_removed, self.n_refused)
         return f"{self.path}: {', '.join(parts)} (source {self.source_id})."
+
+
+def changes(replaced: int, removed: int, refused: int) -> list[str]:
+    """Say how many entries of a source were replaced or removed, and rows refused, where any were."""
+    return [
+        *([f"{replaced} replaced"] if replaced else []),
+        *([f"{removed} no longer in the file and removed"] if removed else []),
+        *([f"{format_plural(refused, 'row')} refused"] if refused else []),
+    ]
 
 
 def plan_ingest(

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from db.ingest import changes
 from db.problems import Problem
 from db.readers.scores import ModelsAndScores, read_scores
 from db.readers.table import file_sha256, read_table
@@ -118,12 +119,7 @@ class ScoreReport:
             return f"{self.path}: unchanged, {scores} in the store already (source {self.source_id})."
         models = format_plural(self.n_models, "model")
         parts = [f"{scores} of {models} ({self.n_with_compute} with compute) from {format_plural(self.n_rows, 'row')}"]
-        if self.n_replaced:
-            parts.append(f"{self.n_replaced} replaced")
-        if self.n_removed:
-            parts.append(f"{self.n_removed} no longer in the file and removed")
-        if self.n_refused:
-            parts.append(f"{format_plural(self.n_refused, 'row')} refused")
+        parts += changes(self.n_replaced, self.n_removed, self.n_refused)
         return f"{self.path}: {', '.join(parts)} (source {self.source_id})."
 
 

@@ -180,7 +180,8 @@ class TestSaved:
     def test_its_page_is_written(self, store: Path, ok: Run, tmp_path: Path) -> None:
         ok("report", "moving", "--at", "C=1e24,year=2024.5", "--score", 0.5, "-o", tmp_path / "page.html")
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
-        told = json.loads(re.search(r'id="report-data">(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+        [data] = re.findall(r'id="report-data">(.*?)</script>', page, re.DOTALL)
+        told = json.loads(data)
         row = ok("forecast", "moving", "--at", "C=1e24,year=2024.5").row
         parts = ("score", "low", "high")
         assert [told["answer"][part] for part in parts] == pytest.approx([row[part] for part in parts])

@@ -90,7 +90,9 @@ def compare_designs(
         for given, name in ((cost, "cost"), (groups, "groups"))
     )
     pool = read_pool(everything.log10_compute, price, budget, unit, None, cluster)
-    test = None if test_log10_compute is None else read_scores(test_log10_compute, test_score)  # type: ignore[arg-type]
+    test = None
+    if test_log10_compute is not None and test_score is not None:
+        test = read_scores(test_log10_compute, test_score)
     judge = _Judge(everything, test, lambda n: settle(n, tau, preset, kappa, ridge))
     seeds = [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(draws)]
     found = {}

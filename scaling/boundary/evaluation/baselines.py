@@ -114,7 +114,7 @@ def _isotonic(z: Array, y: Array, tau: float) -> Predictor:
 
 
 def _linear(z: Array, y: Array, tau: float) -> Predictor:
-    from statsmodels.regression.quantile_regression import QuantReg  # type: ignore[import-untyped]
+    from statsmodels.regression.quantile_regression import QuantReg
 
     centre = float(z.mean())
     with warnings.catch_warnings():
