@@ -1,0 +1,38 @@
+"""How large a batch may be before it wastes compute: the critical batch size, its growth, and what to run.
+
+From sweeps over batch size the steps to a target loss, the law ``S(B) = a + b/B``, critical batch sizes with their
+convention beside them, laws of them over size, tokens and loss, the gradient noise scale, and plans of time and money.
+
+Everything is imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaling.batch_size.critical import CriticalBatch
+    from scaling.batch_size.noise import NoiseScale, noise_scale
+    from scaling.batch_size.steps import StepsFit, fit_steps
+
+_HOMES = {
+    "CriticalBatch": "scaling.batch_size.critical",
+    "NoiseScale": "scaling.batch_size.noise",
+    "StepsFit": "scaling.batch_size.steps",
+    "fit_steps": "scaling.batch_size.steps",
+    "noise_scale": "scaling.batch_size.noise",
+}
+
+__all__ = ["CriticalBatch", "NoiseScale", "StepsFit", "fit_steps", "noise_scale"]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'scaling.batch_size' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
