@@ -126,6 +126,10 @@ def backtest_again(store: Store, saved: SavedFit, rows: Selection, **settings: A
         from db import observational_fits
 
         return observational_fits.backtest_again(saved, rows, **settings)
+    if saved.derived:
+        from db import kinds
+
+        return kinds.backtest_again(saved, rows, **settings)
     if "translated" in saved.config:
         from db import translations
 

@@ -270,6 +270,10 @@ def save_predictions(
         from db import observational_fits
 
         raise observational_fits.no_landing(saved)
+    if saved.derived:
+        from db import kinds
+
+        raise kinds.no_landing(saved)
     if saved.pairs is not None:
         raise UsageError(
             f"A forecast of the fit '{saved.name}' cannot be kept: it is of pairs of runs, and its input is the loss "

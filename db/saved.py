@@ -92,6 +92,11 @@ class SavedFit:
         return self.observational or "scores" in self.config
 
     @property
+    def derived(self) -> bool:
+        """Whether its rows are worked out from several runs each; see `db.kinds`."""
+        return "derived" in self.config
+
+    @property
     def dated(self) -> bool:
         """Whether it is a boundary of scores that a year moves."""
         return "in_time" in self.config
@@ -113,6 +118,12 @@ class SavedFit:
         question, settings = self.config["question"], self.config["settings"]
         if self.of_scores:
             return _score_command(self)
+        if self.derived:
+            from db.kinds import kind_of
+
+            kind = kind_of(self)
+            assert kind is not None
+            return kind.command_of(self.config)
         if "translated" in self.config:
             from db.translations import translate_command
 
@@ -257,6 +268,10 @@ def rows_of(store: Store, saved: SavedFit) -> Selection:
         from db.observational_fits import select_again
 
         return select_again(store, saved)
+    if saved.derived:
+        from db import kinds
+
+        return kinds.select_again(store, saved)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs
 
@@ -295,6 +310,10 @@ def rows_by_sql(store: Store, saved: SavedFit) -> Selection:
         from db.observational_fits import select_again_by_sql
 
         return select_again_by_sql(store, saved)
+    if saved.derived:
+        from db import kinds
+
+        return kinds.select_again(store, saved, by_sql=True)
     if (pairs := saved.pairs) is not None:
         from db.pairs import select_pairs_by_sql
 

@@ -204,6 +204,8 @@ def _load(store: Store, name: str) -> SavedFit:
             dict(place)
         if saved.observational:
             dict(saved.config["observational"]["scores"]), dict(saved.fit.settings["observational"])
+        if saved.derived:
+            dict(saved.config["derived"]["asked"]), str(saved.config["derived"]["kind"])
         if saved.scores is not None:
             dict(saved.config["boundary"]), dict(saved.fit.settings["boundary"])
         if saved.pairs is not None:
@@ -269,10 +271,10 @@ def _refit(store: Store, saved: SavedFit, rows: Selection) -> Fit:
             from db import boundaries
 
             return boundaries.refit_again(saved, rows)
-        if saved.observational:
-            from db import observational_fits
+        if saved.observational or saved.derived:
+            from db import kinds, observational_fits
 
-            return observational_fits.refit_again(saved, rows)
+            return (kinds if saved.derived else observational_fits).refit_again(saved, rows)
         if "translated" in saved.config:
             return translated_again(store, saved, rows)
         if "accuracy" in saved.config:
