@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from tests import batch_truths
+
 MID_N, MID_D = 3e8, 2e10  # geometric middle of the sweeps
 # Smallest and largest value of what a bound may name, as a training sweep has them.
 RANGES = {
     "N": (1e7, 1e10), "D": (1e9, 1e12), "U": (1e8, 1e11), "C": (1e17, 1e22), "S": (1e3, 1e6), "x": (2.0, 1e10),
     "L": (2.0, 5.0), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1.0),
     "loss": (2.1, 4.0), "y": (2.1, 4.0), "error": (0.4, 0.8), "year": (2022.5, 2025.5), "score": (0.1, 0.9),
+    "B": (16.0, 1e7), "T": (1e2, 1e6), "R": (2, 2000), "lr": (1e-4, 1e-2), "steps": (1e3, 1e6), "tokens": (1e9, 1e12),
+    "B_crit": (1e5, 1e7), "B_simple": (1e2, 1e5), "tau": (0.01, 1), "weight_decay": (0.01, 1),
 }  # fmt: skip
 
 
@@ -75,16 +79,16 @@ BY_HAND = {
     "boundary_in_time": lambda C, year, y0, rise, b, z_mid, c: (
         y0 + (1 - y0) * rise / (1 + (10**z_mid / (C * 10 ** (c * (year - 2024.75)))) ** (b / np.log(10)))
     ),
-}
+} | batch_truths.BY_HAND
 
 
-def crossed(**axes):
-    """Every combination of values, one column an input."""
-    return dict(zip(axes, (g.ravel() for g in np.meshgrid(*axes.values())), strict=True))
+crossed = batch_truths.crossed
 
 
 def design(name):
     """Inputs that determine a law."""
+    if name in batch_truths.BY_HAND:
+        return batch_truths.design(name)
     if name == "farseer":
         return crossed(N=np.geomspace(5e7, 1e10, 10), D=np.geomspace(1e9, 5e11, 10))
     if name == "gadre":
@@ -121,6 +125,8 @@ def design(name):
 
 def draw(name, rng):
     """Inputs and parameters of a law, drawn so that each term counts for something in its design."""
+    if name in batch_truths.BY_HAND:
+        return batch_truths.draw(name, rng)
     x = design(name)
 
     def log_uniform(low, high):

@@ -33,6 +33,16 @@ INPUTS = {
     "precision": ("P_w=2 + n_params % 13", "P_a=2 + n_params % 11", "P_kv=2 + n_tokens % 7"),
     "boundary_in_time": ("year=2023 + (n_tokens % 7) / 4",),
     "shared_exponents": ("g=CAST(n_params > 1e8 AS INTEGER)",),
+    "steps_to_target": ("B=16 + n_tokens / 1e6",),
+    "steps_to_target_power": ("B=16 + n_tokens / 1e6",),
+    "steps_to_target_sharp": ("B=16 + n_tokens / 1e6",),
+    "tokens_to_target": ("B=2e4 + n_tokens / 1e4",),
+    "critical_batch_loss": ("L=1 + 300 / power(n_params, 0.3)",),
+    "noise_scale": ("T=n_tokens",),
+    "three_term": ("S=n_tokens / (2e4 + sqrt(n_params))", "B=2e4 + sqrt(n_params)"),
+    "coupled_learning_rate": ("B=2e4 + 1e4 * (n_params % 7)",),
+    "ema_timescale": ("R=n_tokens / n_params",),
+    "optimal_weight_decay": ("B=2e4 + 1e4 * (n_params % 7)", "lr=1e-3 + 1e-3 * (n_tokens % 5)"),
 }
 
 # Their formulas take seconds to differentiate.

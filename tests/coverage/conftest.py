@@ -80,6 +80,15 @@ MUENNIGHOFF = {
 SWEEP = crossed((1e7, 2e8), (1e10, 2e12), 8, 8)
 FAR = {"N": np.array([4.47e10, 1e11]), "D": np.array([8.94e12, 2e13])}  # 20 and 100 times the compute
 LINE = {"x": np.geomspace(1e6, 1e10, 60)}
+TOKENS = {"D": np.geomspace(1e9, 1e11, 60)}
+LATER = {"D": np.array([2e12, 1e13])}
+COMPUTE = {"C": np.geomspace(1e17, 1e22, 60)}
+FAR_COMPUTE = {"C": np.array([2e23, 1e24])}
+BATCHES = {"B": np.geomspace(16, 65536, 60)}
+LARGE = {"B": np.array([1.3e6, 6.6e6])}
+BATCHED = dict(zip("NDB", (v.ravel() for v in np.meshgrid(
+    np.geomspace(1e7, 1e10, 4), np.geomspace(1e9, 1e12, 4), np.geomspace(2e4, 1e7, 4)
+)), strict=True))  # fmt: skip
 BEYOND = {"x": np.array([2e11, 1e12])}
 BUDGETS = np.geomspace(1e20, 1e26, 30)
 REPEATED = repeated(np.geomspace(1e8, 1e10, 4), np.array([1, 3, 10, 40]), np.geomspace(1e7, 3e9, 6))
@@ -223,6 +232,64 @@ CASES = {
          "alpha_w": 0.9, "alpha_l": 1.2, "alpha_N": 0.34, "alpha_D": 0.28},
         shaped(np.geomspace(64, 4096, 7), np.geomspace(2, 96, 6), np.geomspace(2e8, 2e12, 6)), 0.0005,
         {k: v[:, 0] if v.ndim > 1 else v for k, v in shaped([8192], [96], [8.94e12, 2e13]).items()},
+    ),
+    "steps_to_target": Case(
+        lambda B, a, b: a + b / B, {"a": 2095.35, "b": 1.13833e7}, BATCHES, 0.05, LARGE,
+    ),
+    "steps_to_target_power": Case(
+        lambda B, a, b, alpha: a + b * B**-alpha, {"a": 2095.35, "b": 1.13833e7, "alpha": 1.04}, BATCHES, 0.02, LARGE,
+    ),
+    # Where its floor is hardly reached, the corner and the floor are hardly told apart.
+    "steps_to_target_sharp": Case(
+        lambda B, a, b, k: (a**k + (b / B) ** k) ** (1 / k), {"a": 2095.35, "b": 4e6, "k": 1.5}, BATCHES, 0.01, LARGE,
+    ),
+    "tokens_to_target": Case(
+        lambda B, D_min, B_crit: D_min * (1 + B / B_crit), {"D_min": 5.8e9, "B_crit": 2.8e6},
+        {"B": np.geomspace(3e4, 3e7, 60)}, 0.02, {"B": np.array([6e8, 3e9])},
+    ),
+    "critical_batch": Case(lambda D, k, q: k * D**q, {"k": 17.75, "q": 0.47}, TOKENS, 0.06, LATER),
+    "critical_batch_params": Case(
+        lambda N, k, p: k * N**p, {"k": 72.2, "p": 0.47}, {"N": LINE["x"]}, 0.06, {"N": BEYOND["x"]},
+    ),
+    "critical_batch_joint": Case(
+        lambda N, D, k, p, q: k * N**p * D**q, {"k": 12.0, "p": 0.05, "q": 0.45}, SWEEP, 0.06, FAR,
+    ),
+    "critical_batch_loss": Case(
+        lambda L, B_0, alpha_B: B_0 / L ** (1 / alpha_B), {"B_0": 2.1e8, "alpha_B": 0.21},
+        {"L": np.linspace(2, 5, 60)}, 0.06, {"L": np.array([1.6, 1.4])},
+    ),
+    "noise_scale": Case(
+        lambda T, k, q: k * T**q, {"k": 2.0, "q": 0.6}, {"T": np.geomspace(1e2, 1e6, 60)}, 0.1,
+        {"T": np.array([2e7, 1e8])},
+    ),
+    "three_term": Case(
+        lambda N, S, B, E, A, F, G, alpha, beta, gamma: E + A / N**alpha + F / S**beta + G / B**gamma,
+        {"E": 1.5, "A": 169.5, "F": 30.0, "G": 60.0, "alpha": 0.29, "beta": 0.4, "gamma": 0.42},
+        dict(zip("NSB", (v.ravel() for v in np.meshgrid(
+            np.geomspace(1e7, 1e10, 6), np.geomspace(1e3, 1e6, 6), np.geomspace(2e4, 2e7, 6)
+        )), strict=True)), 0.002,
+        {"N": np.array([4.47e10, 1e11]), "S": np.array([4.47e6, 1e7]), "B": np.array([4e7, 8e7])},
+    ),
+    "optimal_learning_rate": Case(
+        lambda N, D, k, p, q: k * N**p * D**q, {"k": 1.79, "p": -0.713, "q": 0.307}, SWEEP, 0.1, FAR,
+    ),
+    "coupled_learning_rate": Case(
+        lambda N, D, B, k, p, q, r: k * N**p * D**q * B**r, {"k": 2.01, "p": -0.587, "q": -0.009, "r": 0.349},
+        BATCHED, 0.1, FAR | {"B": np.array([4e7, 8e7])},
+    ),
+    "optimal_batch": Case(lambda D, k, q: k * D**q, {"k": 0.58, "q": 0.571}, TOKENS, 0.1, LATER),
+    "learning_rate_of_compute": Case(
+        lambda C, k, q: k * C**q, {"k": 0.3118, "q": -0.125}, COMPUTE, 0.1, FAR_COMPUTE,
+    ),
+    "batch_of_compute": Case(lambda C, k, q: k * C**q, {"k": 0.292, "q": 0.3271}, COMPUTE, 0.1, FAR_COMPUTE),
+    "ema_timescale": Case(
+        lambda R, k, q: k * R**q, {"k": 1.0, "q": -0.527}, {"R": np.geomspace(2, 2000, 60)}, 0.1,
+        {"R": np.array([4e4, 2e5])},
+    ),
+    "optimal_weight_decay": Case(
+        lambda N, D, B, lr, k, q: B / (lr * D * k * (D / N) ** q), {"k": 1.0, "q": -0.527},
+        BATCHED | {"lr": np.tile([1e-3, 4e-3], 32)}, 0.1,
+        FAR | {"B": np.array([4e7, 8e7]), "lr": np.array([1e-3, 1e-3])},
     ),
 }  # fmt: skip
 

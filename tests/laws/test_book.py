@@ -14,17 +14,25 @@ from scaling.laws.parameter import resolve_bound
 from tests.truths import BY_HAND, RANGES, draw
 
 FAMILIES = {
+    "batch_size": [
+        "steps_to_target", "steps_to_target_power", "steps_to_target_sharp", "tokens_to_target", "critical_batch",
+        "critical_batch_params", "critical_batch_joint", "critical_batch_loss", "noise_scale", "three_term",
+    ],
     "boundary": ["boundary", "boundary_in_time"],
     "compute_optimal": ["chinchilla", "kaplan", "skaling", "multiplicative", "farseer", "gadre"],
     "data_constrained": ["data_constrained", "data_constrained_decay"],
     "downstream": ["downstream_error", "capped_power", "chance_sigmoid"],
     "groups": ["shared_exponents"],
+    "hyperparameters": [
+        "optimal_learning_rate", "coupled_learning_rate", "optimal_batch", "learning_rate_of_compute",
+        "batch_of_compute", "ema_timescale", "optimal_weight_decay",
+    ],
     "kaplan": ["kaplan_n", "kaplan_d", "kaplan_c", "kaplan_steps"],
     "loss_to_loss": ["shifted_power", "offset_power", "log_log", "affine", "quadratic", "log_quadratic"],
     "power": ["power", "power_floor"],
     "precision": ["precision"],
     "shape": ["gemstones"],
-}
+}  # fmt: skip
 LAWS = [name for names in FAMILIES.values() for name in names]
 LINEAR = {
     "boundary": ("y0",),
@@ -55,6 +63,23 @@ LINEAR = {
     "kaplan_steps": (),
     "precision": ("E", "A", "B"),
     "gemstones": ("E", "A_w", "A_l", "A_N", "A_D"),
+    "steps_to_target": ("a", "b"),
+    "steps_to_target_power": ("a", "b"),
+    "steps_to_target_sharp": (),
+    "tokens_to_target": ("D_min",),
+    "critical_batch": ("k",),
+    "critical_batch_params": ("k",),
+    "critical_batch_joint": ("k",),
+    "critical_batch_loss": ("B_0",),
+    "noise_scale": ("k",),
+    "three_term": ("E", "A", "F", "G"),
+    "optimal_learning_rate": ("k",),
+    "coupled_learning_rate": ("k",),
+    "optimal_batch": ("k",),
+    "learning_rate_of_compute": ("k",),
+    "batch_of_compute": ("k",),
+    "ema_timescale": ("k",),
+    "optimal_weight_decay": (),
 }
 
 
@@ -147,6 +172,19 @@ def test_the_published_coefficients_are_the_printed_ones():
             "R_D": 15.387756, "R_N": 5.309743,
         },
         ("data_constrained_decay", "muennighoff-2023"): {"R_D": 15.387756, "R_N": 5.309743},
+        # Printed in sequences of 512 tokens over millions of tokens or parameters: 22.91, 93.20 and 621.34.
+        ("critical_batch", "zhang-2024"): {"k": pytest.approx(22.91 * 512 / 1e6**0.47, rel=1e-6), "q": 0.47},
+        ("critical_batch_params", "zhang-2024-chinchilla"): {
+            "k": pytest.approx(93.20 * 512 / 1e6**0.47, rel=1e-6), "p": 0.47,
+        },
+        ("critical_batch_params", "zhang-2024-fixed-tokens"): {
+            "k": pytest.approx(621.34 * 512 / 1e6**0.087, rel=1e-6), "p": 0.087,
+        },
+        ("critical_batch_loss", "kaplan-2020"): {"B_0": 2.1e8, "alpha_B": 0.21},
+        ("optimal_learning_rate", "step-law-2025"): {"k": 1.79, "p": -0.713, "q": 0.307},
+        ("optimal_batch", "step-law-2025"): {"k": 0.58, "q": 0.571},
+        ("learning_rate_of_compute", "deepseek-2024"): {"k": 0.3118, "q": -0.125},
+        ("batch_of_compute", "deepseek-2024"): {"k": 0.2920, "q": 0.3271},
     }  # fmt: skip
 
 
