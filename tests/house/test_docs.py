@@ -14,6 +14,7 @@ PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "do
 MODULES = [
     "scaling.arguments",
     "scaling.allocation.data_constrained",
+    "scaling.batch_size.noise",
     "scaling.boundary.design.choose",
     "scaling.boundary.drift.dates",
     "scaling.boundary.drift.entrance",
