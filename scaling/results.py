@@ -551,4 +551,5 @@ _RESAMPLED = {
     "dirichlet": ("Bayesian (Dirichlet)", "Bayesian (Dirichlet) cluster"),
     "wild": ("wild", "wild cluster"),
     "residual": ("residual", "residual"),
+    "parametric": ("parametric", "parametric"),
 }

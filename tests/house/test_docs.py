@@ -14,7 +14,10 @@ PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "do
 MODULES = [
     "scaling.arguments",
     "scaling.allocation.data_constrained",
+    "scaling.batch_size.conventions",
     "scaling.batch_size.noise",
+    "scaling.batch_size.steps",
+    "scaling.batch_size.units",
     "scaling.boundary.design.choose",
     "scaling.boundary.drift.dates",
     "scaling.boundary.drift.entrance",
