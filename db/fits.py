@@ -180,10 +180,43 @@ def save_fit(
     UsageError
         For a name that is no name, or taken.
     """
-    chosen = _free_name(store, name, base, replace)
-    config = _config(law, chosen, question, selection, settings, None) | dict(notes or {})
+    part = {
+        "law": law, "question": question, "selection": selection, "fit": fit, "base": base, "name": name, "notes": notes
+    }  # fmt: skip
+    return save_fits(store, [part], replace=replace, kind=kind, **settings)[0]
+
+
+def save_fits(
+    store: Store, parts: Sequence[Mapping[str, Any]], *, replace: bool = False, kind: str = "loss", **settings: Any
+) -> list[SavedFit]:  # fmt: skip
+    """Save fits that belong together, with their macros: all of them or none.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    parts : sequence of mapping
+        Of each fit ``law question selection fit base name notes``, as of `save_fit`.
+    replace, kind, **settings
+        As of `save_fit`, of all.
+
+    Returns
+    -------
+    list of SavedFit
+
+    Raises
+    ------
+    UsageError
+        For a name that is no name, or taken.
+    """
+    names = [_free_name(store, part["name"], part["base"], replace) for part in parts]
+    saved = []
     with store.transaction():
-        return _save(store, chosen, fit, selection, question, None, config, selection.metric, kind)
+        for name, part in zip(names, parts, strict=True):
+            rows, question = part["selection"], part["question"]
+            config = _config(part["law"], name, question, rows, settings, None) | dict(part["notes"] or {})
+            saved.append(_save(store, name, part["fit"], rows, question, None, config, rows.metric, kind))
+    return saved
 
 
 def check_fit_name(store: Store, name: str | None, replace: bool) -> None:

@@ -188,14 +188,41 @@ def save_derived(
     UsageError
         For a name that is no name, or taken.
     """
-    from db.fits import save_fit
+    return save_all(store, kind, [(name, asked, rows, fit, notes)], replace=replace, **settings)[0]
 
-    table = {KEY: {"kind": kind, "asked": dict(asked)}, "notes": [*rows.notes, *notes]}
-    question = Question(rows.metric, asked.get("where"))
-    return save_fit(
-        store, fit.law.name, question, rows, fit, base=kind, name=name, replace=replace, kind=kind, notes=table,
-        **settings,
-    )  # fmt: skip
+
+def save_all(
+    store: Store, kind: str, parts: Sequence[tuple[str | None, Mapping[str, Any], DerivedSelection, Fit, Any]], *,
+    replace: bool = False, **settings: Any,
+) -> list[SavedFit]:  # fmt: skip
+    """Save fits of a kind that belong together, all of them or none.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    kind : str
+        Its name.
+    parts : sequence of tuple
+        Of each fit its name, what was asked for, its rows, the fit, and notes; as of `save_derived`.
+    replace, **settings
+        As of `save_derived`.
+
+    Returns
+    -------
+    list of SavedFit
+    """
+    from db.fits import save_fits
+
+    table = [
+        {
+            "law": fit.law.name, "question": Question(rows.metric, asked.get("where")), "selection": rows, "fit": fit,
+            "base": kind, "name": name,
+            "notes": {KEY: {"kind": kind, "asked": dict(asked)}, "notes": [*rows.notes, *notes]},
+        }
+        for name, asked, rows, fit, notes in parts
+    ]  # fmt: skip
+    return save_fits(store, table, replace=replace, kind=kind, **settings)
 
 
 def hash_lines(lines: Iterable[Sequence[object]]) -> str:
