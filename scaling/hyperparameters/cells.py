@@ -85,6 +85,12 @@ class Cell:
         """Learning rates with roundings of one value made the same, shape (n,)."""
         return snap(self.lr)
 
+    def span(self, share: float) -> tuple[float, float]:
+        """Octaves of learning rate and of batch that the runs within a share of the best cover."""
+        near = self.relative < share
+        lr, batch = (float(np.log2(v[near].max() / v[near].min())) for v in (self.rate, self.batch))
+        return lr, batch
+
     @property
     def diverged(self) -> int:
         """Runs with a loss more than half above the best, or with none."""

@@ -20,7 +20,7 @@ from scaling.fitting.fit import fit
 from scaling.formatting import format_count, format_plural
 from scaling.hyperparameters.bowl import CUTOFF
 from scaling.hyperparameters.cells import find_cells
-from scaling.hyperparameters.laws import TunedLaw
+from scaling.hyperparameters.laws import TunedLaw, labels
 
 Array = NDArray[np.float64]
 
@@ -180,7 +180,13 @@ def fit_timescale(
         )
     group = table[:, 4].astype(np.int64)
     result = fit(
-        "ema_timescale", {"R": ratio}, table[:, 3], objective="squared", groups=group, bootstrap=bootstrap, seed=seed
+        "ema_timescale",
+        {"R": ratio},
+        table[:, 3],
+        objective="squared",
+        groups=labels(group) if len(np.unique(group)) > 1 else None,
+        bootstrap=bootstrap,
+        seed=seed,
     )
     size_, length, batch_, best, _ = table.T
     return TunedTimescale(TunedLaw(result, group), size_, length, batch_, best, tuple(left_out))

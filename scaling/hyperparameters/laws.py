@@ -273,7 +273,7 @@ def _fitted(
         given,
         observed,
         objective="squared",
-        groups=optima.group,
+        groups=labels(optima.group),
         weights=weights,
         bootstrap=settings[0],
         seed=settings[1],
@@ -287,9 +287,20 @@ def _coupled(slices: Slices, settings: tuple[int, int]) -> TunedLaw | None:
         return None
     inputs = {"N": slices.n_params, "D": slices.n_tokens, "B": slices.batch}
     result = fit(
-        law, inputs, slices.lr, objective="squared", groups=slices.group, bootstrap=settings[0], seed=settings[1]
+        law,
+        inputs,
+        slices.lr,
+        objective="squared",
+        groups=labels(slices.group),
+        bootstrap=settings[0],
+        seed=settings[1],
     )
     return TunedLaw(result, slices.group)
+
+
+def labels(group: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Name cells so that their order as text is that of their numbers: laws of one sweep then draw the same cells."""
+    return np.array([f"{g:06d}" for g in group])
 
 
 def _weights(law: Law, inputs: Mapping[str, Array], observed: Array, variance: Array) -> Array | None:
