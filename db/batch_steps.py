@@ -138,7 +138,7 @@ def asked_words(asked: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]
         if said is True:
             words.append(f"--{option}")
         elif isinstance(said, Mapping):
-            words += [word for sweep, one in said.items() for word in option_words(option, f"{sweep}={one:.17g}")]
+            words += [word for sweep, one in said.items() for word in option_words(option, f"{sweep}={one}")]
         else:
             several = said if isinstance(said, list | tuple) else [said]
             words += [word for one in several for word in option_words(option, one)]
@@ -147,5 +147,5 @@ def asked_words(asked: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]
 
 def option_words(option: str, value: Any) -> list[str]:
     """Write an option with its value; one that begins with a hyphen stands behind an equals sign."""
-    text = f"{value:.17g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
     return [f"--{option}={text}"] if text.startswith("-") else [f"--{option}", text]

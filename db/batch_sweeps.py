@@ -40,6 +40,8 @@ class Sweep:
         Batch size that linear scaling starts from, in `unit`.
     name : str or None
         Value of the column that parts sweeps.
+    overhead : float
+        Share by which samples may exceed those of linear scaling.
     """
 
     found: StepsToTarget
@@ -49,6 +51,7 @@ class Sweep:
     rule: str
     anchor: float | None = None
     name: str | None = None
+    overhead: float = 0.2
 
     def fit(self, form: str, **settings: Any) -> StepsFit:
         """Fit the curve of steps."""
@@ -152,7 +155,9 @@ def read_curves(
 def _sweep(asked: Mapping[str, Any], found: StepsToTarget, runs: Sequence[SweepRun], rule: str) -> Sweep:
     names = {run.sweep for run in runs}
     unit = "tokens" if asked.get("context_length") else str(asked.get("batch_unit") or "samples")
-    return Sweep(found, unit, *_shared(runs), rule, _anchor(asked), names.pop() if len(names) == 1 else None)
+    name = names.pop() if len(names) == 1 else None
+    overhead = 0.2 if asked.get("overhead") is None else float(asked["overhead"])
+    return Sweep(found, unit, *_shared(runs), rule, _anchor(asked), name, overhead)
 
 
 def _anchor(asked: Mapping[str, Any]) -> float | None:

@@ -63,6 +63,18 @@ class NoiseScaleCurve:
     n_skipped: int
     time: str
 
+    @property
+    def usable(self) -> tuple[NoiseWindow, ...]:
+        """Windows that a law of the noise scale can use: those with a bounded interval, after the start."""
+        return tuple(w for w in self.windows if w.noise.verdict == "ok" and w.centre > 0)
+
+    @property
+    def weights(self) -> Array:
+        """Weight of each usable window in a law, of mean 1: the inverse of its squared relative error."""
+        relative = np.array([w.noise.standard_error / w.noise.estimate for w in self.usable])
+        weights = 1 / relative**2 if np.all(relative > 0) else np.ones(len(relative))  # exact norms have no error
+        return np.asarray(weights / weights.mean())
+
     def fit(self, *, bootstrap: int = 0, seed: int = 0) -> Fit:
         """Fit the law ``noise_scale`` of the book, ``k * T**q``, to the windows.
 
@@ -87,21 +99,19 @@ class NoiseScaleCurve:
         """
         from scaling.fitting.fit import fit
 
-        usable = [w for w in self.windows if w.noise.verdict == "ok" and w.centre > 0]
+        usable = self.usable
         if len(usable) < _FEWEST_WINDOWS:
             raise InputDataError(
                 f"{format_plural(len(usable), 'window')} of {len(self.windows)} with a bounded noise scale; "
                 f"a law of it over {self.time} needs {_FEWEST_WINDOWS}",
                 hint="Take wider windows, so that each tells its gradient apart from zero.",
             )
-        relative = np.array([w.noise.standard_error / w.noise.estimate for w in usable])
-        weights = 1 / relative**2 if np.all(relative > 0) else np.ones(len(usable))  # exact norms have no error
         return fit(
             "noise_scale",
             {"T": [w.centre for w in usable]},
             [w.noise.estimate for w in usable],
             objective="squared",
-            weights=weights / weights.mean(),
+            weights=self.weights,
             bootstrap=bootstrap,
             seed=seed,
         )
