@@ -260,7 +260,7 @@ def _cell(curves: list[Curve], crossings: list[Crossing], names: tuple[str, ...]
                     f"The run '{curves[i].run_id}' ended at step {format_number(crossings[i].steps)} ahead of all "
                     "others, so fewer steps may do."
                 )
-        notes += [f"The best run has its {edge} of what was tried, so the steps may be fewer still." for edge in edges]
+        notes += [f"The best run has {edge} of what was tried, so the steps may be fewer still." for edge in edges]
     diverged = sum(c.diverged for c in crossings)
     if not reached and diverged == len(curves):
         notes.append("All runs diverged, so what a stable one would take is not known; left out of a fit.")

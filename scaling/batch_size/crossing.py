@@ -105,8 +105,8 @@ def first_crossing(step: ArrayLike, loss: ArrayLike, target: float, smooth: int 
     Returns
     -------
     Crossing
-        The first one, where noise makes a curve cross again and again. Interpolated in the logarithms of step and loss;
-        linearly where one of them has none (step 0, a loss that is not positive).
+        The first one, where noise makes a curve cross again and again. Interpolated in the logarithms of step and loss,
+        and in themselves where they have none (step 0, a loss that is not positive).
 
     Raises
     ------

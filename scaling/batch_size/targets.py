@@ -110,6 +110,6 @@ def derive_target(curves: Iterable[Curve], *, anchor: float | None = None, sampl
     curve = known[best][0]
     whose = "the best run of all" if anchor is None else f"the best run at a batch of {format_number(anchor)}"
     return Target(
-        losses[best], curve.batch, float(samples), str(curve.run_id),
+        losses[best], float(curve.batch), float(samples), str(curve.run_id),
         f"loss of {whose} after {format_number(samples)} samples ({rule})",
     )  # fmt: skip
