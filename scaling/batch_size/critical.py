@@ -226,7 +226,12 @@ def _notes(found: CriticalBatch, fit: Fit) -> list[str]:
         )
     elif math.isinf(found.high):
         notes.append("The curve need not level off within the error, so the interval has no upper end.")
-    largest = fit.support["B"][1]
+    smallest, largest = fit.support["B"]
+    if found.estimate - offset_of(found.overhead, found.anchor) < smallest * (found.overhead or 1.0):
+        notes.append(
+            f"The steps hardly fall from the smallest batch size tried, {format_number(smallest)}, on: that is beyond "
+            "the critical one already."
+        )
     if largest < found.estimate < math.inf:
         notes.append(
             f"It lies beyond the largest batch size tried, {format_number(largest)}: it rests on the form of the law."
@@ -291,7 +296,7 @@ def _fieller(fit: Fit, t: float, overhead: float | None) -> tuple[float, float]:
 def _delta(fit: Fit, beyond: Callable[[Array], Array], at: float, t: float) -> tuple[float, float]:
     """Interval from the gradient of the logarithm with respect to the internal parameters."""
     if at == 0 or not math.isfinite(at):
-        return (0.0, math.nan) if at == 0 else (math.nan, math.inf)
+        return math.nan, math.nan if at == 0 else math.inf
     log_scaled = np.array(fit.log_scaled)
     here = np.where(log_scaled, np.log(fit.theta), fit.theta)
     rows = here + _STEP * np.concatenate([np.eye(len(here)), -np.eye(len(here))])

@@ -33,17 +33,20 @@ def fieller_interval(numerator: float, denominator: float, covariance: Array, qu
     A ratio r is held in where ``(numerator - r*denominator)^2 <= quantile^2 * var(numerator - r*denominator)``, which
     is a quadratic in r: ``A r^2 - 2 H r + G <= 0``. With A <= 0 what it holds in has no end.
     """
-    scale = np.array([numerator, 1.0 if denominator == 0 else denominator])
-    v = quantile**2 * np.asarray(covariance, float) / np.outer(scale, scale)
-    if numerator <= 0 or not np.all(np.isfinite(v)):
+    matrix = np.asarray(covariance, float)
+    if not np.all(np.isfinite(matrix)):
         return math.nan, math.nan
-    below = 0.0 if denominator == 0 else 1.0
-    a, h, g = below - v[1, 1], below - v[0, 1], 1.0 - v[0, 0]
+    # In units of the estimates, or of their errors where they are 0.
+    estimates, errors = np.array([numerator, denominator]), np.sqrt(np.diag(matrix))
+    scale = np.where(estimates > 0, estimates, np.where(errors > 0, errors, 1.0))
+    above, below = (estimates > 0).astype(float)
+    v = quantile**2 * matrix / np.outer(scale, scale)
+    a, h, g = below - v[1, 1], above * below - v[0, 1], above - v[0, 0]
     square = h * h - a * g
-    unit = numerator / scale[1]
+    unit = float(scale[0] / scale[1])
     if a > 0:
         root = math.sqrt(max(square, 0.0))
-        return max((h - root) / a, 0.0) * unit, (h + root) / a * unit
+        return max((h - root) / a, 0.0) * unit, max((h + root) / a, 0.0) * unit
     if square < 0 or a == 0:
         return (g / (2 * h) * unit if a == 0 and h > 0 and g > 0 else 0.0), math.inf
     first, last = sorted(((h - math.sqrt(square)) / a, (h + math.sqrt(square)) / a))

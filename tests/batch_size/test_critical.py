@@ -121,6 +121,25 @@ def test_exact_proportion_is_infinite_by_every_method():
     assert any("no critical batch size is seen" in note for note in s.critical_batch().notes)
 
 
+@pytest.mark.parametrize("power", [0.0, 0.1])
+def test_steps_that_do_not_fall_at_all_put_every_batch_beyond_the_critical_one(power):
+    s = fit_steps(B, 2000 * (B / 64) ** power, bootstrap=100)
+    for method in ("fieller", "bootstrap", "delta"):
+        found = s.critical_batch(method=method)
+        assert found.estimate == pytest.approx(0, abs=1e-5)
+        assert any("beyond the critical one already" in note for note in found.notes)
+    found = s.critical_batch(0.2, 256)
+    assert found.estimate == pytest.approx(307.2, abs=1e-5)
+    assert found.low >= 307.2 - 1e-9
+    assert found.high < 320
+
+
+def test_fiellers_interval_of_a_numerator_that_is_zero():
+    low, high = fieller_interval(0.0, 10.0, np.diag([4.0, 1.0]), 1.645)
+    assert low == 0
+    assert high * 10 == pytest.approx(1.645 * math.sqrt(4 + high**2), rel=1e-12)
+
+
 def test_a_batch_size_beyond_those_tried_says_that_it_rests_on_the_form():
     small = 2.0 ** np.arange(5, 12)
     found = fit_steps(small, noisy(batch=small, sigma=0.01), bootstrap=0).critical_batch()

@@ -40,7 +40,7 @@ def curves(rows: pd.DataFrame) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", SIZES)
 def test_the_published_critical_batch_sizes(reference: Any, curves: dict[str, Any], model: str) -> None:
-    """To all digits printed. The authors' optimiser stopped up to 2.1e-7 from the minimum in a and b, at which a further
+    """To all digits printed. The authors' optimiser stopped up to 2.1e-7 from the minimum in a and b, where a further
     step of Gauss and Newton moves nothing, so digits beyond these are not those of the minimum."""
     a, b, critical, ratio, error, ends, scatter, _, _ = TABLE[model]
     s = curves[model]
