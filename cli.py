@@ -2790,6 +2790,449 @@ def boundary_observational(
         fail_on_verdict(fail_on, answer.analysis.link.fit.verdict)
 
 
+# --- Decide: how large a batch may be -------------------------------------------------------------------------------
+
+batch_size = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling batch-size fit --by n_params --name steps",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(batch_size, name="batch-size", rich_help_panel=DECIDE)
+
+BatchUnit = Annotated[
+    str | None,
+    Option("--batch-unit", metavar="UNIT", help="What the batch counts: tokens, sequences or samples; by its name."),
+]
+ContextLength = Annotated[
+    str | None, Option("--context-length", metavar="TOKENS", help="Of a sequence; turns batches into tokens.")
+]
+BatchColumn = Annotated[
+    str | None, Option("--batch", metavar="COLUMN", help="Batch size: a column or SQL expression; found by its name.")
+]
+LawName = Annotated[str | None, Option("--name", help="Name of the fit and of its SQL macro.")]
+Gpu = Annotated[str | None, Option("--gpu", metavar="NAME", help="Device: a100, h100, h200, b200, mi300x, ...")]
+
+
+def batch_options(
+    batch: BatchColumn = None,
+    context_length: ContextLength = None,
+    batch_unit: BatchUnit = None,
+    lr: Annotated[
+        str | None, Option("--lr", metavar="COLUMN", help="Learning rate, over which the best run is taken.")
+    ] = None,
+    metric: Metric = None,
+    where: Where = None,
+) -> dict[str, Any]:
+    """Read the options that say what the batch is, and which runs."""
+    return {
+        "batch": batch,
+        "context_length": None if context_length is None else arguments.size(context_length, "--context-length"),
+        "batch_unit": batch_unit,
+        "rate": lr,
+        "metric": metric,
+        "where": where,
+    }
+
+
+def sweep_options(
+    batch: BatchColumn = None,
+    context_length: ContextLength = None,
+    batch_unit: BatchUnit = None,
+    lr: Annotated[
+        str | None, Option("--lr", metavar="COLUMN", help="Learning rate, over which the best run is taken.")
+    ] = None,
+    by: Annotated[
+        str | None, Option("--by", metavar="COLUMN", help="What parts the runs into sweeps, such as n_params.")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        Option("--target", metavar="[SWEEP=]LOSS|COLUMN", help="Loss to reach; derived from the runs by default."),
+    ] = None,
+    anchor: Annotated[
+        str | None,
+        Option("--anchor", metavar="B", help="Batch that linear scaling starts from, as the batch column counts."),
+    ] = None,
+    at_samples: Annotated[
+        str | None,
+        Option("--at-samples", metavar="E", help="Samples at which the target is derived, as the batch counts them."),
+    ] = None,
+    steps: Annotated[
+        str | None, Option("--steps", metavar="COLUMN", help="Steps to the target, known already; reads no curve.")
+    ] = None,
+    censored: Annotated[
+        str | None, Option("--censored", metavar="COLUMN", help="With --steps: which runs did not reach the target.")
+    ] = None,
+    smooth: Annotated[int, Option("--smooth", min=1, help="Evaluations averaged before the crossing is sought.")] = 1,
+    form: Annotated[
+        str,
+        Option("--form", help="steps_to_target (a + b/B), steps_to_target_power, steps_to_target_sharp; or auto."),
+    ] = "steps_to_target",
+    metric: Metric = None,
+    where: Where = None,
+) -> dict[str, Any]:
+    """Read the options that say how steps to a target are had."""
+    return batch_options(batch, context_length, batch_unit, lr, metric, where) | {
+        "by": by,
+        "target": arguments.losses(target, "--target"),
+        "anchor": None if anchor is None else arguments.size(anchor, "--anchor"),
+        "samples": None if at_samples is None else arguments.size(at_samples, "--at-samples"),
+        "steps": steps,
+        "censored": censored,
+        "smooth": smooth,
+        "form": form,
+    }
+
+
+@batch_size.callback()
+def batch_size_options() -> None:
+    """How large a batch may be before it wastes compute: critical batch sizes, their growth, and plans."""
+
+
+@command(
+    None,
+    "Examples: scaling batch-size fit --by n_params --name steps;  "
+    "scaling batch-size fit --steps steps_to_target --target target_loss --by n_params --anchor 256 --conventions",
+    of=batch_size,
+    name="fit",
+)
+@choosing(options=sweep_options)
+def batch_size_fit(
+    asked: Any,
+    overhead: Annotated[
+        float, Option("--overhead", metavar="SHARE", help="Samples that a critical batch may take above linear.")
+    ] = 0.2,
+    forms: Annotated[
+        bool, Option("--forms", help="Also hold the three forms of the curve against each other.")
+    ] = False,
+    conventions: Annotated[
+        bool, Option("--conventions", help="Also what overheads and anchors make of the exponent over the sweeps.")
+    ] = False,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: LawName = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit the steps that a target loss takes over the batch size, and read critical batch sizes off."""
+    from db.batch_answers import conventions_of, fit_sweeps
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.batch_rows import conventions_words, steps_row, steps_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store, progress("resampling") as advance:
+        shut_out_files(store)
+        made, failures = fit_sweeps(
+            store, asked | {"overhead": overhead}, name=name, replace=replace, forms=forms, level=level,
+            bootstrap=bootstrap, seed=seed, progress=advance,
+        )  # fmt: skip
+    table = conventions_of(made, overhead, level, seed) if conventions else None
+    texts = [*(steps_text(one, level) for one in made), *([] if table is None else [conventions_words(table)])]
+    emit([steps_row(one, level, table) for one in made], format_, "\n\n".join(texts))
+    for sweep, error in failures.items():
+        say(f"not fitted: {sweep}: {error.message}")
+    fail_on_verdict(fail_on, *(one.steps.verdict for one in made))
+
+
+@command(
+    None,
+    "Examples: scaling batch-size law --by n_params --over tokens --params 7B --tokens 2T;  "
+    "scaling batch-size law --iso-loss --context-length 2048 --name cbs",
+    of=batch_size,
+    name="law",
+)
+@choosing(options=sweep_options)
+def batch_size_law(
+    asked: Any,
+    over: Annotated[
+        str, Option("--over", help="What it grows with: tokens, params, both, loss; auto goes by what varies.")
+    ] = "auto",
+    overhead: Annotated[
+        float | None, Option("--overhead", metavar="SHARE", help="Samples above linear scaling; b/a without it.")
+    ] = None,
+    tokens_from: Annotated[
+        str | None,
+        Option("--tokens-from", help="Tokens of a point: runs (their training tokens) or fit (its fewest samples b)."),
+    ] = None,
+    iso_loss: Annotated[
+        bool, Option("--iso-loss", help="Read tokens at a loss across runs of several lengths, decayed to their end.")
+    ] = False,
+    targets: Annotated[int, Option("--targets", min=1, help="With --iso-loss: losses of each size.")] = 6,
+    between: Annotated[
+        str, Option("--between", help="With --iso-loss: how losses are read between lengths, interpolated or power.")
+    ] = "interpolated",
+    keep_untuned: Annotated[
+        bool, Option("--keep-untuned", help="With --iso-loss: keep cells whose best learning rate is an end.")
+    ] = False,
+    params: Params = None,
+    tokens: Tokens = None,
+    loss: Annotated[list[str] | None, Option("--loss", metavar="L", help="Loss to forecast at, nats/token.")] = None,
+    conventions: Annotated[
+        bool, Option("--conventions", help="Also what overheads and anchors make of the exponent.")
+    ] = False,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: LawName = None,
+    replace: Replace = False,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit how the critical batch size grows, forecast it, and set published laws beside it."""
+    from db.batch_law_answers import fit_batch_law
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.batch_law_rows import forecast_rows, law_row, law_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    places = arguments.places(params, tokens, loss)
+    if iso_loss:
+        asked |= {"targets": targets, "between": between, "keep_untuned": keep_untuned}
+    asked |= {"over": over, "overhead": overhead, "tokens_from": tokens_from}
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        made = fit_batch_law(
+            store, asked, iso_loss=iso_loss, conventions=conventions, level=level, name=name, replace=replace,
+            bootstrap=bootstrap, seed=seed,
+        )  # fmt: skip
+    forecasts = forecast_rows(made.law, places, level, force)
+    row = law_row(
+        made.saved, made.rows, made.law, level, held=made.held, forecasts=forecasts, conventions=made.conventions
+    )  # fmt: skip
+    emit_result(row, format_, law_text(row, made.law, made.conventions), row["points"])
+    fail_on_verdict(fail_on, made.law.verdict, *(one["verdict"] for one in forecasts))
+
+
+@command(
+    None,
+    "Examples: scaling batch-size noise-scale --small sqnorm_micro --big sqnorm --batch-small 8 --batch-big 64;  "
+    "scaling batch-size noise-scale --small g1 --small g2 --big g --batch-small 4 --run a1 --against steps",
+    of=batch_size,
+    name="noise-scale",
+)
+def batch_size_noise_scale(
+    small: Annotated[
+        list[str],
+        Option("--small", metavar="METRIC", help="Squared gradient norm of a small batch; repeat for micro-batches."),
+    ],
+    big: Annotated[str, Option("--big", metavar="METRIC", help="Squared norm of the gradient of the big batch.")],
+    batch_small: Annotated[
+        str, Option("--batch-small", metavar="B", help="Samples of the small batch: a number, or a column.")
+    ],
+    batch_big: Annotated[
+        str | None, Option("--batch-big", metavar="B", help="Of the big one; all micro-batches by default.")
+    ] = None,
+    run: Annotated[str | None, Option("--run", metavar="RUN", help="Which run; all that logged these metrics.")] = None,
+    where: Where = None,
+    over: Annotated[str, Option("--over", help="What windows count: steps or tokens.")] = "steps",
+    window: Annotated[str | None, Option("--window", metavar="WIDTH", help="Width of a window.")] = None,
+    windows: Annotated[
+        int | None, Option("--windows", min=1, help="Windows of as many rows each; 10 by default.")
+    ] = None,
+    block: Annotated[
+        int | None, Option("--block", min=1, metavar="ROWS", help="Rows averaged before their scatter; by the data.")
+    ] = None,
+    context_length: ContextLength = None,
+    batch_unit: BatchUnit = None,
+    against: Annotated[
+        str | None, Option("--against", metavar="FIT", help="Steps to a target: their b/a over the noise scale.")
+    ] = None,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: Annotated[str | None, Option("--name", help="Save the law of the noise scale over the windows.")] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Estimate the gradient noise scale from squared gradient norms at two batch sizes, over training."""
+    from db.noise_answers import noise_of
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.batch_noise_rows import noise_row, noise_table, noise_text
+    from reports.terminal import choose_format
+
+    asked = {
+        "run": run,
+        "small": list(small),
+        "big": big,
+        "batch_small": arguments.number_or_name(batch_small),
+        "batch_big": arguments.number_or_name(batch_big),
+        "context_length": None if context_length is None else arguments.size(context_length, "--context-length"),
+        "batch_unit": batch_unit,
+        "where": where,
+        "over": over,
+        "window": None if window is None else arguments.size(window, "--window"),
+        "windows": windows,
+        "block": block,
+        "level": level,
+    }
+    with Store(db, read_only=name is None, create=False) as store:
+        shut_out_files(store)
+        made = noise_of(store, asked, against=against, name=name, replace=replace, bootstrap=bootstrap, seed=seed)
+    rows = [
+        noise_row(one, saved=made.saved.get(one.run_id), calibration=made.calibration, against=made.against)
+        for one in made.found
+    ]
+    sheet = choose_format(format_) in ("csv", "markdown")
+    saved = list(made.saved.values())
+    emit(noise_table(rows) if sheet else rows, format_, None if sheet else noise_text(made.found, rows, saved))
+    if name is None:
+        say("Nothing is saved; the law of the noise scale over these windows is with --name.")
+    fail_on_verdict(fail_on, *(one.fit.verdict for one in saved))
+
+
+@command(
+    None,
+    "Examples: scaling batch-size plan steps_302m --gpu h100 --price 2.5 --deadline 48;  "
+    "scaling batch-size plan cbs --params 7B --tokens 2T --gpu h100 --smallest-per-gpu 8192 --warmup-share 0.2",
+    of=batch_size,
+    name="plan",
+)
+def batch_size_plan(
+    name: FitName,
+    params: Annotated[str | None, Option("--params", metavar="N", help="Parameters; those of the runs.")] = None,
+    tokens: Annotated[
+        str | None, Option("--tokens", metavar="D", help="Of a law: tokens of the run at a small batch.")
+    ] = None,
+    loss: Annotated[str | None, Option("--loss", metavar="L", help="Of a law over the loss.")] = None,
+    overhead: Annotated[
+        float, Option("--overhead", metavar="SHARE", help="Compute above the least that is accepted.")
+    ] = 0.2,
+    context_length: Annotated[
+        str | None, Option("--context-length", metavar="TOKENS", help="Of a sequence; that of the fit.")
+    ] = None,
+    batch: Annotated[list[str] | None, Option("--batch", metavar="B", help="Batch sizes of the table; repeat.")] = None,
+    gpu: Gpu = None,
+    peak_flops: Annotated[
+        str | None, Option("--peak-flops", metavar="FLOP/S", help="Peak of a device that is not in the list.")
+    ] = None,
+    mfu: Annotated[float, Option("--mfu", help="Share of the peak that training reaches.")] = 0.4,
+    price: Annotated[str | None, Option("--price", metavar="MONEY", help="Of a device hour, in any currency.")] = None,
+    gpus: Annotated[
+        list[int] | None, Option("--gpus", min=1, help="Numbers of devices to choose from; repeat.")
+    ] = None,
+    most_gpus: Annotated[int, Option("--most-gpus", min=1, help="Devices that there are.")] = 65536,
+    multiple: Annotated[int, Option("--multiple", min=1, help="Devices that come together, such as 8.")] = 1,
+    smallest_per_gpu: Annotated[
+        str | None,
+        Option("--smallest-per-gpu", metavar="B", help="Batch a device below which its utilisation is not kept."),
+    ] = None,
+    step_floor: Annotated[float | None, Option("--step-floor", metavar="SECONDS", help="Least time of a step.")] = None,
+    bandwidth: Annotated[
+        str | None, Option("--bandwidth", metavar="BYTE/S", help="Of a device, for gradients of 2 bytes a parameter.")
+    ] = None,
+    latency: Annotated[float, Option("--latency", metavar="SECONDS", help="For each doubling of the devices.")] = 0.0,
+    deadline: Annotated[float | None, Option("--deadline", metavar="HOURS", help="Wall clock that is allowed.")] = None,
+    budget: Annotated[str | None, Option("--budget", metavar="MONEY", help="Money that is allowed.")] = None,
+    most_overhead: Annotated[
+        float | None, Option("--most-overhead", metavar="SHARE", help="Most compute above the least of any run.")
+    ] = None,
+    warmup: Annotated[
+        str | None, Option("--warmup", metavar="LAW", help="Law over tokens that a warm-up of the batch follows.")
+    ] = None,
+    warmup_share: Annotated[
+        float | None, Option("--warmup-share", metavar="SHARE", help="Of the critical batch that a warm-up uses.")
+    ] = None,
+    warmup_start: Annotated[
+        str | None, Option("--warmup-start", metavar="B", help="First batch of the warm-up, in tokens.")
+    ] = None,
+    warmup_most: Annotated[
+        str | None, Option("--warmup-most", metavar="B", help="Largest batch of the warm-up, in tokens.")
+    ] = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Plan batch size, devices, time and money: how much a larger batch buys, and where it stops to pay."""
+    from db.batch_plans import plan_of
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.batch_plan_rows import plan_row, plan_shown
+    from scaling.allocation.hardware import find_hardware
+
+    def read_size(text: str | None, option: str) -> float | None:
+        return None if text is None else arguments.size(text, option)
+
+    device = None
+    if gpu is not None or peak_flops is not None or price is not None:
+        cost = None if price is None else arguments.quantity(price, "--price")
+        device = find_hardware(gpu, read_size(peak_flops, "--peak-flops"), mfu=mfu, price_per_hour=cost)
+    asked = {
+        "share": warmup_share,
+        "start": read_size(warmup_start, "--warmup-start"),
+        "most": read_size(warmup_most, "--warmup-most"),
+    }
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        saved, law, found = plan_of(
+            store, name, n_params=read_size(params, "--params"), n_tokens=read_size(tokens, "--tokens"),
+            loss=read_size(loss, "--loss"), context_length=read_size(context_length, "--context-length"),
+            overhead=overhead, batch=arguments.sizes(batch, "--batch") or None, hardware=device, gpus=gpus,
+            most_gpus=most_gpus, multiple=multiple, smallest_per_gpu=read_size(smallest_per_gpu, "--smallest-per-gpu"),
+            step_floor_seconds=step_floor, bandwidth=read_size(bandwidth, "--bandwidth"), latency=latency,
+            deadline_hours=deadline, budget=read_size(budget, "--budget"), most_overhead=most_overhead, warmup=warmup,
+            warmup_settings={k: v for k, v in asked.items() if v is not None}, level=level, force=force,
+        )  # fmt: skip
+    row = plan_row(saved.name, saved.fit_id, found, None if law is None else law.name)
+    emit_result(row, format_, plan_shown(found), row["front"])
+    say_verdict(saved)
+    fail_on_verdict(fail_on, found.verdict)
+
+
+@command(
+    None,
+    "Example: scaling batch-size branches --anchor branched_at --tolerance 0.01 --window 2B",
+    of=batch_size,
+    name="branches",
+)
+@choosing(options=batch_options, without=("lr",))
+def batch_size_branches(
+    anchor: Annotated[
+        str, Option("--anchor", metavar="COLUMN", help="Tokens that were trained before a run branched off.")
+    ],
+    tolerance: Annotated[
+        float, Option("--tolerance", metavar="NATS", help="By which a loss may lie above those of smaller batches.")
+    ],
+    window: Annotated[
+        str, Option("--window", metavar="TOKENS", help="Since the branch, after which losses are compared.")
+    ],
+    asked: Any = None,
+    smoothing: Annotated[
+        str | None, Option("--smoothing", metavar="TOKENS", help="Over which they are averaged; a tenth of the window.")
+    ] = None,
+    counted_from: Annotated[
+        str, Option("--counted-from", help="Whether logged tokens count from the branch or from the start.")
+    ] = "branch",
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Find the critical batch size at moments of one training run, from branches of its checkpoints."""
+    from db.batch_branches import branches_of
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.batch_noise_rows import branch_rows, branches_text
+
+    length = arguments.size(window, "--window")
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        found = branches_of(
+            store, asked | {"anchor": anchor, "counted_from": counted_from}, tolerance=tolerance, window=length,
+            smoothing=length / 10 if smoothing is None else arguments.size(smoothing, "--smoothing"),
+        )  # fmt: skip
+    emit(branch_rows(found), format_, branches_text(found))
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 

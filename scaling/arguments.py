@@ -303,3 +303,87 @@ def check_targets(wanted: Sequence[Mapping[str, float]], law: str, inputs: Seque
                 f"The law '{law}' takes {', '.join(inputs)}, and a target names {', '.join(target)}.",
                 "Write it as:" + (" --params ... --tokens ..." if set(inputs) == {"N", "D"} else example),
             )
+
+
+def losses(texts: Sequence[str] | None, what: str) -> float | str | list[float] | dict[str, float] | None:
+    """Read target losses: numbers, the name of a column, or numbers by sweep.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        Such as ``["2.7"]``, ``["target_loss"]`` or ``["85000000=3.42", "151000000=3.24"]``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    float, str, list of float, dict of str to float, or None
+        None where there is no text, and a list for several numbers.
+
+    Raises
+    ------
+    UsageError
+        For a mixture, and for losses that are not above 0.
+
+    Examples
+    --------
+    >>> losses(["2.7"], "--target"), losses(["a=3", "b=2.5"], "--target"), losses(["loss_at"], "--target")
+    (2.7, {'a': 3.0, 'b': 2.5}, 'loss_at')
+    """
+    if not texts:
+        return None
+    by_sweep = [text.rpartition("=") for text in texts]
+    if all(mark for _, mark, _ in by_sweep) and all(number_or_name(value) != value for *_, value in by_sweep):
+        return {sweep: size(value, what) for sweep, _, value in by_sweep}
+    numbers = [number_or_name(text) for text in texts]
+    if len(texts) == 1 and isinstance(numbers[0], str):
+        return numbers[0]
+    if any(isinstance(value, str) for value in numbers):
+        raise UsageError(f"{what} takes losses, one column that holds them, or SWEEP=LOSS for each sweep.")
+    values = [size(text, what) for text in texts]
+    return values[0] if len(values) == 1 else values
+
+
+def number_or_name(text: str | None) -> float | str | None:
+    """Read a number; a text that is none, such as the name of a column, stays as it is.
+
+    Parameters
+    ----------
+    text : str, optional
+        Such as ``8`` or ``batch_size``.
+
+    Returns
+    -------
+    float, str or None
+    """
+    try:
+        return None if text is None else quantity(text, "")
+    except UsageError:
+        return text
+
+
+def places(
+    params: Sequence[str] | None, tokens: Sequence[str] | None, losses_at: Sequence[str] | None
+) -> list[dict[str, float]]:
+    """Read where a law is asked that may take sizes, tokens or losses.
+
+    Parameters
+    ----------
+    params, tokens, losses_at : sequence of str, optional
+        N, D and L, one of each a place; what is not given is known nowhere.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    UsageError
+        For numbers that cannot be read, or unequally many of those that are given.
+    """
+    given = {"N": (params, "--params"), "D": (tokens, "--tokens"), "L": (losses_at, "--loss")}
+    read = {name: sizes(texts, option) for name, (texts, option) in given.items() if texts}
+    if len({len(values) for values in read.values()}) > 1:
+        counts = ", ".join(f"{len(values)} {given[name][1]}" for name, values in read.items())
+        raise UsageError(f"There are {counts}.", "Give as many of each, one a place.")
+    return [dict(zip(read, values, strict=True)) for values in zip(*read.values(), strict=True)] if read else []
