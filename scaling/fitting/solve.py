@@ -13,6 +13,7 @@ from scaling.fitting.corners import meet_rows
 from scaling.fitting.newton import Derivatives, Evaluate, Minima, Progress, minimise, refine, to_linear_optimum
 from scaling.fitting.objective import Objective
 from scaling.fitting.penalty import Penalty
+from scaling.fitting.straight import StraightLine, straight_line
 
 Array = NDArray[np.float64]
 
@@ -126,6 +127,36 @@ class Problem:
         """
         if self.objective.cornered:
             return self._solve_cornered(theta, weights, far, progress)
+        if self._line is not None:
+            return self._solve_line(self._line, theta, weights, far, progress, max_iterations)
+        return self._solve_iteratively(theta, weights, far, progress, max_iterations)
+
+    @cached_property
+    def _line(self) -> StraightLine | None:
+        return straight_line(self)
+
+    def _solve_line(
+        self, line: StraightLine, theta: Array, weights: Array, far: bool, progress: Progress | None, most: int
+    ) -> Minima:
+        """Regress logarithms; rows that end outside the box, or determine too little, are solved like any other."""
+        exact, sound = line.solve(self.objective.to_scale(self.observed), weights)
+        inside = sound & np.all((exact > self.low) & (exact < self.high), axis=1)
+        others = np.flatnonzero(~inside)
+        if len(others) == len(theta):
+            return self._solve_iteratively(theta, weights, far, progress, most)
+        objective = self.values(np.where(inside[:, None], exact, theta), weights)
+        found = Minima(np.where(inside[:, None], exact, theta), objective, inside, 1)
+        if others.size:
+            part = self._subset(others)._solve_iteratively(theta[others], weights[others], far, None, most)
+            found.theta[others], found.objective[others] = part.theta, part.objective
+            found.converged[others] = part.converged
+        if progress is not None:
+            progress(len(theta), len(theta))
+        return found
+
+    def _solve_iteratively(
+        self, theta: Array, weights: Array, far: bool, progress: Progress | None, max_iterations: int
+    ) -> Minima:
         if far:
             return self._solve_far(theta, weights, progress)
         return self._solve_near(theta, weights, progress, max_iterations)
