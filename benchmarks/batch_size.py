@@ -4,7 +4,7 @@
 
 The rows are the 129 runs of the sweep of arXiv:2503.04715 that lie within 0.25 % of the best of their cell, and the
 resamples are of its 17 cells, drawn whole; everybody gets the same rows, and draws the same resamples by the same
-function. Two laws are fitted, of the learning rate over N and D and of the batch over D, to logarithms by least squares.
+function. Two laws are fitted by least squares of logarithms, of the learning rate over N and D and of the batch over D.
 
 * ``scipy``: `scipy.optimize.least_squares` from the point optimum in each replicate, residuals of logarithms, its own
   numerical derivatives: what one writes for any law.
