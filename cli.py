@@ -634,6 +634,7 @@ def backtest(
     """Hold the largest runs out and forecast them; or score old forecasts against runs that have landed."""
     from db.backtests import backtest_fit, backtest_runs
     from db.boundary_backtests import backtest_saved
+    from db.kinds import backtest_words
     from db.landed import landed_summary, passed_over, score_landed
     from db.saved import load_fit
     from db.select import Question, shut_out_files
@@ -679,14 +680,15 @@ def backtest(
                 emit_boundary_backtest({label: over_scores}, format_)
                 return
             saved, found = backtest_fit(store, name, **settings)
+            beside = backtest_words(store, saved)
             kept = f"Kept with the fit {saved.name}; its forecasts quote it."
         else:
             question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), None, cluster)
             settings |= {"objective": objective or "huber", "trim": trim or "none"}
             found = backtest_runs(store, name, question, **settings)
-            kept = "Not kept: a law is back-tested here, not a saved fit."
+            kept, beside = "Not kept: a law is back-tested here, not a saved fit.", []
     emit(backtest_rows(found), format_, backtest_shown(found))
-    for note in [*backtest_notes(found), kept]:
+    for note in [*backtest_notes(found), *beside, kept]:
         say(note)
 
 
@@ -3231,6 +3233,188 @@ def batch_size_branches(
             smoothing=length / 10 if smoothing is None else arguments.size(smoothing, "--smoothing"),
         )  # fmt: skip
     emit(branch_rows(found), format_, branches_text(found))
+
+
+# --- Decide: which learning rate and batch to run -------------------------------------------------------------------
+
+tune = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling tune fit --context-length 2048 --name sweep",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(tune, name="tune", rich_help_panel=DECIDE)
+
+OneSize = Annotated[str, Option("--params", metavar="N", help="Parameters, such as 7e9 or 7B.")]
+OneLength = Annotated[str, Option("--tokens", metavar="D", help="Training tokens, such as 1.4e12 or 1.4T.")]
+OneBatch = Annotated[
+    str | None, Option("--batch", metavar="B", help="Batch size that is settled, tokens a step unless --batch-unit.")
+]
+GivenUnit = Annotated[
+    str, Option("--batch-unit", metavar="UNIT", help="What --batch counts: tokens, or sequences.")
+]  # fmt: skip
+
+
+def tuning_options(
+    batch: BatchColumn = None,
+    lr: Annotated[
+        str | None, Option("--lr", metavar="COLUMN", help="Peak learning rate; found by its name.")
+    ] = None,
+    weight_decay: Annotated[
+        str | None, Option("--weight-decay", metavar="COLUMN", help="AdamW's lambda, for a law of it; by its name.")
+    ] = None,
+    context_length: ContextLength = None,
+    batch_unit: BatchUnit = None,
+    method: Annotated[
+        str, Option("--method", help="Optima of cells: bowl (a surface's lowest point), threshold or argmin.")
+    ] = "bowl",
+    cutoff: Annotated[
+        float | None,
+        Option("--cutoff", metavar="SHARE", help="Runs within this share of the best loss count; .02, or .0025."),
+    ] = None,
+    order: Annotated[int, Option("--order", min=2, max=3, help="Of a bowl's polynomial: 2 is quadratic.")] = 3,
+    surface: Annotated[
+        bool, Option("--surface", help="Also one law of the loss of all runs; takes seconds.")
+    ] = False,
+    surface_cutoff: Annotated[
+        float, Option("--surface-cutoff", metavar="SHARE", help="With --surface: runs beyond it are left out.")
+    ] = 0.2,
+    surface_bootstrap: Annotated[
+        int, Option("--surface-bootstrap", min=0, help="With --surface: its replicates, each a fit of seconds.")
+    ] = 0,
+    metric: Metric = None,
+    where: Where = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Read the options that say which runs are a sweep, and how its optima are found."""
+    return batch_options(batch, context_length, batch_unit, lr, metric, where) | {
+        "weight_decay": weight_decay,
+        "method": method,
+        "cutoff": cutoff,
+        "order": order,
+        "surface": surface,
+        "surface_cutoff": surface_cutoff,
+        "surface_bootstrap": surface_bootstrap,
+    }
+
+
+@tune.callback()
+def tune_options() -> None:
+    """Which learning rate and batch give the lowest loss, how they grow, and what it costs to be wrong."""
+
+
+@command(
+    None,
+    "Examples: scaling tune fit --context-length 2048 --name sweep;  "
+    "scaling tune fit --batch bs --batch-unit tokens --method threshold --cutoff 0.0025 --name published",
+    of=tune,
+    name="fit",
+)
+@choosing(options=tuning_options)
+def tune_fit(
+    asked: Any,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: Annotated[
+        str | None, Option("--name", help="What the names of the fits and macros begin with: NAME_lr, NAME_batch, ...")
+    ] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit laws of the best learning rate and batch from sweeps over both, and save them as SQL macros."""
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.tunings import fit_tuning
+    from reports.tuning_rows import cell_rows, fit_row, fit_text
+    from scaling.hyperparameters import published_regrets
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        one = fit_tuning(store, asked, name=name, replace_fits=replace, bootstrap=bootstrap, seed=seed)
+    found = one.sweep.regrets(), published_regrets(one.laws.cells), level
+    emit_result(fit_row(one, *found), format_, fit_text(one, *found), cell_rows(one.laws))
+    fail_on_verdict(fail_on, one.laws.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling tune recommend sweep --params 7B --tokens 2T;  "
+    "scaling tune recommend sweep --params 7B --tokens 2T --batch 2048 --batch-unit sequences",
+    of=tune,
+    name="recommend",
+)
+def tune_recommend(
+    name: Annotated[str, Argument(metavar="NAME", help="As given to tune fit, or one of its fits, or 'latest'.")],
+    params: OneSize,
+    tokens: OneLength,
+    batch: OneBatch = None,
+    batch_unit: GivenUnit = "tokens",
+    context_length: ContextLength = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Recommend a learning rate and a batch, with intervals, the loss given up, and published laws beside them."""
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.tuning_advice import advise
+    from db.tunings import load_tuning
+    from reports.tuning_advice_rows import advice_row, advice_text
+
+    run = arguments.size(params, "--params"), arguments.size(tokens, "--tokens")
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        one = load_tuning(store, name)
+    found = advise(
+        one, *run, batch=None if batch is None else arguments.size(batch, "--batch"), batch_unit=batch_unit,
+        context_length=None if context_length is None else arguments.size(context_length, "--context-length"),
+        level=level, force=force,
+    )  # fmt: skip
+    row = advice_row(found)
+    emit_result(row, format_, advice_text(found), row["published"])
+    fail_on_verdict(fail_on, found.recommendation.verdict, one.laws.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling tune published --params 7B --tokens 2T --context-length 2048;  "
+    "scaling tune published --params 7B --tokens 2T --loss 2.1 --batch 4M",
+    of=tune,
+    name="published",
+)
+def tune_published(
+    params: OneSize,
+    tokens: OneLength,
+    flops: Annotated[
+        str | None, Option("--flops", metavar="C", help="Of the run without embeddings, FLOP; 6*N*D by default.")
+    ] = None,
+    loss: Annotated[
+        float | None, Option("--loss", metavar="L", help="Loss that the run will reach, for laws of the loss.")
+    ] = None,
+    batch: OneBatch = None,
+    batch_unit: GivenUnit = "tokens",
+    context_length: ContextLength = None,
+    format_: Format = None,
+) -> None:  # fmt: skip
+    """Say what published laws give for a run: learning rate and batch in one unit. Needs no store."""
+    from db.tuning_advice import batch_in_tokens
+    from reports.tuning_advice_rows import published_rows, published_shown
+    from scaling.hyperparameters import published_rules
+
+    n, d = arguments.size(params, "--params"), arguments.size(tokens, "--tokens")
+    length = None if context_length is None else arguments.size(context_length, "--context-length")
+    given = None if batch is None else batch_in_tokens(arguments.size(batch, "--batch"), batch_unit, length)
+    each = None if flops is None else arguments.size(flops, "--flops") / d
+    rules = published_rules(n, d, loss=loss, flops_per_token=each)
+    emit(published_rows(rules, length, given), format_, published_shown(rules, length, given))
+    say("A critical batch begins to waste tokens; the best one gives the lowest loss.")
+    if given is not None:
+        say("Learning rates are carried over to that batch as its square root, which is how Adam is mostly scaled.")
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------

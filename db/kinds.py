@@ -152,6 +152,12 @@ def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtes
     return kind.backtest(saved, rows, **settings)
 
 
+def backtest_words(store: Store, saved: SavedFit) -> list[str]:
+    """Say what else a kind has to say of its back-test, in sentences; nothing for most."""
+    words = getattr(kind_of(saved), "backtest_words", None)
+    return [] if words is None else list(words(select_again(store, saved)))
+
+
 def save_derived(
     store: Store, kind: str, asked: Mapping[str, Any], rows: DerivedSelection, fit: Fit, *, name: str | None,
     replace: bool = False, notes: Sequence[str] = (), **settings: Any,
