@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError
+from scaling.parabola import fit_parabola
 
 Array = NDArray[np.float64]
 
 NEAR = 0.02  # share above the lowest loss of a cell within which a parabola describes it
+_DEEPEST = 0.5  # of `near`: how far below the best run a vertex may lie, in ln loss
 _SAME_RATE = 0.02  # learning rates this close are one, written with more or fewer digits
 _SAME = 1e-3  # sizes, lengths and batches this close are one: token counts are rounded to whole steps
 
@@ -106,7 +108,7 @@ def tune_runs(
     -----
     A parabola in ln lr is fitted to ln loss of the runs within `near`, and where these are fewer than three learning
     rates, or their parabola has no lowest point among them, to the best run and its neighbours. Where neither has one,
-    the loss is that of the best run.
+    or its lowest point lies more than half of `near` below the best run, the loss is that of the best run.
     """
     names = ("n_params", "n_tokens", "batch", "loss", *(("lr",) if lr is not None else ()))
     columns = [
@@ -148,19 +150,15 @@ def _best(loss: Array, rate: Array | None, near: float) -> tuple[float, float, f
     inside = 0 < mine < last
     close = loss <= loss[best] * (1 + near)
     for taken in (close, np.abs(codes - mine) <= 1) if inside else (close,):
-        if len(np.unique(codes[taken])) >= 3 and (vertex := _vertex(np.log(rate[taken]), np.log(loss[taken]))):
-            return math.exp(vertex[1]), math.exp(vertex[0]), 1.0, 1.0
+        if len(np.unique(codes[taken])) < 3:
+            continue
+        x, found = np.log(rate[taken]), fit_parabola(np.log(rate[taken]), np.log(loss[taken]))
+        if found is None or not x.min() <= found.vertex <= x.max():
+            continue
+        # Beside a neighbour that nearly diverged the parabola dives far below every run, which no loss does.
+        if found.height >= math.log(loss[best]) - _DEEPEST * near:
+            return math.exp(found.height), math.exp(found.vertex), 1.0, 1.0
     return float(loss[best]), float(rate[best]), float(inside), 0.0
-
-
-def _vertex(x: Array, y: Array) -> tuple[float, float] | None:
-    """Lowest point of the parabola through points; None where it opens downwards, or has its vertex elsewhere."""
-    middle = float(x.mean())
-    bend, slope, height = np.polyfit(x - middle, y, 2)
-    if not bend > 0:
-        return None
-    at = float(-slope / (2 * bend))
-    return (at + middle, float(height + slope * at / 2)) if x.min() <= at + middle <= x.max() else None
 
 
 def _given(*values: ArrayLike | None) -> list[ArrayLike]:

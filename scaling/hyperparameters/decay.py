@@ -21,6 +21,7 @@ from scaling.formatting import format_count, format_plural
 from scaling.hyperparameters.bowl import CUTOFF
 from scaling.hyperparameters.cells import find_cells
 from scaling.hyperparameters.laws import TunedLaw, labels
+from scaling.parabola import fit_parabola
 
 Array = NDArray[np.float64]
 
@@ -200,11 +201,9 @@ def _best_timescale(tau: Array, loss: Array, cutoff: float) -> float | str:
     x, z = np.log(tau[near]), np.log(loss[near])
     if len(np.unique(np.round(x, 3))) < _LEAST:
         return f"fewer than {_LEAST} timescales within {100 * cutoff:g} % of the best"
-    centre = float(x.mean())
-    c = np.polynomial.polynomial.polyfit(x - centre, z, 2)
-    if c[2] <= 0:
+    found = fit_parabola(x, z)
+    if found is None:
         return "the loss is not convex in the timescale"
-    vertex = float(-c[1] / (2 * c[2])) + centre
-    if not np.log(tau.min()) <= vertex <= np.log(tau.max()):
+    if not np.log(tau.min()) <= found.vertex <= np.log(tau.max()):
         return "the best timescale lies beyond those tried"
-    return math.exp(vertex)
+    return math.exp(found.vertex)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scaling.formatting import format_count
 from scaling.hyperparameters.bowl import CUTOFF
 from scaling.hyperparameters.cells import Cell, Cells
+from scaling.parabola import fit_parabola
 
 Array = NDArray[np.float64]
 
@@ -99,21 +100,9 @@ def _slice(cell: Cell, batch: float, cutoff: float) -> tuple[float, float, float
     if len(np.unique(cell.rate[at][near])) < _LEAST:
         return f"fewer than {_LEAST} learning rates within {100 * cutoff:g} % of its best"
     x, z = np.log(lr[near]), np.log(loss[near])
-    centre = float(x.mean())
-    u = x - centre
-    design = np.stack([np.ones_like(u), u, u * u], axis=1)
-    c = np.linalg.lstsq(design, z, rcond=None)[0]
-    if c[2] <= 0:
+    found = fit_parabola(x, z)
+    if found is None:
         return "the parabola opens downwards"
-    vertex = float(-c[1] / (2 * c[2]))
-    if not math.log(lr.min()) - _BEYOND <= vertex + centre <= math.log(lr.max()) + _BEYOND:
+    if not math.log(lr.min()) - _BEYOND <= found.vertex <= math.log(lr.max()) + _BEYOND:
         return "the vertex lies beyond the learning rates tried"
-    error = math.nan
-    if len(z) > 3:
-        residuals = z - design @ c
-        spread = float(residuals @ residuals) / (len(z) - 3) * np.linalg.inv(design.T @ design)
-        towards = np.array([0.0, -1 / (2 * c[2]), c[1] / (2 * c[2] ** 2)])
-        error = math.sqrt(max(float(towards @ spread @ towards), 0.0))
-    return (
-        math.exp(vertex + centre), math.exp(float(c[0] + c[1] * vertex / 2)), error, float(2 * c[2])
-    )  # fmt: skip
+    return math.exp(found.vertex), math.exp(found.height), found.error, found.curvature

@@ -53,6 +53,14 @@ class TestTunedRuns:
         assert found.interpolated[0]
         assert found.loss[0] == pytest.approx(2.5)
 
+    @pytest.mark.parametrize("high", [11.0, 3.6])
+    def test_beside_a_neighbour_that_nearly_diverged_no_loss_is_made_up(self, high):
+        """A parabola through 3.03, 3.00 and 11 has its vertex at 2.56, which no run came near to."""
+        one = np.ones(3)
+        found = tune_runs(1e8 * one, 1e9 * one, 1e5 * one, [3.03, 3.0, high], [1e-3, 4e-3, 1.6e-2])
+        assert (found.loss.tolist(), found.lr.tolist()) == ([3.0], [4e-3])
+        assert (found.bracketed.tolist(), found.interpolated.tolist()) == ([True], [False])
+
     def test_an_end_of_the_grid_is_flagged(self):
         rates = RATES[:4]
         loss = 2.5 * np.exp(0.05 * np.log(rates / 1e-2) ** 2)
