@@ -10,23 +10,27 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def fieller_interval(numerator: float, denominator: float, covariance: Array, quantile: float) -> tuple[float, float]:
+def fieller_interval(
+    numerator: float, denominator: float, covariance: Array, quantile: float, *, signed: bool = False
+) -> tuple[float, float]:
     """Find the ratios that the estimates do not contradict, of two quantities that cannot be negative.
 
     Parameters
     ----------
     numerator, denominator : float
-        The estimates, not negative.
+        The estimates; sampling may have left them negative.
     covariance : ndarray (2, 2)
         Theirs, in the same order.
     quantile : float
         Half-width of the interval, in standard errors.
+    signed : bool, default False
+        Whether an interval with both ends keeps what of it is negative, as a sign that something is wrong.
 
     Returns
     -------
     low, high : float
-        `high` is infinite where the denominator may be zero, and `low` is then 0 where the numerator may be zero as
-        well. NaN where the covariance is not known.
+        `high` is infinite where the denominator may be zero: of the two rays, or the whole line, that are then held in,
+        the part that is not negative, with `low` 0 where nothing bounds it. NaN where the covariance is not known.
 
     Notes
     -----
@@ -38,16 +42,19 @@ def fieller_interval(numerator: float, denominator: float, covariance: Array, qu
         return math.nan, math.nan
     # In units of the estimates, or of their errors where they are 0.
     estimates, errors = np.array([numerator, denominator]), np.sqrt(np.diag(matrix))
-    scale = np.where(estimates > 0, estimates, np.where(errors > 0, errors, 1.0))
-    above, below = (estimates > 0).astype(float)
+    scale = np.where(estimates != 0, np.abs(estimates), np.where(errors > 0, errors, 1.0))
+    above, below = np.sign(estimates)
     v = quantile**2 * matrix / np.outer(scale, scale)
-    a, h, g = below - v[1, 1], above * below - v[0, 1], above - v[0, 0]
+    a, h, g = below**2 - v[1, 1], above * below - v[0, 1], above**2 - v[0, 0]
     square = h * h - a * g
     unit = float(scale[0] / scale[1])
     if a > 0:
-        root = math.sqrt(max(square, 0.0))
-        return max((h - root) / a, 0.0) * unit, max((h + root) / a, 0.0) * unit
+        root, least = math.sqrt(max(square, 0.0)), -math.inf if signed else 0.0
+        return float(max((h - root) / a * unit, least)), float(max((h + root) / a * unit, least))
     if square < 0 or a == 0:
-        return (g / (2 * h) * unit if a == 0 and h > 0 and g > 0 else 0.0), math.inf
-    first, last = sorted(((h - math.sqrt(square)) / a, (h + math.sqrt(square)) / a))
-    return (0.0 if first > 0 else max(last, 0.0)) * unit, math.inf
+        return float(g / (2 * h) * unit if a == 0 and h > 0 and g > 0 else 0.0), math.inf
+    # What is ruled out lies between the roots: small ratios, where these lie on both sides of zero.
+    if not g > 0:
+        return 0.0, math.inf
+    root = math.sqrt(square)
+    return float((g / (h + root) if h > 0 else (h - root) / a) * unit), math.inf

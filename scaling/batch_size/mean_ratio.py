@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scaling.batch_size.fieller import fieller_interval
+
 Array = NDArray[np.float64]
 
 _FEWEST_CHOSEN = 10  # blocks that an automatic block length leaves
@@ -71,20 +73,11 @@ class MeanRatio:
         """
         from scipy.special import stdtrit
 
-        z2 = float(stdtrit(degrees, 0.5 + level / 2)) ** 2
-        s, g = self.numerator, self.denominator
-        square = g**2 - z2 * self.variance_denominator
-        middle = s * g - z2 * self.covariance
-        constant = s**2 - z2 * self.variance_numerator
-        discriminant = middle**2 - square * constant
-        q = z2 * self.variance_denominator / g**2 if g != 0 else math.inf
-        half = math.sqrt(max(discriminant, 0.0))
-        if square > 0:
-            return (middle - half) / square, (middle + half) / square, q
-        # What is ruled out lies between the roots. They lie on both sides of zero, and so rule out small ratios, where
-        # the numerator is told apart from zero. This form of the positive root does not cancel.
-        rules_out = constant > 0 and middle + half > 0
-        return constant / (middle + half) if rules_out else 0.0, math.inf, q
+        z = float(stdtrit(degrees, 0.5 + level / 2))
+        matrix = np.array([[self.variance_numerator, self.covariance], [self.covariance, self.variance_denominator]])
+        low, high = fieller_interval(self.numerator, self.denominator, matrix, z, signed=True)
+        q = z**2 * self.variance_denominator / self.denominator**2 if self.denominator != 0 else math.inf
+        return low, high, q
 
 
 def ratio_of_means(numerator: Array, denominator: Array, n_blocks: int) -> MeanRatio:

@@ -33,7 +33,7 @@ class NoiseScale:
     Parameters
     ----------
     estimate : float
-        ``trace / gradient_sqnorm``, in samples of `unit`. Negative where sampling left the squared gradient negative.
+        ``trace / gradient_sqnorm``, in samples of `unit`. Negative where sampling left one of the two negative.
     low, high : float
         Ends of the interval. `high` is inf where the squared gradient is not told apart from zero; `low` is then still
         a bound where the data give one, and 0 where they give none.
@@ -279,6 +279,16 @@ def _judge(means: MeanRatio, low: float, high: float, q: float, level: float) ->
             "negative",
             f"the squared gradient came out negative by sampling, so the estimate is no noise scale; {floor}",
         )
+    if means.numerator < 0:
+        if high < 0:
+            reason = (
+                f"the big batches have the larger gradients, beyond what sampling explains at {sure}: are the columns "
+                "swapped, or the gradients summed and not averaged?"
+            )
+        else:
+            most = floor if math.isinf(high) else f"it is at most {format_number(high)} at {sure}"
+            reason = f"the noise came out negative by sampling, so the estimate is no noise scale; {most}"
+        return "negative", reason
     if math.isinf(high):
         reason = (
             f"the squared gradient is not told apart from zero at {sure}, so the noise scale has no upper end; {floor}"

@@ -66,7 +66,7 @@ class NoiseScaleCurve:
     @property
     def usable(self) -> tuple[NoiseWindow, ...]:
         """Windows that a law of the noise scale can use: those with a bounded interval, after the start."""
-        return tuple(w for w in self.windows if w.noise.verdict == "ok" and w.centre > 0)
+        return tuple(w for w in self.windows if w.noise.verdict == "ok" and w.noise.estimate > 0 and w.centre > 0)
 
     @property
     def weights(self) -> Array:

@@ -134,6 +134,29 @@ def test_steps_that_do_not_fall_at_all_put_every_batch_beyond_the_critical_one(p
     assert found.high < 320
 
 
+@pytest.mark.parametrize(("numerator", "denominator"), [(30.0, 10.0), (-30.0, 10.0), (30.0, -10.0), (1.0, 10.0)])
+def test_fiellers_signed_ends_are_those_of_a_search(numerator, denominator):
+    covariance = np.array([[4.0, -0.6], [-0.6, 1.0]])
+    ratio = np.linspace(-8, 8, 160001)
+    variance = covariance[0, 0] - 2 * ratio * covariance[0, 1] + ratio**2 * covariance[1, 1]
+    held = ratio[(numerator - ratio * denominator) ** 2 <= 1.645**2 * variance]
+    found = fieller_interval(numerator, denominator, covariance, 1.645, signed=True)
+    assert found == pytest.approx((held[0], held[-1]), abs=2e-4)
+    clipped = fieller_interval(numerator, denominator, covariance, 1.645)
+    assert clipped == (max(found[0], 0.0), max(found[1], 0.0))
+
+
+@pytest.mark.parametrize(("numerator", "denominator"), [(30.0, -1.0), (-30.0, 1.0), (-30.0, -1.0), (30.0, 1.0)])
+def test_fiellers_lower_end_without_an_upper_one_is_that_of_a_search(numerator, denominator):
+    covariance = np.array([[4.0, 0.6], [0.6, 1.0]])
+    ratio = np.linspace(0, 200, 2000001)
+    variance = covariance[0, 0] - 2 * ratio * covariance[0, 1] + ratio**2 * covariance[1, 1]
+    held = ratio[(numerator - ratio * denominator) ** 2 <= 1.645**2 * variance]
+    for signed in (False, True):
+        low, high = fieller_interval(numerator, denominator, covariance, 1.645, signed=signed)
+        assert (low, high) == (pytest.approx(held[0], abs=2e-4), math.inf)
+
+
 def test_fiellers_interval_of_a_numerator_that_is_zero():
     low, high = fieller_interval(0.0, 10.0, np.diag([4.0, 1.0]), 1.645)
     assert low == 0

@@ -168,6 +168,18 @@ def test_a_squared_gradient_below_zero_beyond_chance_is_an_error_of_the_log():
     assert "swapped" in noise.reason
 
 
+@pytest.mark.parametrize(("trace", "words"), [(-0.5, "by sampling"), (-40.0, "larger gradients")])
+def test_a_negative_trace_is_no_noise_scale_however_well_bounded(trace, words):
+    wave = np.sqrt(2) * np.cos(np.pi * (np.arange(40) + 0.5) * 7 / 40)
+    traces = trace + 4 * wave
+    noise = noise_scale(20 + traces / 8, 20 + traces / 64, 8, 64, block_length=1)
+    assert noise.estimate == pytest.approx(trace / 20)
+    assert (noise.verdict, noise.unbounded) == ("negative", False)
+    assert words in noise.reason
+    # Student's t at 39 degrees of freedom times the standard error of the mean of the traces.
+    assert noise.high == pytest.approx((trace + 1.6849 * 4 * math.sqrt(40 / 39) / math.sqrt(40)) / 20, rel=1e-4)
+
+
 def test_missing_numbers_are_left_out_and_counted():
     small, big = norms_of(1.0, 0.3)
     frame = pd.DataFrame({"small": small, "big": big})
