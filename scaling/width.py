@@ -111,7 +111,7 @@ def _parameters(fit: Fit, inputs: Mapping[str, Array], centre: Array, level: flo
         gradient = _gradient(fit, inputs)
         # A parameter that a bound holds has no error that is known, and so neither has a forecast that rests on it.
         variance = np.einsum("mj,jk,mk->m", gradient, fit.covariance, gradient)
-        half = t_quantile(level, fit.degrees) * np.sqrt(variance)
+        half = t_quantile(level, fit.degrees) * np.sqrt(np.maximum(variance, 0.0))  # rounding may take it below
         return half, half
     spread = _scaled(fit, fit.evaluate(inputs, fit.replicates), wall=True)
     at = fit.percentile_level(level)
