@@ -151,3 +151,23 @@ def test_a_fit_that_is_not_identified_is_no_plan():
     with pytest.raises(VerdictError):
         plan_batch(few)
     assert plan_batch(few, force=True).verdict == "not identified"
+
+
+def test_a_device_takes_a_whole_sequence_where_a_batch_counts_tokens(steps):
+    in_tokens = fit_steps(512 * steps.batch, steps.steps, unit="tokens", bootstrap=100)
+    asked = {"n_params": 302e6, "hardware": find_hardware("h100")}
+    assumed = plan_batch(in_tokens, **asked)
+    assert assumed.cluster.smallest_per_gpu == 4096
+    assert any("a sequence of 4096 tokens is assumed" in note for note in assumed.notes)
+    told = plan_batch(in_tokens, tokens_per_sample=512, **asked)
+    assert told.cluster.smallest_per_gpu == 512
+    assert told.gpus == pytest.approx(8 * assumed.gpus)
+
+
+def test_the_table_of_devices_ends_at_those_that_there_are(steps):
+    asked = {"n_params": 302e6, "tokens_per_sample": 512, "hardware": find_hardware("h100")}
+    plan = plan_batch(steps, gpus=[24, 100], **asked)
+    assert plan.gpu_curve.gpus.tolist() == [1, 2, 4, 8, 16, 24, 32, 64, 100]
+    whole = plan_batch(steps, **asked).gpu_curve.gpus
+    assert len(whole) == 15
+    assert whole[-1] <= 4 * plan.curve.critical < 2 * whole[-1]

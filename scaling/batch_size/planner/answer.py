@@ -11,7 +11,7 @@ from scaling.batch_size.law_result import CriticalLaw
 from scaling.batch_size.planner.cluster import Cluster, Communication, make_cluster
 from scaling.batch_size.planner.curve import StepsCurve, curve_from_law, curve_of
 from scaling.batch_size.planner.deadline import MOST_GPUS, plan_runs
-from scaling.batch_size.planner.gpus import HOUR, GpuCurve, time_against_gpus
+from scaling.batch_size.planner.gpus import HOUR, GpuCurve, gpus_before_diminishing, time_against_gpus
 from scaling.batch_size.planner.growth import Growth, growth_of
 from scaling.batch_size.planner.identities import positive, tokens_of_sample
 from scaling.batch_size.planner.run import Infeasible, Run
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from scaling.results import Fit
 
 OVERHEAD = 0.2  # compute above the least that is accepted where nothing is said
+ONE_SEQUENCE = 4096.0  # tokens that a device takes at least, where a batch counts tokens and nobody said
+DOUBLINGS = 14  # of the devices, in the table of their times
 
 
 @dataclass(frozen=True)
@@ -248,12 +250,17 @@ def plan_batch(
         cluster = _cluster(
             curve, hardware, length, flop_per_token, smallest_per_gpu=smallest_per_gpu,
             step_floor_seconds=step_floor_seconds, communication=communication,
-            one=tokens_per_sample or 1.0 if curve.unit == "tokens" else 1.0,
+            one=tokens_per_sample or ONE_SEQUENCE if curve.unit == "tokens" else 1.0,
         )  # fmt: skip
         if smallest_per_gpu is None and step_floor_seconds is None:
+            one = (
+                "one sample"
+                if curve.unit != "tokens"
+                else f"a sequence of {tokens_per_sample or ONE_SEQUENCE:g} tokens"
+            )
             notes.append(
-                "How small a batch a device can take and keep its utilisation was not given: one sample is assumed to "
-                "keep it, so the numbers of devices are upper bounds."
+                f"How small a batch a device can take and keep its utilisation was not given: {one} is assumed to keep "
+                "it, so the numbers of devices are upper bounds."
             )
     elif deadline_hours is not None or budget is not None or gpus is not None:
         raise UsageError("time and money need devices", hint="Name one, such as h100, or give its peak FLOP/s.")
@@ -269,9 +276,19 @@ def plan_batch(
         curve=curve, front=front, overhead=overhead, batch=each, batch_low=low, batch_high=high,
         tokens_per_sample=length, flop_per_token=math.nan if flop_per_token is None else flop_per_token,
         cluster=cluster, gpus=each / least, gpus_low=low / least, gpus_high=high / least,
-        gpu_curve=None if cluster is None else time_against_gpus(curve, cluster, level=level), runs=runs,
+        gpu_curve=None if cluster is None else _gpu_curve(curve, cluster, numbers, most_gpus, level), runs=runs,
         warmup=_warmup(curve, warmup, n_params, n_tokens, length, warmup_settings, level, force), notes=tuple(notes),
     )  # fmt: skip
+
+
+def _gpu_curve(
+    curve: StepsCurve, cluster: Cluster, gpus: Sequence[int] | None, most_gpus: int, level: float
+) -> GpuCurve:
+    """Work out the time of some doublings of the devices, up to those that there are and a little beyond what helps."""
+    top = min(4 * gpus_before_diminishing(curve, cluster, 1.0), max(gpus) if gpus else most_gpus)
+    last = max(math.floor(math.log2(max(top, 2.0))), 1)
+    numbers = {2**k for k in range(max(last - DOUBLINGS, 0), last + 1)} | {int(n) for n in gpus or () if n >= 1}
+    return time_against_gpus(curve, cluster, sorted(numbers), level=level)
 
 
 def _cluster(
