@@ -2,6 +2,13 @@
 
 import numpy as np
 
+
+def bowl(lr, batch, h_u, h_v, h_uv, s, r):
+    """How far the loss lies above that of the optimum, where learning rate and batch are multiples of the best ones."""
+    u, v = np.log(lr), np.log(batch)
+    return lr**s * batch**r * np.einsum("i...,ij,j...->...", [u, v], [[h_u, h_uv / 2], [h_uv / 2, h_v]], [u, v])
+
+
 # Laws that are one product of powers of their inputs: the names of the exponents, in the order of the inputs.
 PRODUCTS = {
     "critical_batch": ("q",),
@@ -35,6 +42,11 @@ BY_HAND = {
     "learning_rate_of_compute": lambda C, k, q: k * np.exp(q * np.log(C)),
     "batch_of_compute": lambda C, k, q: k * np.exp(q * np.log(C)),
     "ema_timescale": lambda R, k, q: k * np.exp(q * np.log(R)),
+    "tuned_loss": lambda N, D, lr, B, E, A, R, alpha, beta, k, h, h_u, h_v, h_uv, s, r, p_0, p_N, p_D, q_0, q_D: (
+        E
+        + A * (N**-alpha + R * D**-beta) ** k
+        + bowl(lr / (np.exp(p_0) * N**p_N * D**p_D), B / (np.exp(q_0) * D**q_D), h_u, h_v, h_uv, s, r) / D**h
+    ),
     # From the timescale that it holds: tau = B/(lr*weight_decay*D).
     "optimal_weight_decay": lambda N, D, B, lr, k, q: B / lr / D / (k * np.exp(q * np.log(D / N))),
 }
@@ -77,6 +89,11 @@ def design(name):
         return {"B": np.geomspace(16, 65536, 24)}
     if name == "three_term":
         return crossed(N=sizes, S=np.geomspace(1e3, 1e6, 6), B=batches)
+    if name == "tuned_loss":
+        return crossed(
+            N=np.geomspace(1e8, 1e10, 3), D=np.geomspace(4e9, 4e11, 3), lr=np.geomspace(3e-4, 1e-2, 3),
+            B=np.geomspace(6e4, 4e6, 3),
+        )  # fmt: skip
     return {
         "tokens_to_target": {"B": np.geomspace(2e4, 1e8, 24)},
         "critical_batch": {"D": tokens},
@@ -121,6 +138,20 @@ def draw(name, rng):
     if name == "critical_batch_loss":
         alpha = uniform(0.15, 0.4)
         return x, {"B_0": log_uniform(1e5, 1e7) * 3.2 ** (1 / alpha), "alpha_B": alpha}
+    if name == "tuned_loss":
+        middle_n, middle_d = np.log(1e9), np.log(4e10)
+        alpha, beta, k, h = uniform(0.35, 0.6), uniform(0.35, 0.6), uniform(0.6, 1.0), uniform(0.05, 0.3)
+        p_n, p_d, q_d = -uniform(0.3, 0.8), uniform(0.1, 0.4), uniform(0.4, 0.65)
+        bend_u, bend_v = (log_uniform(0.02, 0.08) * np.exp(h * middle_d) for _ in range(2))
+        half = np.exp(-alpha * middle_n)  # each shortage is half of their sum in the middle
+        return x, {
+            "E": uniform(0.5, 1.5), "A": log_uniform(0.6, 1.2) / (2 * half) ** k,
+            "R": half * np.exp(beta * middle_d) * log_uniform(0.7, 1.4), "alpha": alpha, "beta": beta, "k": k,
+            "h": h, "h_u": bend_u, "h_v": bend_v, "h_uv": -uniform(0.4, 1.2) * np.sqrt(bend_u * bend_v),
+            "s": uniform(0.1, 0.35), "r": uniform(0.02, 0.15) * rng.choice([-1.0, 1.0]),
+            "p_0": np.log(log_uniform(1.2e-3, 3e-3)) - p_n * middle_n - p_d * middle_d, "p_N": p_n, "p_D": p_d,
+            "q_0": np.log(log_uniform(3e5, 8e5)) - q_d * middle_d, "q_D": q_d,
+        }  # fmt: skip
     if name == "optimal_weight_decay":
         return x, {"k": log_uniform(0.3, 3), "q": -uniform(0.2, 0.8)}
     a, b, c = (uniform(0.2, 0.6) for _ in range(3))

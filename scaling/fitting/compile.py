@@ -30,6 +30,7 @@ from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
 Term = tuple[int, int, int]  # indices of the parameter factor, the mixed factor and the data factor of a product
+_CROWDED = 20  # times the work; that of shared_exponents, the most crowded of the short laws, is 11
 
 
 @dataclass(frozen=True)
@@ -175,12 +176,31 @@ class Kernel:
     def jacobian(self, theta: Array, data: Data) -> Array:
         """Return the exact gradient of the prediction, shape (B, n, p), for internal parameters."""
         _, mixed, factors = self.mixed(theta, data)
-        out = np.zeros((len(theta), data.n, len(self.names)))
+        return self._slopes(mixed, factors, data)
+
+    def _slopes(self, mixed: list[Array], factors: list[Array], data: Data) -> Array:
+        """Gradient (B, n, p) of the prediction from its factors."""
+        out = np.zeros((*mixed[0].shape, len(self.names)))
         with np.errstate(all="ignore"):
             for j, terms in enumerate(self._gradient):
                 for p, m, q in terms:
                     out[:, :, j] += factors[p][:, None] * mixed[m] * data.factors[:, q]
         return out
+
+    def _crowded(self, data: Data) -> bool:
+        """Tell whether the factors are so many that products of whole gradients are far less work than those of pairs.
+
+        A law of many logarithms has hundreds of products of them; most laws have a dozen.
+        """
+        k = data.factors.shape[1]
+        return bool(self._pairs * k * (k + 1) > _CROWDED * 2 * len(self.names) ** 2)
+
+    @cached_property
+    def _pairs(self) -> int:
+        """How many pairs of mixed factors occur in products of two first derivatives."""
+        parts = [{m for _, m, _ in terms} for terms in self._gradient]
+        both = combinations_with_replacement(parts, 2)
+        return len({(min(a, b), max(a, b)) for one, other in both for a in one for b in other})
 
     def contract(
         self, theta: Array, data: Data, weigh: Callable[[Array], tuple[Array, Array, Array, Array]]
@@ -216,8 +236,12 @@ class Kernel:
             for j, terms in enumerate(self._gradient):
                 for p, m, q in terms:
                     gradient[:, j] += factors[p] * sums.single(first, "first", m)[:, q]
+            crowded = self._crowded(data)
+            if crowded:
+                slopes = self._slopes(mixed, factors, data)
+                gauss, hessian = (np.matmul((slopes * w[:, :, None]).swapaxes(1, 2), slopes) for w in (outer, curved))
             for j, k in combinations_with_replacement(range(size), 2):
-                for p1, m1, q1 in self._gradient[j]:
+                for p1, m1, q1 in () if crowded else self._gradient[j]:
                     for p2, m2, q2 in self._gradient[k]:
                         scale = factors[p1] * factors[p2]
                         gauss[:, j, k] += scale * sums.double(outer, "outer", m1, m2, q1, q2)
@@ -251,7 +275,7 @@ class _Sums:
     def __init__(self, mixed: list[Array], data: Data) -> None:
         self.mixed, self.factors = mixed, data.factors
         self.cache: dict[tuple[str, int, int], Array] = {}
-        self.pairs, self.products = data.pairs
+        self.data = data
 
     def single(self, weight: Array, kind: str, m: int) -> Array:
         key = (kind, m, -1)
@@ -265,8 +289,8 @@ class _Sums:
             pair = ("pair", key[1], key[2])  # the same for both weights
             if pair not in self.cache:
                 self.cache[pair] = self.mixed[m1] * self.mixed[m2]
-            self.cache[key] = (weight * self.cache[pair]) @ self.products
-        return self.cache[key][:, self.pairs[min(q1, q2), max(q1, q2)]]
+            self.cache[key] = (weight * self.cache[pair]) @ self.data.pairs[1]
+        return self.cache[key][:, self.data.pairs[0][min(q1, q2), max(q1, q2)]]
 
 
 def compile_law(law: Law, log_scaled: Sequence[bool]) -> Kernel:

@@ -265,7 +265,8 @@ def _linear_optimum(
     if fit.any():
         slope, scale, _, matrix = _projected(theta[fit], gradient[fit], gauss[fit], gauss[fit], low[fit], high[fit])
         matrix = np.where(linear[:, None] & linear[None, :], matrix, np.eye(len(linear)))
-        step = _damped_step(np.where(linear, slope, 0.0), matrix, np.zeros((int(fit.sum()), 1))) * scale
+        with np.errstate(over="ignore"):  # a parameter that has no effect there goes to its bound
+            step = _damped_step(np.where(linear, slope, 0.0), matrix, np.zeros((int(fit.sum()), 1))) * scale
         theta[fit] = np.clip(theta[fit] + step, low[fit], high[fit])
     return theta
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scaling.hyperparameters.decay import TunedTimescale, fit_timescale, timescale_of, weight_decay_of
     from scaling.hyperparameters.expected import ExpectedRegret, expected_regret
     from scaling.hyperparameters.laws import TunedLaw, TunedLaws, fit_laws
+    from scaling.hyperparameters.loss_surface import LossSurface, SurfaceOptimum, fit_loss_surface
     from scaling.hyperparameters.methods import Compared, compare_methods
     from scaling.hyperparameters.optima import Method, Optima, find_optima
     from scaling.hyperparameters.published import PublishedRule, published_regrets, published_rules
@@ -29,6 +30,7 @@ _PLACES = {
     "decay": ("TunedTimescale", "fit_timescale", "timescale_of", "weight_decay_of"),
     "expected": ("ExpectedRegret", "expected_regret"),
     "laws": ("TunedLaw", "TunedLaws", "fit_laws"),
+    "loss_surface": ("LossSurface", "SurfaceOptimum", "fit_loss_surface"),
     "methods": ("Compared", "compare_methods"),
     "optima": ("Method", "Optima", "find_optima"),
     "published": ("PublishedRule", "published_regrets", "published_rules"),
@@ -47,6 +49,7 @@ __all__ = [
     "Cells",
     "Compared",
     "ExpectedRegret",
+    "LossSurface",
     "Method",
     "Optima",
     "PublishedCheck",
@@ -54,6 +57,7 @@ __all__ = [
     "Recommendation",
     "Regrets",
     "Slices",
+    "SurfaceOptimum",
     "TunedLaw",
     "TunedLaws",
     "TunedTimescale",
@@ -67,6 +71,7 @@ __all__ = [
     "fit_bowl",
     "fit_bowls",
     "fit_laws",
+    "fit_loss_surface",
     "fit_slices",
     "fit_threshold",
     "fit_timescale",

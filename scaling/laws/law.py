@@ -130,12 +130,12 @@ class Law:
     @cached_property
     def linear_parameters(self) -> tuple[str, ...]:
         """The largest set of parameters in which the formula is linear, given the others."""
-        names = self.parameter_names
-        joint = {
-            pair: _vanishes(self.expression.diff(symbol(pair[0]), symbol(pair[1])))
-            for pair in [*combinations(names, 2), *((n, n) for n in names)]
-        }
-        alone = [n for n in names if joint[n, n]]
+
+        def apart(pair: tuple[str, str]) -> bool:
+            return _vanishes(self.expression.diff(symbol(pair[0]), symbol(pair[1])))
+
+        alone = [n for n in self.parameter_names if apart((n, n))]
+        joint = {pair: apart(pair) for pair in combinations(alone, 2)}
         for size in range(len(alone), 0, -1):
             for subset in combinations(alone, size):
                 if all(joint[pair] for pair in combinations(subset, 2)):

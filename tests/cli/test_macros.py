@@ -42,11 +42,12 @@ INPUTS = {
     "three_term": ("S=n_tokens / (2e4 + sqrt(n_params))", "B=2e4 + sqrt(n_params)"),
     "coupled_learning_rate": ("B=2e4 + 1e4 * (n_params % 7)",),
     "ema_timescale": ("R=n_tokens / n_params",),
+    "tuned_loss": ("B=2e5 + 1e5 * (n_params % 7)", "lr=1e-3 + 1e-3 * (n_tokens % 5)"),
     "optimal_weight_decay": ("B=2e4 + 1e4 * (n_params % 7)", "lr=1e-3 + 1e-3 * (n_tokens % 5)"),
 }
 
 # Their formulas take seconds to differentiate.
-SLOW = ("data_constrained", "farseer", "gemstones", "precision")
+SLOW = ("data_constrained", "farseer", "gemstones", "precision", "tuned_loss")
 BOOK = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in scaling.law_names()]
 
 

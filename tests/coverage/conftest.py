@@ -8,6 +8,8 @@ import pytest
 from scipy.special import stdtrit
 from scipy.stats import binom
 
+from tests.batch_truths import BY_HAND
+
 LEVELS = (0.5, 0.9, 0.95)
 
 
@@ -88,6 +90,9 @@ BATCHES = {"B": np.geomspace(16, 65536, 60)}
 LARGE = {"B": np.array([1.3e6, 6.6e6])}
 BATCHED = dict(zip("NDB", (v.ravel() for v in np.meshgrid(
     np.geomspace(1e7, 1e10, 4), np.geomspace(1e9, 1e12, 4), np.geomspace(2e4, 1e7, 4)
+)), strict=True))  # fmt: skip
+TUNED = dict(zip(("N", "D", "lr", "B"), (v.ravel() for v in np.meshgrid(
+    np.geomspace(1e8, 1e10, 4), np.geomspace(2e9, 2e12, 4), np.geomspace(3e-4, 6e-3, 4), np.geomspace(6e4, 6e6, 4)
 )), strict=True))  # fmt: skip
 BEYOND = {"x": np.array([2e11, 1e12])}
 BUDGETS = np.geomspace(1e20, 1e26, 30)
@@ -285,6 +290,15 @@ CASES = {
     "ema_timescale": Case(
         lambda R, k, q: k * R**q, {"k": 1.0, "q": -0.527}, {"R": np.geomspace(2, 2000, 60)}, 0.1,
         {"R": np.array([4e4, 2e5])},
+    ),
+    "tuned_loss": Case(
+        BY_HAND["tuned_loss"],
+        {
+            "E": 1.2, "A": 250.0, "R": 1.5, "alpha": 0.42, "beta": 0.4, "k": 0.8, "h": 0.15, "h_u": 1.5, "h_v": 1.2,
+            "h_uv": -0.9, "s": 0.25, "r": 0.05, "p_0": -2.0, "p_N": -0.5, "p_D": 0.25, "q_0": -0.5, "q_D": 0.56,
+        },
+        TUNED, 0.001,
+        FAR | {"lr": np.array([6e-4, 5e-4]), "B": np.array([1e7, 1.5e7])},
     ),
     "optimal_weight_decay": Case(
         lambda N, D, B, lr, k, q: B / (lr * D * k * (D / N) ** q), {"k": 1.0, "q": -0.527},

@@ -47,7 +47,7 @@ BOOK = {
 } | {name: truths.draw(name, np.random.default_rng(1))[1] for name in truths.BY_HAND}
 # All positive, so that each has a logarithm, and near enough to 1 for differences with 40 digits.
 FALLING = ("optimal_learning_rate", "coupled_learning_rate", "learning_rate_of_compute", "ema_timescale")
-for law in ("farseer", "boundary_in_time", "optimal_weight_decay", *FALLING):
+for law in ("farseer", "boundary_in_time", "optimal_weight_decay", "tuned_loss", *FALLING):
     BOOK[law] = {name: abs(value) for name, value in BOOK[law].items()}
 BOOK["kaplan_c"] = {"C_c": 1e14, "alpha_C": 0.06}
 RANGES = {
@@ -96,7 +96,11 @@ def rho(objective, r):
 
 @pytest.mark.parametrize("logged", [False, True], ids=["natural", "logged"])
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("data_constrained", "precision") else n for n in CASES]
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in ("data_constrained", "precision", "tuned_loss") else n
+        for n in CASES
+    ],
 )
 def test_derivatives_agree_with_numerical_ones(name, logged):
     law, inputs, truth, observed = case(name)

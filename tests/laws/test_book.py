@@ -25,7 +25,7 @@ FAMILIES = {
     "groups": ["shared_exponents"],
     "hyperparameters": [
         "optimal_learning_rate", "coupled_learning_rate", "optimal_batch", "learning_rate_of_compute",
-        "batch_of_compute", "ema_timescale", "optimal_weight_decay",
+        "batch_of_compute", "ema_timescale", "optimal_weight_decay", "tuned_loss",
     ],
     "kaplan": ["kaplan_n", "kaplan_d", "kaplan_c", "kaplan_steps"],
     "loss_to_loss": ["shifted_power", "offset_power", "log_log", "affine", "quadratic", "log_quadratic"],
@@ -80,6 +80,7 @@ LINEAR = {
     "batch_of_compute": ("k",),
     "ema_timescale": ("k",),
     "optimal_weight_decay": (),
+    "tuned_loss": ("E", "A", "h_u", "h_v", "h_uv"),
 }
 
 

@@ -7,7 +7,7 @@ import scaling
 from tests.truths import BY_HAND, crossed, draw
 
 SEEDS = 24
-SLOW = ("farseer", "data_constrained", "precision", "gemstones", "capped_power")  # 10 seconds each
+SLOW = ("farseer", "data_constrained", "precision", "gemstones", "capped_power", "tuned_loss")  # 10 to 60 seconds each
 LAWS = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in BY_HAND]
 
 
