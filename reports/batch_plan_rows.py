@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.rows import Rows
-from scaling.formatting import format_interval, format_number, format_percent
+from scaling.formatting import format_interval, format_number, format_percent, format_whole
 
 
 def plan_row(name: str, fit_id: str, plan: Any, warmup: str | None = None) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def front_shown(plan: Any) -> Rows:
     level = format_percent(plan.front.level, 3)
     return [
         {
-            f"batch ({plan.front.unit})": format_number(row["batch"], 6),
+            f"batch ({plan.front.unit})": format_whole(row["batch"]),
             "steps": format_number(row["steps"]),
             f"steps, {level}": format_interval(row["steps_low"], row["steps_high"]),
             "time / least": format_number(row["time_ratio"], 3),
@@ -34,8 +34,8 @@ def gpus_shown(plan: Any) -> Rows:
     rows = plan.gpu_curve.to_dict()["rows"]
     return [
         {
-            "devices": format_number(row["gpus"], 6),
-            f"batch ({plan.front.unit})": format_number(row["batch"], 6),
+            "devices": format_whole(row["gpus"]),
+            f"batch ({plan.front.unit})": format_whole(row["batch"]),
             "hours": format_number(row["wall_seconds"] / 3600, 3),
             "device hours": format_number(row["gpu_hours"], 3),
             **({} if row["cost"] is None else {"cost": format_number(row["cost"], 3)}),

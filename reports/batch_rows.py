@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.rows import Rows, saved_fit_row
-from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural
+from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural, format_whole
 
 
 def steps_row(one: Any, level: float, conventions: Any = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def cells_shown(one: Any) -> Rows:
     several = any(cell.runs > 1 for cell in sweep.found.cells)
     return [
         {
-            f"batch ({sweep.unit})": format_number(cell.batch, 6),
+            f"batch ({sweep.unit})": format_whole(cell.batch),
             "steps": ("more than " if cell.censored else "") + format_number(cell.steps, 6),
             "best run": cell.run_id,
             **({f"{name}": _setting(value) for name, value in cell.settings.items() if _known(value)}),
@@ -104,7 +104,7 @@ def forms_words(forms: Any) -> str:
     rows = []
     for form in forms.forms:
         far = {
-            f"steps at B = {format_number(batch, 6)}": f"{format_number(steps)} ({format_interval(low, high)})"
+            f"steps at B = {format_whole(batch)}": f"{format_number(steps)} ({format_interval(low, high)})"
             for batch, steps, low, high in form.beyond
         }
         missed = "-" if math.isnan(form.rms) else format_percent(form.rms)
@@ -114,7 +114,7 @@ def forms_words(forms: Any) -> str:
                 "missed held-out steps by": missed,
                 "AICc": format_number(form.aicc, 3),
             }
-            | {"b/a or corner": format_number(form.critical.estimate)}
+            | {"asymptotes meet at": format_number(form.critical.estimate)}
             | far
         )
     head = f"Forms of the curve, the largest batch sizes held out; beyond the data with {level} intervals:"

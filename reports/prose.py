@@ -240,7 +240,7 @@ def _intervals(fit: Fit) -> str:
         "wild": f"The residuals of every {unit} kept their places and changed their signs at random "
         "(Cameron, Gelbach and Miller 2008)",
         "residual": "The residuals were put back in random places",
-        "parametric": "Outcomes were drawn from the fitted curve and its normal scatter, and cut off where the rows were",
+        "parametric": "Outcomes were drawn from the fitted curve and its scatter, and cut off where the rows were",
     }[kind]
     source = ", as in Besiroglu et al. 2024, arXiv:2404.10102" if kind == "iid" else ""
     corrected = " BCa intervals correct the percentiles for bias and skewness." if fit.interval_kind == "bca" else ""

@@ -144,6 +144,28 @@ def format_count(value: float | None) -> str:
     return format_number(value, 3)
 
 
+def format_whole(value: float | None) -> str:
+    """Write a number that somebody set, such as a batch size: whole numbers below 1e9 whole, others to six digits.
+
+    Parameters
+    ----------
+    value : float or None
+        The number.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_whole(131072.0), format_whole(8388608), format_whole(0.25), format_whole(4194304.5)
+    ('131072', '8388608', '0.250000', '4.1943e6')
+    """
+    if value is not None and math.isfinite(value) and value == round(value) and abs(value) < 1e9:
+        return str(round(value))
+    return format_number(value, 6)
+
+
 def format_plural(count: int, word: str) -> str:
     """Write a number of things.
 

@@ -29,7 +29,7 @@ from scaling.batch_size.conventions import FORMS, beyond_offset, check_conventio
 from scaling.batch_size.fieller import fieller_interval
 from scaling.batch_size.units import convert
 from scaling.errors import UsageError, did_you_mean
-from scaling.formatting import format_interval, format_number, format_percent
+from scaling.formatting import format_interval, format_number, format_percent, format_whole
 from scaling.inputs import check_level
 from scaling.serial import plain
 
@@ -95,7 +95,7 @@ class CriticalBatch:
         above = format_percent(self.overhead, 3)
         if self.anchor is None:
             return f"{above} more samples than perfect scaling takes"
-        return f"{above} above linear scaling from a batch of {format_number(self.anchor)} {self.unit}"
+        return f"{above} above linear scaling from a batch of {format_whole(self.anchor)} {self.unit}"
 
     @property
     def interval(self) -> str:
@@ -229,12 +229,12 @@ def _notes(found: CriticalBatch, fit: Fit) -> list[str]:
     smallest, largest = fit.support["B"]
     if found.estimate - offset_of(found.overhead, found.anchor) < smallest * (found.overhead or 1.0):
         notes.append(
-            f"The steps hardly fall from the smallest batch size tried, {format_number(smallest)}, on: that is beyond "
+            f"The steps hardly fall from the smallest batch size tried, {format_whole(smallest)}, on: that is beyond "
             "the critical one already."
         )
     if largest < found.estimate < math.inf:
         notes.append(
-            f"It lies beyond the largest batch size tried, {format_number(largest)}: it rests on the form of the law."
+            f"It lies beyond the largest batch size tried, {format_whole(largest)}: it rests on the form of the law."
         )
     return notes
 
