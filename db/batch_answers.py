@@ -99,8 +99,7 @@ def fit_sweeps(
     InputDataError
         Where no sweep can be fitted.
     """
-    asked = {**batch_steps.USUAL, **asked}
-    asked["batch_unit"] = batch_steps.unit_asked(store, asked)
+    asked = batch_steps.with_batch(store, {**batch_steps.USUAL, **asked})
     sweeps = sweeps_of(store, asked) if asked["by"] else [None]
     check_fit_name(store, name if sweeps == [None] else None, replace)
     names = _names(store, name, sweeps)

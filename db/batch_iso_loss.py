@@ -33,7 +33,7 @@ USUAL: dict[str, Any] = {
     "batch": None, "context_length": None, "batch_unit": None, "rate": None, "metric": None, "where": None,
     "target": None, "targets": 6, "between": "interpolated", "keep_untuned": False, "over": "critical_batch",
 }  # fmt: skip
-_COLUMNS = {"N": "n_params", "D": "n_tokens", "L": "loss"}
+_COLUMNS = {"N": "n_params", "D": "fewest_tokens", "L": "loss"}
 
 
 def sql_of(store: Store, asked: Mapping[str, Any]) -> str:

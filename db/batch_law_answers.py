@@ -94,7 +94,7 @@ def fit_batch_law(
     table = {**batch_laws.USUAL, **{k: v for k, v in table.items() if k not in _DECAYED}}
     if table["form"] == "auto":
         raise UsageError("A law takes one form for all curves.", "Name it, and compare: scaling batch-size fit --forms")
-    table["batch_unit"] = batch_steps.unit_asked(store, table)
+    table = batch_steps.with_batch(store, table)
     rows = kinds.select_rows(store, batch_laws.KIND, table)
     law = batch_laws.fit_law(rows, table, bootstrap, seed)
     held = _held_out(law, level)
@@ -125,7 +125,7 @@ def _iso_loss(
     if isinstance(target, str | Mapping):
         raise UsageError("With --iso-loss a --target is a loss, of all sizes.", "Such as --target 2.6 --target 2.5")
     table["target"] = [target] if isinstance(target, float) else target
-    table["batch_unit"] = batch_steps.unit_asked(store, table)
+    table = batch_steps.with_batch(store, table)
     rows = kinds.select_rows(store, batch_iso_loss.KIND, table)
     law = batch_iso_loss.fit_law(rows, table, bootstrap, seed)
     saved = kinds.save_derived(

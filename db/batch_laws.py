@@ -42,6 +42,7 @@ OVER = {
     "loss": "critical_batch_loss",
 }  # fmt: skip
 _WORDS = {law: word for word, law in OVER.items()}
+FEWEST = "fewest_samples"  # of a curve, which no column holds
 _COLUMNS = {"N": "n_params", "D": "n_tokens", "L": "target"}
 
 
@@ -143,7 +144,7 @@ def derive(
         sha256=hash_lines(lines),
         excluded=tuple(excluded),
         not_selected=0,
-        columns={name: _COLUMNS[name] for name in inputs},
+        columns={name: _COLUMNS[name] if name != "D" or source.tokens_from == "runs" else FEWEST for name in inputs},
         metric=str(asked.get("steps") or asked.get("metric") or "loss"),
         order=order,
         members=tuple(tuple(sorted(run.run_id for run in p.runs)) for p in points),

@@ -61,9 +61,10 @@ def sql_of(store: Store, asked: Mapping[str, Any]) -> str:
     return runs if asked.get("steps") else curves_sql(runs)
 
 
-def unit_asked(store: Store, asked: Mapping[str, Any]) -> str:
-    """Return what the column of the batch counts: as asked, or as its name says it."""
-    return str(asked.get("batch_unit") or batch_sql(store, asked.get("batch"))[2])
+def with_batch(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the batch and what it counts: as asked, or the column that is found and what its name says it counts."""
+    _, name, unit = batch_sql(store, asked.get("batch"))
+    return {**asked, "batch": name, "batch_unit": asked.get("batch_unit") or unit}
 
 
 def derive(

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.select import Excluded
 from db.sweeps import SweepRun, read_runs
 from scaling.errors import InputDataError, UsageError
-from scaling.formatting import format_plural
+from scaling.formatting import format_factor, format_number, format_plural
 
 if TYPE_CHECKING:
     from scaling.batch_size.cells import Cell, Curve, StepsToTarget
@@ -63,6 +64,7 @@ def sweep_of(
 ) -> tuple[Sweep, list[SweepRun], list[Excluded]]:
     """Work the sweep out, with its runs and those that were left out."""
     runs = read_runs(columns, rows)
+    _check_one_unit(asked, runs)
     sweep, excluded = read_steps(asked, runs) if asked.get("steps") else _from_curves(asked, columns, rows, runs)
     return sweep, runs, excluded
 
@@ -158,6 +160,32 @@ def _sweep(asked: Mapping[str, Any], found: StepsToTarget, runs: Sequence[SweepR
     name = names.pop() if len(names) == 1 else None
     overhead = 0.2 if asked.get("overhead") is None else float(asked["overhead"])
     return Sweep(found, unit, *_shared(runs), rule, _anchor(asked), name, overhead)
+
+
+def _check_one_unit(asked: Mapping[str, Any], runs: Sequence[SweepRun]) -> None:
+    """Refuse batches of which some look like sequences and others like tokens, where nobody said which they are."""
+    from scaling.batch_size.units import looks_mixed
+
+    batch = np.array([run.batch for run in runs])
+    if asked.get("context_length") or (asked.get("batch_unit") or "samples") != "samples":
+        return
+    if factor := looks_mixed(batch):
+        name = asked.get("batch") or "batch"
+        raise InputDataError(
+            f"The batch sizes in '{name}' fall into two groups {format_factor(factor)} apart "
+            f"({format_number(float(batch.min()))} to {format_number(float(batch.max()))}): some look like sequences "
+            "and others like tokens.",
+            "If all are of one kind, say which: --batch-unit tokens. If not, bring them to tokens with the context "
+            f'length, here 512: --batch "CASE WHEN {name} < {_between(batch)} THEN {name} * 512 ELSE {name} END" '
+            "--batch-unit tokens",
+        )
+
+
+def _between(batch: NDArray[np.float64]) -> str:
+    """A batch size between the two groups."""
+    sizes = np.unique(batch)
+    at = int(np.argmax(sizes[1:] / sizes[:-1]))
+    return f"{2.0 ** np.round(np.log2(np.sqrt(sizes[at] * sizes[at + 1]))):.0f}"
 
 
 def _anchor(asked: Mapping[str, Any]) -> float | None:

@@ -8,7 +8,16 @@ from typing import Any
 
 from reports.batch_rows import conventions_words
 from reports.rows import Rows, saved_fit_row
-from scaling.formatting import format_count, format_factor, format_interval, format_number, format_percent
+from scaling.formatting import (
+    format_count,
+    format_factor,
+    format_interval,
+    format_number,
+    format_percent,
+    format_plural,
+)
+
+_MOST_NOTES = 3  # of all points together, in a text
 
 
 def law_row(
@@ -142,7 +151,9 @@ def law_text(row: Mapping[str, Any], law: Any, conventions: Any = None) -> str:
     if conventions is not None:
         lines += ["", conventions_words(conventions)]
     lines += [f"left out: {count} x {reason}" for reason, count in row["excluded"].items()]
-    lines += [f"note: {note}" for note in row["notes"]]
+    lines += [f"note: {note}" for note in row["notes"][:_MOST_NOTES]]
+    if more := len(row["notes"]) - _MOST_NOTES:
+        lines += [f"and {format_plural(more, 'more note')}, in --format json"] if more > 0 else []
     return "\n".join([*lines, f"saved as {row['name']} ({row['fit_id']}); in SQL: {row['name']}({row['argument']})"])
 
 
