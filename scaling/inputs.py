@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,6 +63,26 @@ def check_inputs(law: Law, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
     return arrays
 
 
+def as_number(value: Any) -> float:
+    """Read a setting that should be a number; NaN for what is none, so that a check of its range refuses it.
+
+    Parameters
+    ----------
+    value : object
+        Text counts as no number, even of digits.
+
+    Returns
+    -------
+    float
+    """
+    if isinstance(value, str):
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
 def check_level(level: float) -> None:
     """Refuse a nominal coverage that is none.
 
@@ -75,5 +96,5 @@ def check_level(level: float) -> None:
     UsageError
         For anything else.
     """
-    if not 0 < level < 1:
+    if not 0 < as_number(level) < 1:
         raise UsageError(f"a level lies between 0 and 1, not at {level}", hint="0.9 stands for 90 %.")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import UsageError
+from scaling.inputs import as_number
 from scaling.roots import find_root
 
 Array = NDArray[np.float64]
@@ -49,8 +50,8 @@ def overhead_batch(form: str, theta: Array, overhead: float | None = None, ancho
 def check_convention(form: str, overhead: float | None, anchor: float | None) -> None:
     """Refuse a convention that is none; see `overhead_batch`."""
     for value, what, example in ((overhead, "overhead", "0.2 stands for 20 %"), (anchor, "anchor", "Such as 256")):
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise UsageError(f"the {what} is a finite number above 0, not {value:g}", hint=f"{example}.")
+        if value is not None and not 0 < as_number(value) < np.inf:
+            raise UsageError(f"the {what} is a finite number above 0, not {value}", hint=f"{example}.")
     if anchor is not None and overhead is None:
         raise UsageError(
             "an anchor says where linear scaling starts from, and without an overhead nothing is compared with it",

@@ -14,6 +14,7 @@ from scaling.batch_size.law_points import Points, read_points
 from scaling.batch_size.law_result import RECORD, CriticalLaw
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_percent, format_plural
+from scaling.inputs import as_number
 from scaling.verdicts import WEAK
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _law_in(name: str, unit: str) -> Law:
 def _length(tokens_per_sample: float | None) -> float | None:
     if tokens_per_sample is None:
         return None
-    length = float(tokens_per_sample)
+    length = as_number(tokens_per_sample)
     if not 0 < length < np.inf:
-        raise UsageError(f"a sample of {format_number(length)} tokens is none", hint="Give the context length.")
+        raise UsageError(f"a sample of {tokens_per_sample} tokens is none", hint="Give the context length.")
     return length

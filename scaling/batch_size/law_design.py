@@ -192,7 +192,7 @@ def choose_law(asked: str | None, inputs: Mapping[str, Array], design: Design) -
         For the joint law where size and tokens cannot be told apart.
     """
     if asked is None:
-        return _by_design(inputs, design)
+        asked = _by_design(inputs, design)
     if asked not in NEEDS:
         raise UsageError(f"there is no law of the critical batch size '{asked}'", hint=did_you_mean(asked, NEEDS))
     for name in NEEDS[asked]:

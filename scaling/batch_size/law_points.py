@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.batch_size.conventions import overhead_batch
+from scaling.batch_size.conventions import check_convention, overhead_batch
 from scaling.batch_size.critical import RECORD, CriticalBatch
 from scaling.batch_size.units import check_unit
 from scaling.errors import InputDataError, UsageError
@@ -112,6 +112,7 @@ def read_points(
         items = [item.estimate for item in items]
     if overhead is None and anchor is not None:
         raise UsageError("an anchor belongs to an overhead, which is missing", hint="Give overhead=0.2, say.")
+    check_convention("steps_to_target", overhead, anchor)
     values = _numbers(items)
     drawn, lost = _replicates(replicates, len(values))
     unit = check_unit(unit or "samples")

@@ -20,7 +20,7 @@ from scaling.batch_size.noise_rows import FEWEST_ROWS, as_floats, noise_rows
 from scaling.batch_size.units import check_unit
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
-from scaling.inputs import check_level
+from scaling.inputs import as_number, check_level
 from scaling.serial import plain
 
 Array = NDArray[np.float64]
@@ -247,12 +247,13 @@ def noise_scale_of_microbatches(
 
 def _block(length: int, n: int) -> int:
     """Check a block length that was asked for."""
-    if length != int(length) or length < 1 or n // int(length) < FEWEST_ROWS:
+    number = as_number(length)
+    if not 1 <= number < math.inf or number != int(number) or n // int(number) < FEWEST_ROWS:
         raise UsageError(
             f"blocks of {length} among {format_plural(n, 'row')} leave no scatter to measure",
             hint=f"Take a whole number from 1 to {n // FEWEST_ROWS}.",
         )
-    return int(length)
+    return int(number)
 
 
 def _jackknife_bias(trace: Array, gradient: Array, n_blocks: int) -> float:

@@ -15,6 +15,7 @@ from scaling.batch_size.units import in_one_unit
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.fitting.checks import whole
 from scaling.formatting import format_number, format_plural
+from scaling.inputs import as_number
 from scaling.serial import plain
 
 if TYPE_CHECKING:
@@ -274,7 +275,9 @@ def _check_steps(steps: ArrayLike, censored: ArrayLike | None, n: int) -> tuple[
     marks = np.asarray(censored)
     if marks.shape != (n,):
         raise InputDataError(f"'censored' has shape {marks.shape}, but there are {n} batch sizes")
-    if marks.dtype != bool and not np.all(np.isin(marks, [0, 1])):
+    if marks.dtype == bool:
+        return counts, marks
+    if not all(as_number(mark) in (0, 1) for mark in marks.tolist()):
         raise InputDataError("'censored' says yes or no, row by row", hint="Give booleans, or 0 and 1.")
     return counts, marks.astype(bool)
 

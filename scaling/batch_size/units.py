@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_factor, format_number
+from scaling.inputs import as_number
 
 Array = NDArray[np.float64]
 
@@ -117,9 +118,10 @@ def convert(values: ArrayLike, unit: str, to: str, context_length: float | None 
             f"{unit} cannot be turned into {to} without the context length",
             hint="Give context_length, the tokens of one sequence.",
         )
-    if not (np.isfinite(context_length) and context_length > 0):
-        raise UsageError(f"the context length is a number of tokens above 0, not {context_length:g}")
-    return np.asarray(given * context_length if to == "tokens" else given / context_length)
+    length = as_number(context_length)
+    if not 0 < length < np.inf:
+        raise UsageError(f"the context length is a number of tokens above 0, not {context_length}")
+    return np.asarray(given * length if to == "tokens" else given / length)
 
 
 def in_one_unit(
@@ -161,7 +163,11 @@ def in_one_unit(
                 "sequence.",
             )
         return values, unit
-    each = [check_unit(str(u)) for u in unit]
+    try:
+        each = [check_unit(str(u)) for u in unit]
+    except TypeError:
+        check_unit(str(unit))  # no text, and no sequence of them
+        raise
     if len(each) != len(values):
         raise InputDataError(f"there are {len(each)} units for {len(values)} batch sizes")
     found = sorted(set(each))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.batch_size.noise_rows import as_floats
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_count
 from scaling.hyperparameters.columns import check_columns, in_tokens, snap
@@ -135,7 +136,7 @@ class Cells:
     Parameters
     ----------
     cells : tuple of Cell
-        Those with more than one run.
+        By size, then by tokens.
     context_length : float or None
         Tokens of a sequence, where it was given.
     """
@@ -263,7 +264,7 @@ def find_cells(
         For sequences without a context length, and for another unit.
     """
     columns = check_columns({"n_params": n_params, "n_tokens": n_tokens, "lr": lr, "batch": batch})
-    values = np.atleast_1d(np.asarray(loss, float))
+    values = as_floats(loss, "loss", dimensions=1)
     if values.shape != columns["lr"].shape:
         raise InputDataError(f"there are {values.size} losses for {columns['lr'].size} learning rates")
     # Minus infinity and NaN say as little as plus infinity about where the run ended; none was the best.

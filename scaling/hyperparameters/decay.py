@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaling.batch_size.noise_rows import as_floats
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.fit import fit
 from scaling.formatting import format_count, format_plural
 from scaling.hyperparameters.bowl import CUTOFF
 from scaling.hyperparameters.cells import find_cells
 from scaling.hyperparameters.laws import TunedLaw, labels
+from scaling.inputs import as_number
 from scaling.parabola import fit_parabola
 
 Array = NDArray[np.float64]
@@ -110,7 +112,7 @@ def weight_decay_of(tau: float, lr: float, batch: float, n_tokens: float) -> flo
     UsageError
         For numbers that are not above 0.
     """
-    if not all(0 < v < math.inf for v in (tau, lr, batch, n_tokens)):
+    if not all(0 < as_number(v) < math.inf for v in (tau, lr, batch, n_tokens)):
         raise UsageError("a timescale, a learning rate, a batch and a number of tokens are above 0")
     return batch / (lr * n_tokens * tau)
 
@@ -151,8 +153,10 @@ def fit_timescale(
     InputDataError
         Where fewer than three batches of cells have a best timescale, or all have one number of tokens a parameter.
     """
-    decay = np.atleast_1d(np.asarray(weight_decay, float))
-    columns = [np.atleast_1d(np.asarray(v, float)) for v in (n_params, n_tokens, lr, batch, loss)]
+    names = ("n_params", "n_tokens", "lr", "batch", "loss")
+    decay = as_floats(weight_decay, "weight_decay", dimensions=1)
+    given = zip(names, (n_params, n_tokens, lr, batch, loss), strict=True)
+    columns = [as_floats(values, name, dimensions=1) for name, values in given]
     if any(v.shape != decay.shape for v in columns):
         raise InputDataError(f"there are {decay.size} weight decays for {columns[0].size} runs")
     kept = np.isfinite(decay) & (decay > 0)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.hyperparameters.bowl import CUTOFF, fit_bowls
 from scaling.hyperparameters.cells import Cells
+from scaling.inputs import as_number
 
 Array = NDArray[np.float64]
 
@@ -47,6 +48,8 @@ class Method:
     def __post_init__(self) -> None:
         if self.name not in METHODS:
             raise UsageError(f"optima are not found by '{self.name}'", hint=did_you_mean(str(self.name), METHODS))
+        if self.name != "argmin" and self.cutoff is not None and not 0 < as_number(self.cutoff) < np.inf:
+            raise UsageError(f"a cut-off is a share of the loss above 0, not {self.cutoff}", hint="0.02 is 2 %.")
 
     @property
     def share(self) -> float:

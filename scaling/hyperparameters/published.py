@@ -16,6 +16,7 @@ from scaling.errors import UsageError
 from scaling.formatting import format_count, format_number
 from scaling.hyperparameters.cells import Cell, Cells
 from scaling.hyperparameters.regret import cell_regret
+from scaling.inputs import as_number
 from scaling.laws.book import find_law
 from scaling.serial import plain
 
@@ -133,10 +134,8 @@ def published_rules(
     """
     given = {"parameters": n_params, "tokens": n_tokens, "loss": loss, "FLOP a token": flops_per_token}
     for what, value in given.items():
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(
-                f"the number of {what} is above 0, not {value:g}" if what != "loss" else "a loss is above 0"
-            )
+        if value is not None and not 0 < as_number(value) < math.inf:
+            raise UsageError(f"the number of {what} is above 0, not {value}" if what != "loss" else "a loss is above 0")
     n, d = float(n_params), float(n_tokens)
     compute = d * (6 * n if flops_per_token is None else float(flops_per_token))
     about = "compute taken as 6 N D" if flops_per_token is None else "compute as given"

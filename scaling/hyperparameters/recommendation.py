@@ -13,7 +13,7 @@ from scaling.errors import UsageError, VerdictError
 from scaling.formatting import format_count, format_factor, format_interval, format_number, format_percent
 from scaling.hyperparameters.bowl import batch_cost, lr_cost
 from scaling.hyperparameters.expected import ExpectedRegret, expected_regret, expected_regret_at_batch
-from scaling.inputs import check_level
+from scaling.inputs import as_number, check_level
 from scaling.serial import plain
 from scaling.verdicts import NOT_IDENTIFIED
 
@@ -218,10 +218,12 @@ def recommend(
     """
     check_level(level)
     for what, value in (("parameters", n_params), ("tokens", n_tokens), ("tokens a step", batch)):
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"a run has a number of {what} above 0, not {value:g}")
-    if not 0 < plateau < 1:
-        raise UsageError(f"a share of the loss lies between 0 and 1, not at {plateau:g}", hint="0.0025 is a quarter %.")
+        if value is not None and not 0 < as_number(value) < math.inf:
+            raise UsageError(f"a run has a number of {what} above 0, not {value}")
+    if not 0 < as_number(plateau) < 1:
+        raise UsageError(f"a share of the loss lies between 0 and 1, not at {plateau}", hint="0.0025 is a quarter %.")
+    if context_length is not None and not 0 < as_number(context_length) < math.inf:
+        raise UsageError(f"a context length is a number of tokens above 0, not {context_length}")
     inputs = {"N": float(n_params), "D": float(n_tokens)}
     best = _interval(laws.batch, inputs, level, force)
     coupled = _coupled(laws) if batch is not None else None

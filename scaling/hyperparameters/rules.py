@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 
 from scaling.errors import UsageError, did_you_mean
+from scaling.inputs import as_number
 
 RULES = ("linear", "sqrt", "sgd", "surge")
 _NEED_CRITICAL = ("sgd", "surge")
@@ -64,8 +65,8 @@ def lr_at_batch(
         )
     given = {"learning rate": lr, "batch": batch, "new batch": new_batch, "critical batch": critical_batch}
     for what, value in given.items():
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"the {what} is above 0, not {value:g}")
+        if value is not None and not 0 < as_number(value) < math.inf:
+            raise UsageError(f"the {what} is above 0, not {value}")
     ratio, turn = new_batch / batch, float(critical_batch or 1.0)
     if rule == "linear":
         return lr * ratio
@@ -101,9 +102,9 @@ def beta2_at_batch(beta2: float, batch: float, new_batch: float) -> float:
     >>> round(beta2_at_batch(0.95, 1024, 1), 8)
     0.99994991
     """
-    if not 0 < beta2 < 1:
-        raise UsageError(f"beta2 lies between 0 and 1, not at {beta2:g}")
-    if not (0 < batch < math.inf and 0 < new_batch < math.inf):
+    if not 0 < as_number(beta2) < 1:
+        raise UsageError(f"beta2 lies between 0 and 1, not at {beta2}")
+    if not (0 < as_number(batch) < math.inf and 0 < as_number(new_batch) < math.inf):
         raise UsageError("a batch is above 0")
     return float(beta2 ** (new_batch / batch))
 

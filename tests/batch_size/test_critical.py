@@ -198,6 +198,9 @@ def test_infinities_are_written_as_json_can():
     [
         ({"overhead": 0}, "overhead is a finite number above 0"),
         ({"overhead": math.nan}, "overhead is a finite number above 0"),
+        ({"overhead": "a fifth"}, "overhead is a finite number above 0, not a fifth"),
+        ({"overhead": 0.2, "anchor": "256"}, "anchor is a finite number above 0"),
+        ({"level": "90 %"}, "level lies between 0 and 1"),
         ({"overhead": 0.2, "anchor": -1}, "anchor is a finite number above 0"),
         ({"anchor": 256}, "without an overhead"),
         ({"level": 90}, "level lies between 0 and 1"),

@@ -235,6 +235,10 @@ class TestBadInput:
             ([1.0, 2, 3], {"n_tokens": [1, 2, 3], "anchor": 64}, UsageError, "an anchor belongs to an overhead"),
             ([1.0, 2, 3], {"n_tokens": [1, 2, 3], "replicates": [[1, 2]]}, InputDataError, r"\(R, 3\) is expected"),
             ([1.0, 2, 3], {"n_tokens": [1, 2, 3], "tokens_per_sample": 0}, UsageError, "sample of 0 tokens"),
+            ([1.0, 2, 3], {"n_tokens": [1, 2, 3], "tokens_per_sample": "2k"}, UsageError, "sample of 2k tokens"),
+            ([1.0, 2, 3], {"n_tokens": [1, 2, 3], "overhead": -1}, UsageError, "overhead is a finite number above 0"),
+            ([1.0, 2, 3], {"n_params": [1e8] * 3}, InputDataError, "parameters are the same at every"),
+            ([1.0, 2, 3], {"loss": [2.5] * 3}, InputDataError, "loss are the same at every"),
         ],
     )
     def test_says_what_is_wrong(self, critical, more, error, match):

@@ -217,8 +217,9 @@ def test_bad_input(arguments, error, words):
 
 
 def test_bad_settings():
-    with pytest.raises(UsageError, match="blocks of 30"):
-        noise_scale(*norms_of(1.0, 0.3), 8, 64, block_length=30)
+    for length in (30, 0, 1.5, math.nan, "ten"):
+        with pytest.raises(UsageError, match=f"blocks of {length}"):
+            noise_scale(*norms_of(1.0, 0.3), 8, 64, block_length=length)
     with pytest.raises(InputDataError, match="one micro-batch"):
         noise_scale_of_microbatches(np.ones((5, 1)), np.ones(5), 8)
     with pytest.raises(UsageError, match="unit"):

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling
@@ -124,13 +125,28 @@ def test_what_cannot_be_fitted_is_said(batch, steps, message):
     assert caught.value.exit_code == 4
 
 
+@pytest.mark.parametrize("mark", ["no", 2, np.nan, pd.NA, None])
+def test_a_mark_of_censoring_is_yes_or_no(mark):
+    with pytest.raises(InputDataError, match="says yes or no"):
+        fit_steps([64, 128, 256, 512], [100, 60, 40, 30], pd.Series([False, mark, False, False], dtype=object))
+
+
 def test_three_parameters_need_four_batch_sizes():
     with pytest.raises(InputDataError, match="3 different batch sizes"):
         fit_steps([64, 128, 256], [100, 60, 40], form="steps_to_target_power")
 
 
 @pytest.mark.parametrize(
-    "settings", [{"form": "hyperbola"}, {"bootstrap": 1}, {"bootstrap": -3}, {"seed": 1.5}, {"unit": "images"}]
+    "settings",
+    [
+        {"form": "hyperbola"},
+        {"bootstrap": 1},
+        {"bootstrap": -3},
+        {"seed": 1.5},
+        {"unit": "images"},
+        {"unit": 3},
+        {"unit": ["sequences", "tokens"] * (len(B) // 2) + ["tokens"] * (len(B) % 2), "context_length": "512"},
+    ],
 )
 def test_settings_that_make_no_sense(settings):
     with pytest.raises(UsageError):

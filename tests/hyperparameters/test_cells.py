@@ -1,6 +1,7 @@
 """Runs to cells: what diverged is kept and counted, units are told apart, grids that say little are named."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scaling.errors import InputDataError, UsageError
@@ -62,6 +63,23 @@ def test_roundings_of_one_learning_rate_are_one():
     lr = np.array([0.00138, 0.001381, 0.00195, 0.001953, 0.00276])
     assert len(np.unique(snap(lr))) == 3
     assert snap(lr)[0] == pytest.approx(0.0013805, abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, np.nan])
+def test_a_missing_loss_is_a_diverged_run_in_any_column_of_pandas(missing):
+    table = grid(LRS, BATCHES)
+    losses = pd.Series(table["loss"], index=np.arange(len(table["loss"]))[::-1], dtype=object)
+    losses.iloc[3] = missing
+    cells = find_cells(**(table | {"loss": losses}))
+    assert (cells.counts["runs"], cells.counts["not_finite"]) == (len(losses), 1)
+    assert np.isinf(cells[0].loss[cells[0].rows == 3]).all()
+
+
+def test_a_loss_that_is_text_is_refused():
+    table = grid(LRS, BATCHES)
+    losses = [*table["loss"][:-1], "diverged"]
+    with pytest.raises(InputDataError, match="loss holds something that is not a number"):
+        find_cells(**(table | {"loss": losses}))
 
 
 def test_sequences_need_a_context_length():

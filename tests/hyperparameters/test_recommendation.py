@@ -116,7 +116,7 @@ def test_it_prints_and_is_plain_data(laws):
     assert table["lr_interval"] == [said.lr_low, said.lr_high]
 
 
-@pytest.mark.parametrize("values", [(0, 1e10), (1e9, math.inf), (1e9, -1)])
+@pytest.mark.parametrize("values", [(0, 1e10), (1e9, math.inf), (1e9, -1), ("1B", 1e10)])
 def test_runs_that_are_none_are_refused(exact_laws, values):
     with pytest.raises(UsageError, match="above 0"):
         recommend(exact_laws, *values)
@@ -127,8 +127,11 @@ def test_settings_that_are_none_are_refused(exact_laws):
         recommend(exact_laws, 1e9, 1e10, level=90)
     with pytest.raises(UsageError, match="share of the loss"):
         recommend(exact_laws, 1e9, 1e10, plateau=0)
-    with pytest.raises(UsageError, match="tokens a step"):
-        recommend(exact_laws, 1e9, 1e10, batch=0)
+    for batch in (0, "a million"):
+        with pytest.raises(UsageError, match="tokens a step"):
+            recommend(exact_laws, 1e9, 1e10, batch=batch)
+    with pytest.raises(UsageError, match="context length is a number of tokens above 0"):
+        recommend(exact_laws, 1e9, 1e10, context_length=0)
 
 
 def test_laws_that_are_not_identified_recommend_nothing_unless_forced():

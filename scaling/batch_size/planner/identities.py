@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import UsageError
+from scaling.inputs import as_number
 
 Array = NDArray[np.float64]
 
@@ -66,8 +67,8 @@ def batch_for_overhead(critical: ArrayLike, overhead: float) -> Array:
     UsageError
         For an overhead that is no number above 0.
     """
-    if not (np.isfinite(overhead) and overhead > 0):
-        raise UsageError(f"the overhead is a finite number above 0, not {overhead:g}", hint="0.2 stands for 20 %.")
+    if not 0 < as_number(overhead) < np.inf:
+        raise UsageError(f"the overhead is a finite number above 0, not {overhead}", hint="0.2 stands for 20 %.")
     return np.asarray(overhead * np.asarray(critical, float))
 
 
@@ -95,9 +96,9 @@ def batch_for_weight(critical: ArrayLike, weight: float) -> Array:
     >>> [round(float(batch_for_weight(5432.6, w)), 1) for w in (0.1, 0.25, 0.5, 0.75)]
     [603.6, 1810.9, 5432.6, 16297.8]
     """
-    if not 0 < weight < 1:
+    if not 0 < as_number(weight) < 1:
         raise UsageError(
-            f"the weight of time lies between 0 and 1, not at {weight:g}",
+            f"the weight of time lies between 0 and 1, not at {weight}",
             hint="0.5 counts a percent of time as much as a percent of compute.",
         )
     return np.asarray(np.asarray(critical, float) * weight / (1 - weight))
@@ -146,6 +147,7 @@ def positive(value: float, what: str) -> float:
     UsageError
         For anything else.
     """
-    if not (np.isfinite(value) and value > 0):
-        raise UsageError(f"{what} is a finite number above 0, not {value:g}")
-    return float(value)
+    number = as_number(value)
+    if not 0 < number < np.inf:
+        raise UsageError(f"{what} is a finite number above 0, not {value}")
+    return number
