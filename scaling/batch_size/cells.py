@@ -71,7 +71,8 @@ class Cell:
     settings : dict of str to object
         Its settings.
     runs, reached, diverged : int
-        Runs of this batch size, those of them that reached the target, and those that end without a finite loss.
+        Runs of this batch size, those of them that reached the target, and those that end without a finite loss or far
+        above their lowest.
     runner_up : float
         Steps of the second best run; NaN without one.
     edges : tuple of str
@@ -289,7 +290,8 @@ def _bound(crossings: list[Crossing], ahead: list[int]) -> int:
     """The run at whose last step a batch size is censored."""
     if ahead:
         return min(ahead, key=lambda i: crossings[i].steps)
-    return max(range(len(crossings)), key=lambda i: crossings[i].steps)
+    stable = [i for i, crossing in enumerate(crossings) if not crossing.diverged]
+    return max(stable or range(len(crossings)), key=lambda i: crossings[i].steps)
 
 
 def _notes_across(cells: list[Cell], curves: list[Curve], names: tuple[str, ...]) -> list[str]:

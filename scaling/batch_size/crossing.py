@@ -13,6 +13,8 @@ from scaling.fitting.checks import whole
 
 Array = NDArray[np.float64]
 
+_DIVERGED = 0.5  # share above its own lowest loss; 2.6 nats become 3.9, where no run ends that still trains
+
 
 @dataclass(frozen=True)
 class Crossing:
@@ -34,7 +36,8 @@ class Crossing:
     lost : int
         Evaluations without a finite loss, which are passed over.
     diverged : bool
-        Whether the last evaluation has no finite loss.
+        Whether the last evaluation has no finite loss, or one more than half above the lowest: most logs record what
+        diverged as a number.
     """
 
     steps: float
@@ -121,11 +124,12 @@ def first_crossing(step: ArrayLike, loss: ArrayLike, target: float, smooth: int 
         raise UsageError(f"an average over {window} evaluations has no middle", hint="Take an odd number, such as 5.")
     steps, losses = check_curve(step, loss)
     known = np.isfinite(losses)
-    lost, diverged = int(np.sum(~known)), bool(not known[-1])
+    lost, ended = int(np.sum(~known)), bool(known[-1])
     steps, losses = steps[known], _smoothed(losses[known], window)
     if not len(steps):
         return Crossing(0.0, 0.0, math.inf, False, False, math.nan, lost, True)
     lowest = float(losses.min())
+    diverged = not ended or bool(losses[-1] - lowest > _DIVERGED * abs(lowest))
     below = np.flatnonzero(losses <= target)
     if not below.size:
         last = float(steps[-1])

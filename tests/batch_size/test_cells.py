@@ -95,8 +95,9 @@ def test_only_the_learning_rate_is_looked_at_unless_others_are_named():
         steps_to_target(runs, TARGET, tuned=["ema"])
 
 
-def test_runs_that_diverged_are_counted_and_bound_nothing():
-    broken = [Curve(f"x{b}", b, {"lr": 0.1}, [100.0, 200.0, 300.0], [5.0, 9.0, np.nan]) for b in (32, 2048)]
+@pytest.mark.parametrize("end", [np.nan, np.inf, 11.0, 8.0])
+def test_runs_that_diverged_are_counted_and_bound_nothing(end):
+    broken = [Curve(f"x{b}", b, {"lr": 0.1}, [100.0, 200.0, 300.0], [5.0, 9.0, end]) for b in (32, 2048)]
     found = steps_to_target([*sweep(), *broken], TARGET)
     assert found.cells[0].diverged == 1
     assert found.cells[0].steps == pytest.approx(TRUE_A + TRUE_B / 32, rel=1e-9)
@@ -104,6 +105,14 @@ def test_runs_that_diverged_are_counted_and_bound_nothing():
     assert (last.batch, last.censored, last.bounds) == (2048, True, False)
     assert any("All runs diverged" in note for note in last.notes)
     assert found.fit(bootstrap=0).batch.tolist() == list(BATCHES)
+
+
+def test_a_batch_size_is_never_censored_at_the_end_of_a_run_that_diverged():
+    """The longer run was ahead when the stable one ended, and then went up to 11."""
+    stable = Curve("stable", 2048, {"lr": 0.01}, [100.0, 200.0, 300.0], [6.0, 5.5, 5.2])
+    broken = Curve("broken", 2048, {"lr": 0.1}, [100.0, 300.0, 900.0], [5.5, 5.0, 11.0])
+    last = steps_to_target([*sweep(), broken, stable], TARGET).cells[-1]
+    assert (last.run_id, last.steps, last.censored, last.bounds) == ("stable", 300, True, True)
 
 
 def test_the_target_met_at_the_first_evaluation_is_told():

@@ -60,7 +60,13 @@ def test_losses_that_are_no_numbers_are_passed_over_and_counted():
 
 
 def test_a_run_that_diverged_to_high_losses_after_the_target_has_reached_it():
-    assert first_crossing(STEP, [6, 5, 3.9, 9, 11, 11], 4).high == 400
+    found = first_crossing(STEP, [6, 5, 3.9, 9, 11, 11], 4)
+    assert (found.high, found.reached, found.diverged) == (400, True, True)
+
+
+@pytest.mark.parametrize(("end", "diverged"), [(5.9, False), (6.1, True), (11, True)])
+def test_a_loss_more_than_half_above_the_lowest_is_that_of_a_diverged_run(end, diverged):
+    assert first_crossing(STEP, [8, 7, 4, 4.2, 5, end], 2).diverged is diverged
 
 
 def test_evaluations_in_any_order_and_twice():
