@@ -131,7 +131,8 @@ def fit_critical_law(
         "convention": points.convention, "design": design.to_dict(), "interval_holds": holds, "rows": points.rows,
     }  # fmt: skip
     made = _with_concern(made, name, inputs, design)
-    return CriticalLaw(replace(made, settings={**made.settings, RECORD: record}), points, inputs)
+    clusters = None if groups is None else np.asarray(groups)
+    return CriticalLaw(replace(made, settings={**made.settings, RECORD: record}), points, inputs, clusters)
 
 
 def restore(fit: Fit) -> CriticalLaw:
@@ -174,10 +175,12 @@ def refit_without(law: CriticalLaw, row: int) -> CriticalLaw:
     assert law.points is not None
     left = law.points.without(row)
     inputs = {ARGUMENTS[name]: np.delete(values, row) for name, values in law.inputs.items()}
+    groups = None if law.groups is None else np.delete(law.groups, row)
     again = fit_critical_law(
         left.critical, law=law.fit.law.name, unit=left.unit, overhead=left.overhead, anchor=left.anchor,
         replicates=left.replicates if len(left.replicates) else None, tokens_per_sample=law.record["tokens_per_sample"],
-        bootstrap=int(law.fit.settings["bootstrap"]), seed=law.fit.seed, **inputs,
+        bootstrap=int(law.fit.settings["bootstrap"]), seed=law.fit.seed,
+        groups=groups if groups is not None and len(np.unique(groups)) > 1 else None, **inputs,
     )  # fmt: skip
     record = {**again.record, **{key: law.record[key] for key in ("unit", "anchor", "convention")}}
     return replace(again, fit=replace(again.fit, settings={**again.fit.settings, RECORD: record}))

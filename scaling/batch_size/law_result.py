@@ -35,11 +35,14 @@ class CriticalLaw:
         What it was fitted to, in the unit of the fit; missing where the law was put together from a fit alone.
     inputs : dict of str to ndarray (m,)
         ``N``, ``D`` and ``L`` of each point, those that are known.
+    groups : ndarray (m,), optional
+        Cluster of each point, where it was given.
     """
 
     fit: Fit
     points: Points | None = field(default=None, repr=False)
     inputs: dict[str, Array] = field(default_factory=dict, repr=False)
+    groups: NDArray[Any] | None = field(default=None, repr=False)
 
     @property
     def record(self) -> dict[str, Any]:

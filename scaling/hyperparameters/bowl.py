@@ -27,6 +27,7 @@ _POWERS = {
     2: ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)),
     3: ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)),
 }
+_ARRIVED = 1e-8  # of ln lr and ln B; rounding may keep the steps from getting smaller still
 _SPARE_CUBIC = 10  # third order is fitted from 20 runs on
 OK = "ok"
 
@@ -98,7 +99,7 @@ class Bowl:
 
     @property
     def slope(self) -> float:
-        """D ln lr*/d ln B: how the best learning rate moves with the batch, at the vertex."""
+        """How the best learning rate moves with the batch at the vertex, d ln lr*/d ln B."""
         return float(-self.hessian[0, 1] / self.hessian[0, 0])
 
     def log_loss(self, log_lr: ArrayLike, log_batch: ArrayLike) -> Array:
@@ -277,11 +278,12 @@ def _vertex(coefficients: Array, order: int, u: float, v: float) -> tuple[float,
         if order > 2:  # a cubic is local: no step beyond a factor of two at once
             step *= min(1.0, math.log(2) / max(float(np.abs(step).max()), 1e-300))
         u, v = u + float(step[0]), v + float(step[1])
-        if float(np.abs(step).max()) < 1e-12:
+        size = float(np.abs(step).max())
+        if size < 1e-12:
             return u, v
         if max(abs(u), abs(v)) > 50:
             return None
-    return u, v
+    return (u, v) if size < _ARRIVED else None
 
 
 def _power_slope(power: tuple[int, int], which: int, at: tuple[float, float]) -> float:

@@ -185,6 +185,19 @@ class TestIntervals:
         bent = fit_critical_law(np.append(line[:-1], 2 * line[-1]), n_tokens=20 * SIZES).held_out_largest()
         assert bent.missed == pytest.approx(-0.5, abs=1e-6)
 
+    def test_held_out_largest_draws_clusters_whole_as_the_law_does(self):
+        tokens = np.geomspace(1e9, 1e11, 24)
+        cluster = np.repeat(np.arange(6), 4)
+        shift = np.array([0.2, -0.2, 0.2, -0.2, 0.2, -0.2])[cluster]
+        batch = 1e6 * (tokens / 1e9) ** 0.4 * np.exp(shift)
+        forecasts = [
+            fit_critical_law(batch, n_tokens=tokens, groups=groups).held_out_largest().forecast
+            for groups in (cluster, None)
+        ]
+        whole, single = (np.log(f.high / f.low) for f in forecasts)
+        assert whole > 1.3 * single
+        assert "between draws of the groups" in forecasts[0].method
+
 
 class TestResult:
     def test_through_json(self):
