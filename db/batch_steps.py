@@ -44,6 +44,11 @@ def sql_of(store: Store, asked: Mapping[str, Any]) -> str:
             "Batches that count tokens already are not multiplied by a context length once more.",
             "Leave --context-length out, or say what the column counts: --batch-unit sequences.",
         )
+    if asked.get("censored") and not asked.get("steps"):
+        raise UsageError(
+            "--censored marks steps that a column holds, and no --steps is given.",
+            "Curves say themselves whether they reached the target: leave it out.",
+        )
     batch, _, _ = batch_sql(store, asked.get("batch"), asked.get("context_length"))
     rate = rate_sql(store, asked.get("rate"))
     where, by = asked.get("where"), asked.get("by")
