@@ -3436,9 +3436,10 @@ def report(
     format_: Format = None,
 ) -> None:
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
+    from db.batch_pages import load_named
     from db.freed import freed_fit
     from db.provenance import is_simulated, sources_of, sources_of_scores
-    from db.saved import load_fit, unchanged_rows
+    from db.saved import unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
     from reports import check_place, write_report
@@ -3451,7 +3452,10 @@ def report(
     budgets, scores = [arguments.size(c, "--flops") for c in flops or []], score or []
     with Store(db, read_only=True) as store:
         shut_out_files(store)
-        saved = load_fit(store, name)
+        saved = load_named(store, name)
+        if saved.derived:
+            report_derived(store, saved, output, targets, [*budgets, *scores], level, format_)
+            return
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))
         if saved.scores is not None and not saved.dated:
             report_boundary(store, saved.fit_id, output, [*(x["C"] for x in targets), *budgets], scores, level, format_)
@@ -3472,6 +3476,30 @@ def report(
         path = write_report(page, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
+
+
+def report_derived(
+    store: Any,
+    saved: Any,
+    output: Path,
+    targets: Sequence[Mapping[str, float]],
+    others: Sequence[float],
+    level: float,
+    format_: str | None,
+) -> None:
+    """Write the page of a fit of batch sizes or of tuning."""
+    from db.batch_pages import load_page
+    from reports.batch_gather import gather
+    from reports.batch_page import write_decision
+
+    if others:
+        raise UsageError(
+            f"The page of '{saved.name}' has no place for --flops or --score.", "Name what it is asked by with --at."
+        )
+    decision, origin = gather(load_page(store, saved, level), targets, level)
+    path = write_decision(decision, origin, output)
+    say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
+    emit([{"fit": origin.name, "path": str(path), "verdict": decision.verdict}], format_)
 
 
 def report_boundary(
