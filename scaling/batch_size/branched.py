@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_count, format_number, format_plural
+from scaling.inputs import as_number
 from scaling.verdicts import WEAK
 
 if TYPE_CHECKING:
@@ -210,9 +211,9 @@ def branched_batches(
     from scaling.batch_size.units import check_unit
 
     check_unit(unit)
-    if not (0 <= tolerance < math.inf and 0 < smoothing <= window < math.inf):
+    if not (0 <= as_number(tolerance) < math.inf and 0 < as_number(smoothing) <= as_number(window) < math.inf):
         raise UsageError(
-            f"tolerance {tolerance:g}, window {window:g} and smoothing {smoothing:g} are no such numbers",
+            f"tolerance {tolerance}, window {window} and smoothing {smoothing} are no such numbers",
             hint="The tolerance is in nats and not negative; the smoothing is a part of the window, in tokens.",
         )
     at, size, since, value = _columns(anchor, batch, tokens_since, loss)

@@ -19,6 +19,7 @@ from scaling.batch_size.crossing import Crossing, check_curve, first_crossing, l
 from scaling.batch_size.tuning import find_edges, find_tuned, notes_on_grids
 from scaling.errors import InputDataError
 from scaling.formatting import format_number, format_percent, format_plural
+from scaling.inputs import as_number
 from scaling.serial import plain
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class StepsToTarget:
 
 
 def steps_to_target(
-    curves: Iterable[Curve], target: float, *, smooth: int = 1, tuned: Sequence[str] | None = None
+    curves: Iterable[Curve], target: float, *, smooth: int = 1, tuned: str | Sequence[str] | None = None
 ) -> StepsToTarget:
     """Find the steps that each batch size takes to a target loss.
 
@@ -191,7 +192,7 @@ def steps_to_target(
         The loss to reach; see `scaling.batch_size.targets.derive_target` for one that follows from the runs.
     smooth : int, default 1
         Evaluations that are averaged before the crossing is sought; see `scaling.batch_size.crossing.first_crossing`.
-    tuned : sequence of str, optional
+    tuned : str or sequence of str, optional
         Settings whose ends are looked at. The learning rate where missing, by its usual names; where there is none,
         every setting that is a number.
 
@@ -225,10 +226,10 @@ def steps_to_target(
 
 
 def _checked(curve: Curve) -> Curve:
-    if not (math.isfinite(curve.batch) and curve.batch > 0):
+    if not 0 < as_number(curve.batch) < math.inf:
         raise InputDataError(f"the run '{curve.run_id}' has the batch size {curve.batch}, which is no number above 0")
     step, loss = check_curve(curve.step, curve.loss, f"the run '{curve.run_id}'")
-    return Curve(str(curve.run_id), float(curve.batch), dict(curve.settings), step, loss)
+    return Curve(str(curve.run_id), float(curve.batch), dict(curve.settings or {}), step, loss)
 
 
 def _none_reached(curves: list[Curve], crossings: list[Crossing], target: float) -> InputDataError:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.checks import whole
+from scaling.inputs import as_number
 
 Array = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def first_crossing(step: ArrayLike, loss: ArrayLike, target: float, smooth: int 
     UsageError
         For a target that is no finite number, and for an even or impossible window.
     """
-    if not math.isfinite(target):
+    if not math.isfinite(as_number(target)):
         raise UsageError(f"a target loss is a finite number, not {target}")
     if (window := whole(smooth, "the window of the average")) % 2 == 0:
         raise UsageError(f"an average over {window} evaluations has no middle", hint="Take an odd number, such as 5.")

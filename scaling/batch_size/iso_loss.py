@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.batch_size.tuned import TunedRuns, tune_runs
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.formatting import format_count, format_plural
+from scaling.inputs import as_number
 from scaling.verdicts import WEAK
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _targets(targets: int | Sequence[float]) -> int | tuple[float, ...]:
         if targets < 1:
             raise UsageError(f"{targets} targets are none", hint="Ask for 6, or give losses.")
         return int(targets)
-    losses = tuple(float(t) for t in targets)
+    losses = tuple(as_number(t) for t in np.atleast_1d(np.asarray(targets, object)))
     if not losses or not all(0 < t < math.inf for t in losses):
         raise UsageError("targets are losses, positive and finite", hint="Such as targets=[2.6, 2.5], in nats a token.")
     return losses

@@ -12,7 +12,7 @@ from scaling.batch_size.mean_ratio import MeanRatio, choose_block
 from scaling.batch_size.noise_rows import FEWEST_ROWS, as_floats, noise_rows
 from scaling.errors import UsageError
 from scaling.formatting import format_plural
-from scaling.inputs import check_level
+from scaling.inputs import as_number, check_level
 
 Array = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def smoothed_noise_scale(
     from scipy.signal import lfilter
 
     check_level(level)
-    if not 0 < decay < 1:
+    if not 0 < as_number(decay) < 1:
         raise UsageError(f"a decay lies between 0 and 1, not at {decay}", hint="About h rows count at 1 - 1/h.")
     columns = noise_rows(
         sqnorm_small, sqnorm_big, batch_small, batch_big, also={"time": as_floats(time, "time", dimensions=1)}

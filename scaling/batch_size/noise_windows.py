@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.batch_size.noise import NoiseScale, noise_scale
 from scaling.batch_size.noise_rows import FEWEST_ROWS, as_floats, noise_rows
 from scaling.errors import InputDataError, UsageError
+from scaling.fitting.checks import whole
 from scaling.formatting import format_number, format_plural
+from scaling.inputs import as_number
 from scaling.serial import plain
 
 if TYPE_CHECKING:
@@ -186,12 +188,12 @@ def noise_scale_windows(
     t = columns["time"]
     groups: Sequence[NDArray[np.int64]]
     if width is not None:
-        if not (math.isfinite(width) and width > 0):
+        if not 0 < as_number(width) < math.inf:
             raise UsageError(f"a window of {width} {time_unit} holds nothing", hint="Take a positive width.")
         _, starts = np.unique(np.floor(t / width), return_index=True)
         groups = np.split(np.arange(len(t)), starts[1:])
     else:
-        count = 10 if count is None else count
+        count = 10 if count is None else whole(count, "the number of windows")
         if count < 1:
             raise UsageError(f"{count} windows hold nothing", hint="Take 1 or more.")
         groups = np.array_split(np.arange(len(t)), count)

@@ -203,7 +203,10 @@ def _scale(n_params: ArrayLike | None, n_tokens: ArrayLike | None, count: int) -
     if (n_params is None) == (n_tokens is None):
         raise UsageError("an exponent is of parameters or of tokens", hint="Give one of n_params and n_tokens.")
     over, given = ("N", n_params) if n_tokens is None else ("D", n_tokens)
-    scale = np.atleast_1d(np.asarray(given, float))
+    try:
+        scale = np.atleast_1d(np.asarray(given, float))
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"{over} holds something that is not a number: {error}") from error
     if count < 2 or scale.shape != (count,):
         raise InputDataError(f"there are {count} curves and {scale.size} sizes; an exponent needs two or more of each")
     if not np.all(np.isfinite(scale) & (scale > 0)) or np.ptp(scale) == 0:

@@ -11,8 +11,9 @@ import numpy as np
 
 from scaling.batch_size.cells import Curve
 from scaling.batch_size.crossing import check_curve, loss_at
-from scaling.errors import InputDataError
+from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number
+from scaling.inputs import as_number
 from scaling.serial import plain
 
 _SAME = 1e-9  # relative difference of one batch size
@@ -73,7 +74,12 @@ def derive_target(curves: Iterable[Curve], *, anchor: float | None = None, sampl
     ------
     InputDataError
         Where there are no runs at the anchor, or none that has a loss at that many samples.
+    UsageError
+        For an anchor or a number of samples that is not above 0.
     """
+    for value, what in ((anchor, "the anchor"), (samples, "the number of samples")):
+        if value is not None and not 0 < as_number(value) < math.inf:
+            raise UsageError(f"{what} is a finite number above 0, not {value}")
     known = [(curve, *check_curve(curve.step, curve.loss, f"the run '{curve.run_id}'")) for curve in curves]
     if not known:
         raise InputDataError("there are no loss curves", hint="Each run needs steps and losses.")

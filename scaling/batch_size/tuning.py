@@ -18,14 +18,14 @@ _RATES = ("lr", "learning_rate", "peak_lr", "max_lr", "learning_rate_peak")
 _SAME = 1e-6  # relative difference of one setting written in two ways
 
 
-def find_tuned(settings: Sequence[Settings], tuned: Sequence[str] | None = None) -> tuple[str, ...]:
+def find_tuned(settings: Sequence[Settings], tuned: str | Sequence[str] | None = None) -> tuple[str, ...]:
     """Find which settings were tuned.
 
     Parameters
     ----------
     settings : sequence of mapping
         Of all runs.
-    tuned : sequence of str, optional
+    tuned : str or sequence of str, optional
         Their names. The learning rate where missing, by its usual names; where there is none, all that are numbers.
 
     Returns
@@ -38,6 +38,8 @@ def find_tuned(settings: Sequence[Settings], tuned: Sequence[str] | None = None)
         For a name that no run has.
     """
     there = list(dict.fromkeys(name for row in settings for name in row))
+    if isinstance(tuned, str):
+        tuned = (tuned,)
     if tuned is not None:
         if missing := [name for name in tuned if name not in there]:
             known = ", ".join(there) or "none"

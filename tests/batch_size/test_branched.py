@@ -104,7 +104,7 @@ def test_short_branches_are_left_out():
 
 def test_bad_input():
     columns = table(lambda t: 256.0)
-    for wrong in ({"tolerance": -1}, {"smoothing": 2e9}, {"window": math.inf}):
+    for wrong in ({"tolerance": -1}, {"tolerance": "1 %"}, {"smoothing": 2e9}, {"window": math.inf}):
         with pytest.raises(UsageError, match="no such numbers"):
             branched_batches(*columns, **{**RULE, **wrong})
     with pytest.raises(UsageError, match="no unit"):

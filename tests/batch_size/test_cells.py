@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scaling.batch_size import Curve, derive_target, steps_to_target
-from scaling.errors import InputDataError
+from scaling.errors import InputDataError, UsageError
 
 TRUE_A, TRUE_B, TARGET = 300.0, 1e5, 2.0
 BATCHES = (32, 64, 128, 256, 512, 1024)
@@ -180,3 +180,22 @@ def test_targets_that_cannot_be_derived():
         derive_target([*sweep(), Curve("x", 7, {}, [10.0], [np.nan])])
     with pytest.raises(InputDataError, match="no loss curves"):
         derive_target([])
+    for settings in ({"anchor": "256"}, {"anchor": 0}, {"samples": np.nan}, {"samples": -5}):
+        with pytest.raises(UsageError, match="is a finite number above 0"):
+            derive_target(sweep(), **settings)
+
+
+def test_one_setting_may_be_named_as_text():
+    assert steps_to_target(sweep(), TARGET, tuned="lr") == steps_to_target(sweep(), TARGET, tuned=["lr"])
+
+
+@pytest.mark.parametrize("target", ["2.0", None, np.nan, np.inf])
+def test_a_target_is_a_number(target):
+    with pytest.raises(UsageError, match="a target loss is a finite number"):
+        steps_to_target(sweep(), target)
+
+
+@pytest.mark.parametrize("batch", ["64", None, np.nan, -1])
+def test_a_batch_size_of_a_run_is_a_number(batch):
+    with pytest.raises(InputDataError, match="the run 'x' has the batch size"):
+        steps_to_target([Curve("x", batch, {}, [1.0, 2.0], [3.0, 2.0])], TARGET)

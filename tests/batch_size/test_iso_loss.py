@@ -122,6 +122,11 @@ class TestIsoLoss:
         with pytest.raises(InputDataError, match="no loss is reached by enough batch sizes"):
             critical_at_losses(*columns, targets=[edge])
 
+    @pytest.mark.parametrize("targets", ["low", [2.5, "low"], [0.0], float("nan")])
+    def test_targets_that_are_no_losses(self, targets):
+        with pytest.raises(UsageError, match="targets are losses"):
+            critical_at_losses(*sweep(sizes=(1e8,))[:4], targets=targets)
+
     def test_two_lengths_are_too_few(self):
         with pytest.raises(InputDataError, match="100M parameters: 0 batch sizes with three lengths or more"):
             critical_at_losses(*sweep(sizes=(1e8,), lengths=2)[:4])

@@ -94,12 +94,28 @@ def test_bad_windows():
     step, small, big = growing(40)
     with pytest.raises(UsageError, match="not both"):
         noise_scale_windows(step, small, big, 8, 64, count=2, width=10)
-    with pytest.raises(UsageError, match="holds nothing"):
-        noise_scale_windows(step, small, big, 8, 64, width=0)
+    for width in (0, "ten"):
+        with pytest.raises(UsageError, match="holds nothing"):
+            noise_scale_windows(step, small, big, 8, 64, width=width)
+    with pytest.raises(UsageError, match="number of windows must be a whole number"):
+        noise_scale_windows(step, small, big, 8, 64, count=2.5)
     with pytest.raises(InputDataError, match="no window"):
         noise_scale_windows(step, small, big, 8, 64, count=40)
-    with pytest.raises(UsageError, match="decay"):
-        smoothed_noise_scale(step, small, big, 8, 64, decay=1.0)
+    for decay in (1.0, "0.9"):
+        with pytest.raises(UsageError, match="decay"):
+            smoothed_noise_scale(step, small, big, 8, 64, decay=decay)
+
+
+def test_windows_of_a_negative_trace_take_no_part_in_a_law():
+    """The first quarter has larger gradients in big batches, by sampling: no noise scale, however well bounded."""
+    rng = np.random.default_rng(0)
+    step, trace = np.arange(1.0, 401), np.repeat([-1.0, 24.0, 30.0, 40.0], 100)
+    noise = trace + 3 * rng.standard_normal(400)
+    curve = noise_scale_windows(step, 5 + noise / 8, 5 + noise / 64, 8, 64, count=4, block_length=1)
+    assert [w.noise.verdict for w in curve.windows] == ["negative", "ok", "ok", "ok"]
+    assert len(curve.usable) == 3
+    assert np.all(curve.weights > 0)
+    assert curve.fit().n_obs == 3
 
 
 def estimate(value, low, high, level=0.9, unit="sequences"):

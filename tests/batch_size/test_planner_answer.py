@@ -113,6 +113,11 @@ def test_devices_that_are_given(steps):
         ({"warmup_settings": {"share": 0.2}}, "a warm-up follows a law"),
         ({"warmup": GROWTH}, "the length of the run is not known in tokens"),
         ({"n_params": -1.0}, "above 0"),
+        ({"overhead": "a fifth"}, "the overhead is a finite number above 0, not a fifth"),
+        (
+            {"hardware": find_hardware("h100"), "n_params": 3e8, "tokens_per_sample": 512, "deadline_hours": "soon"},
+            "the deadline is a finite number above 0, not soon",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(steps, settings, said):

@@ -35,6 +35,12 @@ def test_the_best_batch_for_a_weight_of_time(weight, batch):
     assert batch_for_weight(CRITICAL, weight) == pytest.approx(batch, abs=0.06)
 
 
+def test_a_fit_is_as_good_as_its_curve():
+    sizes = 2.0 ** np.arange(6, 15)
+    fit = fit_steps(sizes, (A + B / sizes) * np.exp(0.02 * np.cos(5 * np.arange(9))), bootstrap=50, unit="sequences")
+    assert pareto_front(fit).to_dict() == pareto_front(curve_of(fit)).to_dict()
+
+
 def test_the_identities_hold_exactly():
     sizes = np.geomspace(1, 1e6, 40)
     steps = A + B / sizes

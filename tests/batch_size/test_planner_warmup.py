@@ -141,6 +141,8 @@ def test_a_law_that_does_not_grow_has_no_warm_up():
         warmup_schedule(Growth(1e6, -0.1), TOTAL, start=START)
     with pytest.raises(UsageError, match="is none"):
         Growth(0.0, 0.4)
+    with pytest.raises(UsageError, match="is none"):
+        Growth("164", 0.4)
 
 
 def test_an_exponent_of_one_has_no_finite_ideal():

@@ -237,6 +237,7 @@ def plan_batch(
         warmup = steps if warmup is None and warmup_settings is not None else warmup
     else:
         curve = curve_of(steps, force)
+    overhead = positive(overhead, "the overhead")
     length = tokens_of_sample(curve.unit, tokens_per_sample)
     if flop_per_token is None and n_params is not None:
         flop_per_token = FLOP_PER_PARAMETER_TOKEN * positive(n_params, "the number of parameters")
@@ -267,8 +268,9 @@ def plan_batch(
     numbers = [gpus] if isinstance(gpus, int) else gpus
     runs: dict[str, Run | Infeasible] = {}
     if cluster is not None:
+        deadline = None if deadline_hours is None else positive(deadline_hours, "the deadline") * HOUR
         runs = plan_runs(
-            curve, cluster, deadline_seconds=None if deadline_hours is None else deadline_hours * HOUR, budget=budget,
+            curve, cluster, deadline_seconds=deadline, budget=budget,
             overhead=most_overhead, gpus=numbers, most_gpus=most_gpus, multiple=multiple, chance=chance, level=level,
         )  # fmt: skip
     least = math.nan if cluster is None else cluster.smallest_per_gpu

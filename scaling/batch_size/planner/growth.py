@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import UsageError, VerdictError
-from scaling.formatting import format_number
+from scaling.inputs import as_number
 from scaling.verdicts import NOT_IDENTIFIED, OK
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class Growth:
     reasons: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.k) and self.k > 0 and np.isfinite(self.q)):
+        if not (0 < as_number(self.k) < math.inf and math.isfinite(as_number(self.q))):
             raise UsageError(
-                f"a critical batch of {format_number(self.k)}*t**{format_number(self.q)} is none",
+                f"a critical batch of {self.k}*t**{self.q} is none",
                 hint="k is a finite number above 0, and q a finite one.",
             )
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaling.batch_size.planner.curve import StepsCurve
+from scaling.batch_size.planner.curve import StepsCurve, curve_of
 from scaling.batch_size.planner.identities import (
     batch_for_overhead,
     batch_for_weight,
@@ -29,6 +29,10 @@ from scaling.batch_size.planner.identities import (
 from scaling.formatting import format_interval, format_number, format_percent
 from scaling.inputs import check_level
 from scaling.serial import plain
+
+if TYPE_CHECKING:
+    from scaling.batch_size.steps import StepsFit
+    from scaling.results import Fit
 
 __all__ = ["ParetoFront", "batch_for_overhead", "batch_for_weight", "compute_overhead", "pareto_front", "time_ratio"]
 
@@ -130,7 +134,7 @@ class ParetoFront:
 
 
 def pareto_front(
-    curve: StepsCurve,
+    curve: StepsFit | Fit | StepsCurve,
     batch: ArrayLike | None = None,
     *,
     tokens_per_sample: float | None = None,
@@ -143,8 +147,8 @@ def pareto_front(
 
     Parameters
     ----------
-    curve : StepsCurve
-        Steps over batch size.
+    curve : StepsFit, Fit or StepsCurve
+        Steps over batch size; see `scaling.batch_size.planner.curve.curve_of`.
     batch : array_like (m,), optional
         Batch sizes in the unit of the curve; powers of two from 1/32 to 32 times the critical one where missing.
     tokens_per_sample : float, optional
@@ -164,10 +168,13 @@ def pareto_front(
     ------
     UsageError
         For batch sizes, lengths or costs that are no numbers above 0.
+    VerdictError
+        For a fit that is not identified.
     """
     from scaling.batch_size.units import check_batch
 
     check_level(level)
+    curve = curve_of(curve)
     sizes = _octaves(curve.critical) if batch is None else check_batch(batch)
     length = tokens_of_sample(curve.unit, tokens_per_sample)
     each = np.nan if flop_per_token is None else positive(flop_per_token, "the FLOP of a token")
