@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from scaling.hyperparameters.decay import TunedTimescale, fit_timescale, timescale_of, weight_decay_of
     from scaling.hyperparameters.expected import ExpectedRegret, expected_regret
     from scaling.hyperparameters.laws import TunedLaw, TunedLaws, fit_laws
-    from scaling.hyperparameters.loss_surface import LossSurface, SurfaceOptimum, fit_loss_surface
+    from scaling.hyperparameters.loss_surface import LossSurface, fit_loss_surface
     from scaling.hyperparameters.methods import Compared, compare_methods
     from scaling.hyperparameters.optima import Method, Optima, find_optima
     from scaling.hyperparameters.published import PublishedRule, published_regrets, published_rules
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scaling.hyperparameters.reproduce import PublishedCheck, check_published
     from scaling.hyperparameters.rules import beta2_at_batch, lr_at_batch
     from scaling.hyperparameters.slices import Slices, fit_slices
+    from scaling.hyperparameters.surface_optimum import SurfaceOptimum
     from scaling.hyperparameters.threshold import fit_threshold
 
 _PLACES = {
@@ -30,7 +31,7 @@ _PLACES = {
     "decay": ("TunedTimescale", "fit_timescale", "timescale_of", "weight_decay_of"),
     "expected": ("ExpectedRegret", "expected_regret"),
     "laws": ("TunedLaw", "TunedLaws", "fit_laws"),
-    "loss_surface": ("LossSurface", "SurfaceOptimum", "fit_loss_surface"),
+    "loss_surface": ("LossSurface", "fit_loss_surface"),
     "methods": ("Compared", "compare_methods"),
     "optima": ("Method", "Optima", "find_optima"),
     "published": ("PublishedRule", "published_regrets", "published_rules"),
@@ -39,6 +40,7 @@ _PLACES = {
     "reproduce": ("PublishedCheck", "check_published"),
     "rules": ("beta2_at_batch", "lr_at_batch"),
     "slices": ("Slices", "fit_slices"),
+    "surface_optimum": ("SurfaceOptimum",),
     "threshold": ("fit_threshold",),
 }
 _HOMES = {name: f"scaling.hyperparameters.{module}" for module, names in _PLACES.items() for name in names}
