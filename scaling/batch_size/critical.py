@@ -191,7 +191,7 @@ def critical_batch_of(
 
     def beyond(theta: Array) -> Array:
         with np.errstate(all="ignore"):
-            return beyond_offset(form, _without_bounds(fit, theta), overhead, anchor)
+            return beyond_offset(form, without_bounds(fit, theta), overhead, anchor)
 
     offset = offset_of(overhead, anchor)
     at = float(beyond(fit.theta[None])[0])
@@ -258,8 +258,20 @@ def _choose(fit: Fit, form: str, method: str | None) -> str:
     return method
 
 
-def _without_bounds(fit: Fit, theta: Array) -> Array:
-    """Put 0 for an asymptote that lies at its lower bound, which stands for it."""
+def without_bounds(fit: Fit, theta: Array) -> Array:
+    """Put 0 for an asymptote that lies at its lower bound, which stands for it.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of one of the laws `FORMS`.
+    theta : ndarray (R, p)
+        Its parameters, or replicates of them, natural units.
+
+    Returns
+    -------
+    ndarray (R, p)
+    """
     theta = np.array(theta, float)
     for j in (0, 1):
         low = fit.law.parameters[j].bounds(dict(fit.support))[0]
@@ -286,7 +298,7 @@ def _percentiles(values: Array, level: float) -> tuple[float, float]:
 
 def _fieller(fit: Fit, t: float, overhead: float | None) -> tuple[float, float]:
     share = 1.0 if overhead is None else overhead
-    a, b = _without_bounds(fit, fit.theta[None])[0]
+    a, b = without_bounds(fit, fit.theta[None])[0]
     known = fit.settings.get(RECORD, {}).get("covariance")
     matrix = np.outer(fit.theta, fit.theta) * fit.covariance if known is None else np.array(known, float)
     low, high = fieller_interval(b, a, matrix[::-1, ::-1], t)

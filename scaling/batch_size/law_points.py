@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.batch_size.conventions import check_convention, overhead_batch
-from scaling.batch_size.critical import RECORD, CriticalBatch
+from scaling.batch_size.critical import RECORD, CriticalBatch, without_bounds
 from scaling.batch_size.units import check_unit
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_percent
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from scaling.results import Fit
 
 Array = NDArray[np.float64]
-
-_AT_BOUND = 1 + 1e-6  # of the lower bound of a, which stands for 0: such a curve does not level off
 
 
 @dataclass(frozen=True)
@@ -170,9 +168,7 @@ def _from_fits(
 
 def _critical_of(fit: Fit, theta: Array, overhead: float | None, anchor: float | None) -> Array:
     """Work critical batches out for rows (R, p) of parameters; infinite where the curve does not level off."""
-    theta = np.array(theta, float)
-    theta[theta[:, 0] <= fit.law.parameters[0].bounds(dict(fit.support))[0] * _AT_BOUND, 0] = 0.0
-    return overhead_batch(fit.law.name, theta, overhead, anchor)
+    return overhead_batch(fit.law.name, without_bounds(fit, theta), overhead, anchor)
 
 
 def _one_of(items: Sequence[Any], name: str, mine: Any) -> Any:

@@ -240,18 +240,13 @@ def _porian(n: float, d: float) -> PublishedRule:
 
 
 def _minicpm(loss: float | None) -> PublishedRule:
-    if loss is None:
-        return PublishedRule(
-            "minicpm-2024", "arXiv:2404.06395", BEST, None, None, "a law of the loss, which is missing"
-        )
-    return PublishedRule(
-        "minicpm-2024",
-        "arXiv:2404.06395",
-        BEST,
-        None,
-        1.21e9 / loss**6.24,
-        "over the loss, in nats of its own tokenizer",
-    )
+    from scaling.batch_size.published import ENTRIES
+
+    law = next(entry for entry in ENTRIES if entry.name == "minicpm-2024")
+    if loss is None or law.constant is None:
+        return PublishedRule(law.name, law.source, BEST, None, None, "a law of the loss, which is missing")
+    batch = law.constant * float(loss) ** law.exponents["L"]
+    return PublishedRule(law.name, law.source, BEST, None, batch, "over the loss, in nats of its own tokenizer")
 
 
 def _critical(n: float, d: float, loss: float | None) -> list[PublishedRule]:

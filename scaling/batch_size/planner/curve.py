@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.bands import replicate_interval
+from scaling.batch_size.critical import without_bounds
 from scaling.errors import InputDataError, UsageError, VerdictError
 from scaling.formatting import format_number
 from scaling.inputs import check_level
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _FORM = "steps_to_target"
-_AT_BOUND = 1 + 1e-6  # relative to the lower bound of an asymptote, which stands for 0
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,7 @@ def curve_of(steps: StepsFit | Fit | StepsCurve, force: bool = False) -> StepsCu
             "the steps over batch size are not identified, so there is no plan: " + " ".join(fit.diagnostics.reasons),
             hint="Run more batch sizes, small and large; or ask with force.",
         )
-    low = np.array([p.bounds(dict(fit.support))[0] for p in fit.law.parameters])
-    draws = np.array(fit.replicates, float).reshape(-1, 2)
-    draws = np.where(draws <= low * _AT_BOUND, 0.0, draws)
+    draws = without_bounds(fit, np.array(fit.replicates, float).reshape(-1, 2))
     unit = str(fit.settings.get(_FORM, {}).get("unit", "samples"))
     return StepsCurve(
         fit.estimates["a"], fit.estimates["b"], draws, unit, fit.verdict, fit.diagnostics.reasons,
