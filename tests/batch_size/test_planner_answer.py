@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scaling.allocation.hardware import find_hardware
@@ -103,9 +104,27 @@ def test_devices_that_are_given(steps):
     assert {run.gpus for run in made.runs.values()} == {64}
 
 
+@pytest.mark.parametrize("gpus", [np.int64(64), np.array([64]), pd.Series([64], index=[7]), (64,)])
+def test_devices_may_come_in_any_column(steps, gpus):
+    made = plan_batch(steps, n_params=302e6, tokens_per_sample=512, hardware=find_hardware("h100"), gpus=gpus)
+    assert {run.gpus for run in made.runs.values()} == {64}
+
+
+def test_runs_at_batches_that_were_never_tried_are_named():
+    sizes = 2.0 ** np.arange(6, 15)
+    fit = fit_steps(sizes, (A + B / sizes) * np.exp(0.02 * np.cos(5 * np.arange(9))), bootstrap=20, unit="sequences")
+    settings = {"n_params": 302e6, "tokens_per_sample": 512, "hardware": find_hardware("h100"), "smallest_per_gpu": 4}
+    inside = plan_batch(fit, **settings, gpus=[64, 1024])
+    assert not any("were tried" in note for note in inside.notes)
+    outside = plan_batch(fit, **settings, gpus=[1, 64, 32768])
+    told = [note for note in outside.notes if "were tried" in note]
+    assert told == ["Batch sizes of 64 to 16380 sequences were tried; runs at 4, 131100 rest on the form of the law."]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"hardware": find_hardware("h100"), "n_params": 3e8, "tokens_per_sample": 512, "gpus": "eight"}, "are whole"),
         ({"deadline_hours": 1.0}, "time and money need devices"),
         ({"gpus": 8}, "time and money need devices"),
         ({"hardware": find_hardware("h100")}, "the cost of a token"),

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scaling.batch_size.law_result import CriticalLaw
 from scaling.batch_size.planner.cluster import Cluster, Communication, make_cluster
 from scaling.batch_size.planner.curve import StepsCurve, curve_from_law, curve_of
@@ -19,6 +21,7 @@ from scaling.batch_size.planner.text import plan_text
 from scaling.batch_size.planner.tradeoff import WEIGHTS, ParetoFront, pareto_front
 from scaling.batch_size.planner.warmup import WarmupSchedule, warmup_schedule
 from scaling.errors import UsageError
+from scaling.formatting import format_number
 from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 from scaling.serial import plain
 
@@ -265,7 +268,7 @@ def plan_batch(
             )
     elif deadline_hours is not None or budget is not None or gpus is not None:
         raise UsageError("time and money need devices", hint="Name one, such as h100, or give its peak FLOP/s.")
-    numbers = [gpus] if isinstance(gpus, int) else gpus
+    numbers = None if gpus is None else np.atleast_1d(np.asarray(gpus, object)).tolist()
     runs: dict[str, Run | Infeasible] = {}
     if cluster is not None:
         deadline = None if deadline_hours is None else positive(deadline_hours, "the deadline") * HOUR
@@ -273,6 +276,7 @@ def plan_batch(
             curve, cluster, deadline_seconds=deadline, budget=budget,
             overhead=most_overhead, gpus=numbers, most_gpus=most_gpus, multiple=multiple, chance=chance, level=level,
         )  # fmt: skip
+    notes += _untried(curve, [run.batch for run in runs.values() if isinstance(run, Run)])
     least = math.nan if cluster is None else cluster.smallest_per_gpu
     return BatchPlan(
         curve=curve, front=front, overhead=overhead, batch=each, batch_low=low, batch_high=high,
@@ -281,6 +285,18 @@ def plan_batch(
         gpu_curve=None if cluster is None else _gpu_curve(curve, cluster, numbers, most_gpus, level), runs=runs,
         warmup=_warmup(curve, warmup, n_params, n_tokens, length, warmup_settings, level, force), notes=tuple(notes),
     )  # fmt: skip
+
+
+def _untried(curve: StepsCurve, batches: Sequence[float]) -> list[str]:
+    """Say which batches of runs lie outside those that the curve was fitted to."""
+    low, high = curve.tried
+    outside = sorted({b for b in batches if not low * (1 - 1e-9) <= b <= high * (1 + 1e-9)})
+    if not outside:
+        return []
+    return [
+        f"Batch sizes of {format_number(low)} to {format_number(high)} {curve.unit} were tried; runs at "
+        f"{', '.join(format_number(b) for b in outside)} rest on the form of the law."
+    ]
 
 
 def _gpu_curve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class StepsCurve:
         Behind the verdict, and whatever else was assumed on the way to the curve.
     source : str
         Where the curve comes from.
+    tried : tuple of float
+        Smallest and largest batch size that it was fitted to, in `unit`; everything where it was not fitted.
     """
 
     a: float
@@ -54,6 +57,7 @@ class StepsCurve:
     verdict: str = OK
     reasons: tuple[str, ...] = ()
     source: str = "given"
+    tried: tuple[float, float] = (0.0, math.inf)
 
     def __post_init__(self) -> None:
         for value, what in ((self.a, "fewest steps a"), (self.b, "fewest samples b")):
@@ -134,7 +138,7 @@ def curve_of(steps: StepsFit | Fit | StepsCurve, force: bool = False) -> StepsCu
     unit = str(fit.settings.get(_FORM, {}).get("unit", "samples"))
     return StepsCurve(
         fit.estimates["a"], fit.estimates["b"], draws, unit, fit.verdict, fit.diagnostics.reasons,
-        f"steps to a target, {fit.n_obs} batch sizes",
+        f"steps to a target, {fit.n_obs} batch sizes", fit.support["B"],
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from scaling.batch_size.planner.identities import positive
 from scaling.batch_size.planner.run import Infeasible, Run, make_run
 from scaling.errors import UsageError, VerdictError
 from scaling.formatting import format_number, format_percent, format_plural
+from scaling.inputs import as_number
 
 Array = NDArray[np.float64]
 
@@ -164,8 +165,8 @@ def _neither(timely: Run | Infeasible, paid: Run | Infeasible) -> tuple[str, str
 
 
 def _check_chance(curve: StepsCurve, chance: float) -> float:
-    if not 0 < chance < 1:
-        raise UsageError(f"a chance lies between 0 and 1, not at {chance:g}")
+    if not 0 < as_number(chance) < 1:
+        raise UsageError(f"a chance lies between 0 and 1, not at {chance}")
     if not len(curve.replicates):
         raise UsageError(
             "a chance is a share of replicates, and this curve has none", hint="Fit the steps with bootstrap=1000."
@@ -217,7 +218,7 @@ def _devices(count: float) -> str:
 def _numbers(gpus: Sequence[int] | None, most: int, multiple: int) -> Array:
     """Numbers of devices (m,) to choose from."""
     if gpus is not None:
-        numbers = np.unique(np.asarray(gpus, float))
+        numbers = np.unique(np.array([as_number(count) for count in gpus]))
     else:
         if not (isinstance(multiple, int) and 1 <= multiple <= most):
             raise UsageError(f"devices come {multiple} at a time, of {most}", hint="Such as 8 of 65536.")
