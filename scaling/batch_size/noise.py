@@ -103,6 +103,8 @@ class NoiseScale:
         else:
             ends = format_interval(self.low, self.high)
             known = f"{format_number(self.estimate)} {self.unit} ({level}: {ends})"
+            if self.verdict == "negative":
+                known += ", which is no noise scale"
         return f"NoiseScale: {known}, from {format_plural(self.n, 'row')}"
 
 

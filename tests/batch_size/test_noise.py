@@ -176,6 +176,7 @@ def test_a_negative_trace_is_no_noise_scale_however_well_bounded(trace, words):
     assert noise.estimate == pytest.approx(trace / 20)
     assert (noise.verdict, noise.unbounded) == ("negative", False)
     assert words in noise.reason
+    assert "which is no noise scale" in repr(noise)
     # Student's t at 39 degrees of freedom times the standard error of the mean of the traces.
     assert noise.high == pytest.approx((trace + 1.6849 * 4 * math.sqrt(40 / 39) / math.sqrt(40)) / 20, rel=1e-4)
 
