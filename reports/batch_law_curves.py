@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from reports.batch_figures import count_unit
 from reports.series import FigureData, Series
 from reports.style import DATA, INK, LAW, new_figure, scale_axis, styled
-from scaling.formatting import format_number, format_plural
+from reports.words import shortest
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def curves_figure(page: LawPage, origin: Origin) -> tuple[FigureData, Figure] | 
                 np.log(steps.predict(steps.batch, force=True).mean))}  # fmt: skip
             units = {f"batch ({steps.unit})": count_unit(steps.unit), "steps": "value", "fitted": "value"}
             target = one.sweep.found.target
-            said = "" if math.isnan(target) else f", target {format_number(target, 5)}"
+            said = "" if math.isnan(target) else f", target {shortest(target)}"
             series.append(Series(f"{label}{said}", columns, units))
         left, right = min(a[0, 0] for a in avoid), max(a[-1, 0] for a in avoid)
         axes.set_xlim(left / (right / left) ** 0.14, right)

@@ -17,7 +17,7 @@ from reports.batch_steps_tables import conventions_table, costs_table, criticals
 from reports.batch_words import critical_text, ends_text, fit_checks, past_check, reach_words, size_text
 from reports.tables import Table, make_table, of_checks
 from reports.trust import NO, NONE, YES, Check
-from reports.words import cited, level_text
+from reports.words import cited, level_text, shortest
 from scaling.errors import ScalingError
 from scaling.formatting import format_count, format_number, format_percent, format_plural
 from scaling.verdicts import NOT_IDENTIFIED
@@ -73,7 +73,7 @@ class StepsPage:
     @property
     def target_words(self) -> str:
         """The target in words."""
-        return "the target" if math.isnan(self.target) else f"a loss of {format_number(self.target, 5)}"
+        return "the target" if math.isnan(self.target) else f"a loss of {shortest(self.target)}"
 
     def criticals(self, level: float) -> list[CriticalBatch]:
         """Critical batch sizes, the one that answers first."""
@@ -104,7 +104,7 @@ def decide(page: StepsPage, origin: Origin) -> Decision:
     curve, front = _front(page, origin.level) if known else (None, None)
     answer: list[Any] = [criticals_table(criticals, page, origin)]
     pareto = None
-    if curve is not None and front is not None and math.isfinite(front.critical):
+    if curve is not None and front is not None:
         answer.append(costs_table(page, curve, criticals[0], origin))
         measured = np.array([[c.batch, c.steps] for c in page.cells if not c.censored]).T
         pareto = pareto_figure(curve, front, (measured[0], measured[1]), origin)
@@ -117,7 +117,8 @@ def decide(page: StepsPage, origin: Origin) -> Decision:
         verdict=page.steps.verdict,
         reasons=page.steps.reasons,
         sections=(
-            Section("answer", "Which batch", "Which batch", parts=tuple(answer)),
+            Section("answer", "Which batch", "Which batch", _notes(page, criticals),
+                    tuple(answer)),
             Section("pareto", "Time against compute", "Time and compute",
                     parts=() if pareto is None or front is None else (pareto, plans_table(front, origin))),
             Section("trust", "Can it be trusted?", "Trust", parts=(
@@ -150,9 +151,11 @@ def _front(page: StepsPage, level: float) -> tuple[StepsCurve | None, ParetoFron
     from scaling.batch_size.planner.curve import curve_of
     from scaling.batch_size.planner.tradeoff import pareto_front
 
+    if not math.isfinite(float(page.steps.critical_batch())):  # steps that never level off
+        return None, None
     try:
         curve = curve_of(page.steps)
-    except ScalingError:  # another form, or steps that never level off: there is no such trade-off in closed form
+    except ScalingError:  # another form has no such trade-off in closed form
         return None, None
     return curve, pareto_front(curve, level=level)
 
@@ -186,19 +189,30 @@ def _headline(page: StepsPage, criticals: Sequence[CriticalBatch]) -> Markup:
     return head + Markup(" ({} interval {}{}).").format(level_text(first.level), ends, tail)
 
 
+def _notes(page: StepsPage, criticals: Sequence[CriticalBatch]) -> tuple[str, ...]:
+    """Notes on the critical batch sizes that the verdict does not hold already."""
+    found = dict.fromkeys(note for c in criticals for note in c.notes)
+    return tuple(note for note in found if note not in page.steps.reasons)
+
+
 def _quote(page: StepsPage, criticals: Sequence[CriticalBatch]) -> str:
     ratio = criticals[-1]
+    if not math.isfinite(ratio.estimate):
+        return (
+            "Each doubling of the batch still halves the steps, so there is nothing to trade yet; larger batches than "
+            f"{size_text(float(page.steps.batch.max()), ratio.unit)} {ratio.unit} would show where that ends."
+        )
     a, b = page.steps.estimates["a"], page.steps.estimates["b"]
     said = f"By the other rule, b/a, it is {critical_text(ratio)}: twice the fewest steps and samples. "
     said = said if ratio is not criticals[0] else ""
-    if page.steps.form == "steps_to_target" and math.isfinite(ratio.estimate):
+    if page.steps.form == "steps_to_target":
         said += (
             f"No batch takes fewer than {format_number(a)} steps, and none fewer than {format_count(b)} "
             f"{ratio.unit} in all. "
         )
     if (rate := _rate_near(page, criticals[0].estimate)) is not None:
         said += f"The best run near that batch, at {size_text(rate[0], ratio.unit)} {ratio.unit}, had the learning "
-        said += f"rate {format_number(rate[1], 3)}{rate[2]}. "
+        said += f"rate {shortest(rate[1], 4)}{rate[2]}. "
     return said + "A batch off by a factor of two has its price in the table below."
 
 

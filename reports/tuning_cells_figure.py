@@ -118,6 +118,7 @@ def _draw_cell(
     axes.set_ylim(*y_ends)
     scale_axis(axes.xaxis, "value", True, narrow=True)
     scale_axis(axes.yaxis, "count", True, narrow=True)
+    axes.minorticks_off()  # most of the time and weight of many small panels
     axes.set_title(cell.name, fontsize=8)
 
 
