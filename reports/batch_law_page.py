@@ -241,9 +241,6 @@ def _checks(page: LawPage, origin: Origin) -> list[Check]:
                                                                         f"{len(page.points)}",
               "Those beyond the largest batch tried rest on the form of the curve." if outside else
               "No critical batch size lies beyond the largest batch tried."),
-        Check("Points beyond the parameters", YES if len(page.points) >= len(law.fit.law.parameters) + 3 else NO,
-              f"{len(page.points)} for {format_plural(len(law.fit.law.parameters), 'parameter')}",
-              f"Intervals: {law.interval_holds}."),
     ]  # fmt: skip
     if forecasts := page.forecasts(origin.level):
         inside = sum(f.factor < INSIDE for f in forecasts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.trust import NO, NONE, YES, Check
 from reports.words import count_interval, level_text, listed, printable, sentence
-from scaling.fitting.diagnostics import STRUCTURE_P
+from scaling.fitting.diagnostics import SPARE_ROWS, STRUCTURE_P
 from scaling.formatting import (
     UNKNOWN,
     format_count,
@@ -82,9 +82,9 @@ def fit_checks(fit: Fit) -> list[Check]:
     out = [
         Check(
             "Enough rows",
-            YES if said.enough_rows and said.enough_points else NO,
+            YES if said.enough_rows and said.enough_points and fit.n_obs > p + SPARE_ROWS else NO,
             f"{fit.n_obs} for {format_plural(p, 'parameter')}",
-            "More rows of different inputs than parameters + 3 are needed to judge the law at all.",
+            f"At least {p + SPARE_ROWS + 1} of different inputs are needed to judge the law at all.",
         ),
         Check(
             "Every parameter determined",
