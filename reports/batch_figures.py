@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.batch_words import critical_text, ends_text, short_definition, size_text
+from reports.batch_words import critical_text, ends_text, short_definition, size_text, tried_text
 from reports.boundary_figure import key
 from reports.series import FigureData, Series
 from reports.style import DATA, FORM, INK, LAW, MUTED, beyond, new_figure, place_labels, points, scale_axis, styled
@@ -94,15 +94,16 @@ def steps_figure(
         place_labels(axes, at, names, avoid, 8.5)
     censored = int(steps.censored.sum())
     left = [c for c in criticals if c not in marked]
-    outside = f" Outside the picture: {'; '.join(critical_text(c) for c in left)}." if left else ""
+    outer = "; ".join(f"{short_definition(c)}, {critical_text(c)}" for c in left)
+    outside = f" Outside the picture: {outer}." if left else ""
     hollow = " Triangles: no run reached the target, so more steps than this." if censored else ""
     squares = " Squares: the best run lies at an end of its grid." if any(c.edges for c in cells) else ""
     return (
         FigureData(
             key="fig-steps",
             title=f"Steps to {target} over batch size",
-            finding=f"{format_plural(len(steps.batch), 'batch size')} from {size_text(tried[0], steps.unit)} to "
-            f"{size_text(tried[1], steps.unit)} {steps.unit}. Critical: "
+            finding=f"{format_plural(len(steps.batch), 'batch size')} from {tried_text(tried[0], steps.unit)} to "
+            f"{tried_text(tried[1], steps.unit)} {steps.unit}. Critical: "
             f"{'; '.join(f'{critical_text(c)}, {c.definition}' for c in criticals)}.",
             caption=f"Points: steps of the best run of each batch size; bars: the evaluations on either side of the "
             f"crossing, where they are known.{hollow}{squares} Diamonds: critical batch sizes with their intervals, "
@@ -144,8 +145,9 @@ def _draw_curve(
     handles.append((line, f"{steps.fit.law.formula}{f', {level_text(level)} band' if known else ''}"))
     a, b = steps.estimates["a"], steps.estimates["b"]
     look: dict[str, Any] = {"color": MUTED, "linewidth": 1.0, "zorder": 1}
-    [flat] = axes.plot(grid, np.full(len(grid), a), linestyle=(0, (4, 2)), **look)
-    handles.append((flat, f"fewest steps a = {format_number(a, 3)}"))
+    if math.isfinite(float(steps.critical_batch())):  # else a stands at its bound and means nothing
+        [flat] = axes.plot(grid, np.full(len(grid), a), linestyle=(0, (4, 2)), **look)
+        handles.append((flat, f"fewest steps a = {format_number(a, 3)}"))
     if steps.form in _WITH_CORNER:
         [steep] = axes.plot(grid, b / grid, linestyle=(0, (1, 1.5)), **look)
         handles.append((steep, "perfect scaling b/B"))
@@ -230,7 +232,7 @@ def _state(cell: Cell) -> str:
 
 def _tips(cells: Sequence[Cell], unit: str, censored: bool) -> tuple[str, ...]:
     return tuple(
-        f"{size_text(c.batch, unit)} {unit}: {'more than ' if c.censored else ''}{format_number(c.steps)} steps, "
+        f"{tried_text(c.batch, unit)} {unit}: {'more than ' if c.censored else ''}{format_number(c.steps)} steps, "
         f"{c.run_id}"
         for c in cells
         if c.censored is censored

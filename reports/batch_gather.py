@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +120,15 @@ def _steps(parts: Any, targets: Sequence[Mapping[str, float]], origin: Origin) -
     return decide(page, origin)
 
 
+def one_method(methods: set[str]) -> str:
+    """Write how intervals were made: what all have in common once, and by how many degrees of freedom they differ."""
+    found = [re.fullmatch(r"(.* with )([\w.]+)( degrees? of freedom)", text) for text in sorted(methods)]
+    if len(found) > 1 and all(found) and len({m[1] for m in found if m}) == 1:
+        degrees = sorted((m[2] for m in found if m), key=lambda text: 1.0 if text == "one" else float(text))
+        return f"{found[0][1]}{degrees[0]} to {degrees[-1]} degrees of freedom" if found[0] else ""
+    return ", ".join(sorted(methods))
+
+
 def _law(parts: Any, targets: Sequence[Mapping[str, float]], origin: Origin) -> Decision:
     from reports.batch_law_page import LawPage, LawPoint, decide
 
@@ -149,7 +159,7 @@ def _law(parts: Any, targets: Sequence[Mapping[str, float]], origin: Origin) -> 
             points.append(
                 LawPoint(p.label, p.critical, found.low * factor, found.high * factor, outside, len(p.steps.batch), p)
             )
-        method = ", ".join(sorted(methods))
+        method = one_method(methods)
         tokens = "training tokens of the runs" if source.tokens_from == "runs" else "the fewest samples b of the curve"
     page = LawPage(
         law=law, points=tuple(points), inputs=inputs, targets=tuple(dict(t) for t in targets), point_method=method,

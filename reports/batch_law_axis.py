@@ -93,7 +93,9 @@ def held_words(page: LawPage, name: str) -> str:
             said.append(f"the {word} are held at {write(values[0])}" if other != "L" else
                         f"the loss is held at {write(values[0])}")  # fmt: skip
         else:
-            said.append(f"the {word} go from {write(values[0])} to {write(values[1])} with them, as over the points")
+            go = "goes" if other == "L" else "go"
+            span = f"{write(values[0])} to {write(values[1])}"
+            said.append(f"the {word} {go} from {span} with {WORDS[name]}, as over the points")
     return f" Along the axis {'; '.join(said)}." if said else ""
 
 

@@ -71,11 +71,18 @@ def curves_figure(page: LawPage, origin: Origin) -> tuple[FigureData, Figure] | 
             caption="Lines: a + b/B or the form that was asked for, one a sweep or a target, named at its left end "
             "where there is room; "
             "triangles: the target was not reached, more steps than this; diamonds: b/a of each curve. Objective: "
-            f"squared on log residuals; intervals of b/a: see the figure of the law; data: {origin.data}.",
+            f"squared on log residuals; intervals: {_where(page)}; data: {origin.data}.",
             series=tuple(series),
         ),
         figure,
     )
+
+
+def _where(page: LawPage) -> str:
+    """Say where intervals of the critical batch sizes stand."""
+    if page.law.record["overhead"] is None:
+        return "of b/a, see the figure of the law"
+    return f"none of b/a here; of {page.law.convention}, see the figure of the law"
 
 
 def _name_curves(axes: Axes, at: Sequence[tuple[float, float]], names: Sequence[str]) -> None:

@@ -218,7 +218,7 @@ def _headline(page: LawPage, forecasts: list[Forecast], origin: Origin) -> Marku
     tokens = ""
     if unit != page.fit_unit == "tokens":
         tokens = f", {format_count(first.fit_estimate)} tokens,"
-    return Markup("At {} a step may hold <strong>{} {}</strong>{} before it wastes compute: {} ({} interval {}; "
+    return Markup("At {}, a step may hold <strong>{} {}</strong>{} before it wastes compute: {} ({} interval {}; "
                   "{}).").format(
         what, size_text(first.estimate, unit), unit, tokens, page.law.convention, level_text(origin.level),
         ends_text(first.low, first.high, unit), factor_words(first.factor),

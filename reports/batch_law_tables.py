@@ -53,7 +53,7 @@ def costs_table(page: LawPage, forecasts: list[Forecast], origin: Origin) -> Tab
         return None
     sizes = [first.fit_estimate * factor for factor in _OFF]
     [name] = run_names(page, [first.target])
-    data = f"the law and {name}, which is taken as what a small batch needs"
+    data = f"the law at {name}; these tokens are taken as what a small batch needs"
     return costs_of(curve, first.fit_estimate, sizes, [f"x{factor:g}" for factor in _OFF], origin, data)
 
 

@@ -81,6 +81,7 @@ def decide(page: NoisePage, origin: Origin) -> Decision:
         quote=_quote(page),
         choice="",
         verdict=origin.fit.verdict,
+        verdict_of="the law over training",
         reasons=origin.fit.diagnostics.reasons,
         sections=(
             Section("answer", "Over training", "Over training",

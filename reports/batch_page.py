@@ -18,15 +18,18 @@ from markupsafe import Markup
 from reports.inputs import Source
 from reports.page import check_place, environment, machine_text, picture_of, resource, write_page
 from reports.tables import Cell, Table, make_table
-from reports.trust import VERDICTS
+from reports.trust import NO, VERDICTS
 from reports.words import listed, printable
 from scaling.formatting import format_plural
+from scaling.verdicts import OK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from reports.series import FigureData
     from scaling.results import Fit
+
+CHECKS = "Checks"  # caption of the table of `reports.tables.of_checks`
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ class Decision:
         What goes with it, and what was chosen for want of a question.
     verdict : str
         ``ok``, ``weak`` or ``not identified``.
+    verdict_of : str
+        What the verdict is of, where that is not the answer itself.
     reasons : tuple of str
         One sentence for each finding behind it.
     sections : tuple of Section
@@ -150,6 +155,7 @@ class Decision:
     methods: tuple[tuple[str, str | Markup], ...]
     tables: tuple[Table, ...] = ()
     machine: Mapping[str, Any] = field(default_factory=dict)
+    verdict_of: str = ""
 
 
 def render_decision(decision: Decision, origin: Origin) -> str:
@@ -171,7 +177,7 @@ def render_decision(decision: Decision, origin: Origin) -> str:
 
     def part_of(part: Any) -> dict[str, Any]:
         if isinstance(part, Table):
-            return {"table": part, "quiet": part.caption == "Checks"}
+            return {"table": part, "quiet": part.caption == CHECKS}
         one, picture = part
         return {"figure": picture_of(one, picture, next(number))}
 
@@ -186,12 +192,25 @@ def render_decision(decision: Decision, origin: Origin) -> str:
         origin=origin,
         sections=[s for s in sections if s["parts"] or s["words"]],
         verdict_class=word.replace(" ", "-"),
-        verdict_words=VERDICTS[word],
+        verdict_words=verdict_words(word, decision.sections),
         sources=of_sources(origin),
         excluded=of_excluded(origin),
         css=Markup(resource("theme.css")),
         machine=machine_text(_machine(decision, origin)),
     ) + "\n"  # fmt: skip
+
+
+def verdict_words(verdict: str, sections: Sequence[Section]) -> str:
+    """Say what a verdict means; one that is ``ok`` is of the fit, and checks of the page may still say no."""
+    checks = [row for s in sections for part in s.parts if isinstance(part, Table) and part.caption == CHECKS
+              for row in part.rows]  # fmt: skip
+    against = sum(f'"answer {NO}"' in str(row[1]) for row in checks)
+    if verdict != OK or not against:
+        return VERDICTS[verdict]
+    return (
+        f"The fit itself gives no reason to distrust it, but {against} of {format_plural(len(checks), 'check')} "
+        f"{'answers' if against == 1 else 'answer'} no: see below what that means for the answer."
+    )
 
 
 def write_decision(decision: Decision, origin: Origin, path: str | os.PathLike[str]) -> Path:

@@ -52,7 +52,8 @@ def pareto_figure(
     """
     unit, level = front.unit, front.level
     marks = {share: best[0] for share, best in front.by_overhead.items() if math.isfinite(best[0])}
-    grid = np.geomspace(min(marks.values()) / 6, max(marks.values()) * 6, _CURVE)
+    ran = [] if measured is None else [float(measured[0].min()), float(measured[0].max())]
+    grid = np.geomspace(min([min(marks.values()) / 6, *ran]), max([max(marks.values()) * 6, *ran]), _CURVE)
     steps = curve.steps(grid)
     low, high = curve.interval(_samples_at(curve, steps), level)
     known = bool(len(curve.replicates))

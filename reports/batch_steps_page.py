@@ -14,7 +14,7 @@ from reports.batch_figures import steps_figure
 from reports.batch_page import Decision, Origin, Section, estimates_table, name_cell, over
 from reports.batch_pareto import pareto_figure
 from reports.batch_steps_tables import conventions_table, costs_table, criticals_table, forms_table, plans_table
-from reports.batch_words import critical_text, ends_text, fit_checks, past_check, reach_words, size_text
+from reports.batch_words import critical_text, ends_text, fit_checks, past_check, reach_words, size_text, tried_text
 from reports.tables import Table, make_table, of_checks
 from reports.trust import NO, NONE, YES, Check
 from reports.words import cited, level_text, shortest
@@ -84,6 +84,11 @@ class StepsPage:
             found.append(self.steps.critical_batch(self.overhead, level=level))
         return [*found, self.steps.critical_batch(level=level)]
 
+    def all_beyond(self, level: float) -> bool:
+        """Whether every batch that was tried lies beyond b/a, the upper end of its interval too."""
+        ratio = self.steps.critical_batch(level=level)
+        return max(ratio.estimate, ratio.high) < float(self.steps.batch.min())
+
 
 def decide(page: StepsPage, origin: Origin) -> Decision:
     """Make the page.
@@ -101,7 +106,8 @@ def decide(page: StepsPage, origin: Origin) -> Decision:
     """
     criticals = page.criticals(origin.level)
     known = page.steps.verdict != NOT_IDENTIFIED
-    curve, front = _front(page, origin.level) if known else (None, None)
+    priced = known and not page.all_beyond(origin.level)  # else the front is of batches that nobody runs
+    curve, front = _front(page, origin.level) if priced else (None, None)
     answer: list[Any] = [criticals_table(criticals, page, origin)]
     pareto = None
     if curve is not None and front is not None:
@@ -172,7 +178,20 @@ def _headline(page: StepsPage, criticals: Sequence[CriticalBatch]) -> Markup:
         return Markup(
             "Steps to {} still fall in proportion to the batch at <strong>{} {}</strong>, the largest tried: no "
             "critical batch size is in sight ({} interval {})."
-        ).format(page.target_words, size_text(most, first.unit), first.unit, level_text(first.level), first.interval)
+        ).format(
+            page.target_words, tried_text(most, first.unit), first.unit, level_text(first.level),
+            ends_text(first.low, first.high, first.unit),
+        )  # fmt: skip
+    least = float(page.steps.batch.min())
+    ratio = criticals[-1]
+    if page.all_beyond(ratio.level):
+        return Markup(
+            "Every batch tried, from <strong>{} {}</strong> on, is beyond the critical batch size: steps to {} hardly "
+            "fall any more (b/a at most {}, the upper end of its {} interval)."
+        ).format(
+            tried_text(least, ratio.unit), ratio.unit, page.target_words, size_text(ratio.high, ratio.unit),
+            level_text(ratio.level),
+        )  # fmt: skip
     share = format_percent(page.overhead, 3)
     if first.overhead is None:
         said = "On the way to {} a batch of <strong>{} {}</strong> takes twice the fewest steps and samples"
@@ -180,11 +199,11 @@ def _headline(page: StepsPage, criticals: Sequence[CriticalBatch]) -> Markup:
     else:
         than = "perfect scaling takes"
         if first.anchor is not None:
-            than = f"linear scaling from {size_text(first.anchor, first.unit)} {first.unit} takes"
+            than = f"linear scaling from {tried_text(first.anchor, first.unit)} {first.unit} takes"
         said = "Up to a batch of <strong>{} {}</strong>, {} costs at most {} more samples than {}"
         head = Markup(said).format(size_text(first.estimate, first.unit), first.unit, page.target_words, share, than)
     ends = ends_text(first.low, first.high, first.unit)
-    far = reach_words(first.estimate, float(page.steps.batch.min()), most)
+    far = reach_words(first.estimate, least, most)
     tail = "" if far == "inside" else f", {far} the batches tried"
     return head + Markup(" ({} interval {}{}).").format(level_text(first.level), ends, tail)
 
@@ -200,9 +219,14 @@ def _quote(page: StepsPage, criticals: Sequence[CriticalBatch]) -> str:
     if not math.isfinite(ratio.estimate):
         return (
             "Each doubling of the batch still halves the steps, so there is nothing to trade yet; larger batches than "
-            f"{size_text(float(page.steps.batch.max()), ratio.unit)} {ratio.unit} would show where that ends."
+            f"{tried_text(float(page.steps.batch.max()), ratio.unit)} {ratio.unit} would show where that ends."
         )
     a, b = page.steps.estimates["a"], page.steps.estimates["b"]
+    if page.all_beyond(ratio.level):
+        return (
+            f"About {format_number(a)} steps are needed at any batch tried, so a smaller batch costs less and hardly "
+            "more time; smaller ones would show where the steps begin to rise."
+        )
     said = f"By the other rule, b/a, it is {critical_text(ratio)}: twice the fewest steps and samples. "
     said = said if ratio is not criticals[0] else ""
     if page.steps.form == "steps_to_target":
@@ -211,7 +235,7 @@ def _quote(page: StepsPage, criticals: Sequence[CriticalBatch]) -> str:
             f"{ratio.unit} in all. "
         )
     if (rate := _rate_near(page, criticals[0].estimate)) is not None:
-        said += f"The best run near that batch, at {size_text(rate[0], ratio.unit)} {ratio.unit}, had the learning "
+        said += f"The best run near that batch, at {tried_text(rate[0], ratio.unit)} {ratio.unit}, had the learning "
         said += f"rate {shortest(rate[1], 4)}{rate[2]}. "
     return said + "A batch off by a factor of two has its price in the table below."
 
@@ -239,20 +263,19 @@ def _checks(page: StepsPage, criticals: Sequence[CriticalBatch]) -> list[Check]:
     bent = math.isfinite(ratio) and least < ratio < most
     out = [
         Check("Answer among the batches tried", YES if far == "inside" else NO, far,
-              f"From {size_text(least, steps.unit)} to {size_text(most, steps.unit)} {steps.unit} were tried; "
-              "outside of "
-              "them the answer rests on the form of the curve."),
+              f"From {tried_text(least, steps.unit)} to {tried_text(most, steps.unit)} {steps.unit} were tried; "
+              "outside of them the answer rests on the form of the curve."),
         Check("The curve bends inside the data", YES if bent else NO,
-              f"b/a = {size_text(ratio, steps.unit)}", "Both ends, steps that fall with the batch and steps that do "
-                                                       "not, "
-              "are seen where b/a lies among the batches tried."),
+              f"b/a = {size_text(ratio, steps.unit)}" if math.isfinite(ratio) else "none in sight",
+              "Both ends, steps that fall with the batch and steps that do not, are seen where b/a lies among the "
+              "batches tried."),
         Check("Interval has an upper end", YES if first.bounded else NO, ends_text(first.low, first.high, first.unit),
               f"{level_text(first.level)}, {first.method}."),
         Check("Every batch reached the target", NO if censored else YES, f"{len(cells) - censored} of {len(cells)}",
               "Those that did not count as censored: more steps than they had." if censored else
               "No batch size is censored."),
         Check("Best run inside its grid", NO if edged else YES, f"{len(cells) - len(edged)} of {len(cells)}",
-              f"At an end at B = {', '.join(size_text(c.batch, steps.unit) for c in edged[:8])}"
+              f"At an end at B = {', '.join(tried_text(c.batch, steps.unit) for c in edged[:8])}"
               f"{' and others' if len(edged) > 8 else ''}, so fewer steps may do." if edged else
               "None lies at an end of the learning rates tried, as far as these are known."),
         Check("Runs a batch size", NONE, f"{min(runs)} to {max(runs)}" if min(runs) < max(runs) else str(max(runs)),
@@ -299,7 +322,7 @@ def _cells_table(page: StepsPage, origin: Origin) -> Table:
         state = "not reached: more" if c.censored else ", ".join(c.edges) or "reached"
         between = f"{format_number(c.low)} to {format_number(c.high)}" if c.high > c.low > 0 else "as logged"
         rows.append((
-            size_text(c.batch, unit), over(format_number(c.steps), between), state, name_cell(c.run_id),
+            tried_text(c.batch, unit), over(format_number(c.steps), between), state, name_cell(c.run_id),
             format_number(float(rate), 3) if known and rate is not None else "–", f"{c.reached} of {c.runs}",
             "–" if math.isnan(c.gap) else f"+{format_percent(c.gap)}",
         ))  # fmt: skip

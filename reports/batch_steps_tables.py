@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.batch_page import Origin, over
-from reports.batch_words import change, ends_text, reach_words, size_text
+from reports.batch_words import change, ends_text, reach_words, size_text, tried_text
 from reports.tables import Table, make_table
 from reports.words import count_interval, level_text
 from scaling.errors import ScalingError
@@ -64,7 +64,8 @@ def costs_of(
         least, most = (float(ends[i]) for ends in front.intervals["samples"])
         steps, samples = float(front.steps[i]), float(front.samples[i])
         rows.append((
-            names[i] if i < len(names) else "asked", size_text(size, unit),
+            names[i] if i < len(names) else "asked",
+            size_text(size, unit) if i < len(names) else tried_text(size, unit),
             over(format_number(steps), format_interval(low, high)), change(steps / float(at) - 1),
             over(format_count(samples), count_interval(least, most)), change(samples / (float(at) * best) - 1),
             f"+{format_percent(float(front.overhead[i]))}",
@@ -139,7 +140,7 @@ def conventions_table(page: StepsPage, origin: Origin) -> Table | None:
             except ScalingError:  # the power form has no fewest samples to compare with
                 cells.append("–")
         rows.append((format_percent(overhead, 3), *cells))
-    heads = ("overhead", "perfect scaling", *(f"from {size_text(float(a or 0), unit)}" for a in anchors[1:]))
+    heads = ("overhead", "perfect scaling", *(f"from {tried_text(float(a or 0), unit)}" for a in anchors[1:]))
     strong = tuple(i for i, overhead in enumerate(overheads) if overhead == page.overhead)
     note = (
         f"Critical batch sizes in {unit}: the largest whose samples exceed those of linear scaling from the anchor by "

@@ -16,6 +16,7 @@ from scaling.formatting import (
     format_number,
     format_percent,
     format_plural,
+    format_whole,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def size_text(value: float, unit: str) -> str:
     return format_count(value) if unit == "tokens" else format_number(value)
 
 
+def tried_text(value: float, unit: str) -> str:
+    """Write a batch size that somebody ran, without its unit: tokens as counts, others whole."""
+    return format_count(value) if unit == "tokens" else format_whole(value)
+
+
 def ends_text(low: float, high: float, unit: str) -> str:
     """Write an interval of batch sizes without its unit; one without an upper end says so."""
     if math.isnan(low) or math.isnan(high):
@@ -45,6 +51,8 @@ def ends_text(low: float, high: float, unit: str) -> str:
 def critical_text(found: CriticalBatch) -> str:
     """Write a critical batch size with its unit and interval."""
     ends = ends_text(found.low, found.high, found.unit)
+    if math.isinf(found.estimate):
+        return f"none in sight ({level_text(found.level)} interval {ends} {found.unit})"
     return f"{size_text(found.estimate, found.unit)} {found.unit} ({level_text(found.level)} interval {ends})"
 
 
@@ -53,7 +61,7 @@ def short_definition(found: CriticalBatch) -> str:
     if found.overhead is None:
         return "b/a"
     above = format_percent(found.overhead, 3)
-    return f"{above} above perfect" if found.anchor is None else f"{above} above {format_number(found.anchor)}"
+    return f"{above} above perfect" if found.anchor is None else f"{above} above {format_whole(found.anchor)}"
 
 
 def change(share: float, more: str = "more", less: str = "less") -> str:

@@ -26,12 +26,16 @@ from reports.tuning_tables import (
 from reports.words import INSIDE, cited, count_interval, factor_words, level_text
 from scaling.errors import ScalingError
 from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural
+from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
 if TYPE_CHECKING:
     from scaling.fitting.backtest import Backtest
     from scaling.hyperparameters import LossSurface, Regrets, TunedLaws, TunedTimescale
+    from scaling.hyperparameters.laws import TunedLaw
     from scaling.hyperparameters.published import PublishedRegret, PublishedRule
     from scaling.hyperparameters.recommendation import Recommendation
+
+VERDICT_ORDER = (OK, WEAK, NOT_IDENTIFIED)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class TuningPage:
         of = f" of {files}" if files else ""
         diverged = f", {counts['diverged']} of them diverged" if counts["diverged"] else ""
         cells, runs = format_plural(counts["cells"], "cell"), format_plural(counts["runs"], "run")
-        return f"{cells} of {runs}{diverged}{of}"
+        return f"{cells} of {runs}{of}{diverged}"
 
 
 def decide(page: TuningPage, origin: Origin) -> Decision:
@@ -131,7 +135,7 @@ def decide(page: TuningPage, origin: Origin) -> Decision:
         "parameters times tokens. Ask for another with --params ... --tokens ..., or --at N=1e9,D=1e11,B=1e6 where "
         "the "
         "batch is settled.",
-        verdict=page.laws.verdict,
+        verdict=max((law.verdict for _, law in _laws_of(page, found)), key=VERDICT_ORDER.index),
         reasons=_reasons(page, found),
         sections=(
             Section("answer", "What to run", "What to run", parts=(
@@ -165,16 +169,28 @@ def decide(page: TuningPage, origin: Origin) -> Decision:
     )  # fmt: skip
 
 
+def _laws_of(page: TuningPage, found: list[Recommendation]) -> list[tuple[str, TunedLaw]]:
+    """Return the laws that the answer rests on: where the batch is given, not that of both at their best."""
+    laws = page.laws
+    named = [("Learning rate", laws.lr)] if not found or not all(rec.batch_given for rec in found) else []
+    if laws.coupled is not None and any(rec.batch_given for rec in found):
+        named.append(("Learning rate at a batch", laws.coupled))
+    return [*named, ("Batch", laws.batch)]
+
+
 def _reasons(page: TuningPage, found: list[Recommendation]) -> tuple[str, ...]:
     """Findings on the laws, and those on the recommendations that do not say the same again."""
-    own = page.laws.reasons
+    laws = [f"{name}: {reason}" for name, law in _laws_of(page, found) for reason in law.reasons]
+    own = (*laws, *page.laws.optima.left_out, *page.laws.cells.warnings)
     more = dict.fromkeys(r for rec in found for r in rec.reasons if not any(one.endswith(r) for one in own))
     return (*own, *more)
 
 
 def _headline(page: TuningPage, rec: Recommendation | None, why: str, origin: Origin) -> Markup:
     if rec is None:
-        return Markup("No learning rate and batch can be recommended from {}: {}.").format(page.data_words(origin), why)
+        return Markup("No learning rate and batch can be recommended from {}: {}.").format(
+            page.data_words(origin), why.partition(". ")[0].rstrip(".")
+        )  # the box below has the reasons
     batch = f"{format_count(rec.batch)} tokens"
     notes = []
     if rec.context_length is not None:
@@ -193,11 +209,19 @@ def _quote(page: TuningPage, rec: Recommendation) -> str:
         f"Twice or half the learning rate costs {format_percent(rec.cost_of_2x_lr)} of the loss; twice or half the "
         "batch "
         f"{format_percent(rec.cost_of_2x_batch)} with the learning rate re-tuned and "
-        f"{format_percent(rec.cost_of_2x_batch_lr_held)} with it left. Anything within a learning rate of "
-        f"{format_interval(*rec.plateau_lr)} or, re-tuned, a batch of {count_interval(*rec.plateau_batch)} tokens "
-        "loses no "
-        f"more than {format_percent(rec.plateau_share)}."
+        f"{format_percent(rec.cost_of_2x_batch_lr_held)} with it left. "
     )
+    share, rates = format_percent(rec.plateau_share), format_interval(*rec.plateau_lr)
+    batches = f"{count_interval(*rec.plateau_batch)} tokens"
+    if rec.batch_given:
+        said += (
+            f"That is around the best batch, {format_count(rec.best_batch)} tokens: {batches} lose no more than "
+            f"{share} of the loss there. At the batch given, learning rates of {rates} lose no more than {share} on "
+            "top of what it gives up."
+        )
+    else:
+        said += f"Anything within a learning rate of {rates} or, re-tuned, a batch of {batches} loses no more than "
+        said += f"{share}."
     if page.timescale is not None:
         said += f" The weight decay to go with it is {page.weight_decay_text(rec)}."
     return said

@@ -208,7 +208,8 @@ def critical_batch_of(
         ends = _fieller(fit, t, overhead) if method == "fieller" else _delta(fit, beyond, at, t)
         low, high = (end + offset for end in ends)
         name = "Fieller's, from the covariance of a and b" if method == "fieller" else "delta method on the logarithm"
-        words = f"{name}, t distribution with {format_number(fit.degrees, 3)} degrees of freedom"
+        degrees = "one degree" if fit.degrees == 1 else f"{format_number(fit.degrees, 3)} degrees"
+        words = f"{name}, t distribution with {degrees} of freedom"
     found = CriticalBatch(
         estimate=at + offset, low=low, high=high, level=level, method=words, overhead=overhead, anchor=anchor,
         unit=str(record.get("unit", "samples")), verdict=fit.verdict, notes=fit.diagnostics.reasons,
@@ -312,7 +313,8 @@ def _delta(fit: Fit, beyond: Callable[[Array], Array], at: float, t: float) -> t
     log_scaled = np.array(fit.log_scaled)
     here = np.where(log_scaled, np.log(fit.theta), fit.theta)
     rows = here + _STEP * np.concatenate([np.eye(len(here)), -np.eye(len(here))])
-    values = np.log(beyond(np.where(log_scaled, np.exp(rows), rows)))
-    gradient = (values[: len(here)] - values[len(here) :]) / (2 * _STEP)
-    half = t * math.sqrt(float(gradient @ fit.covariance @ gradient))
-    return at * math.exp(-half), at * math.exp(half)
+    with np.errstate(all="ignore"):  # a parameter that the data do not determine makes the factor infinite
+        values = np.log(beyond(np.where(log_scaled, np.exp(rows), rows)))
+        gradient = (values[: len(here)] - values[len(here) :]) / (2 * _STEP)
+        factor = float(np.exp(t * np.sqrt(gradient @ fit.covariance @ gradient)))
+    return (at / factor, at * factor) if math.isfinite(factor) else (0.0, math.inf)

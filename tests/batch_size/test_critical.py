@@ -229,3 +229,18 @@ def test_another_law_is_no_curve_of_steps():
     fit = scaling.fit("power", {"x": B}, 3 / B**0.1, objective="squared", bootstrap=0)
     with pytest.raises(UsageError, match="no curve of steps"):
         critical_batch_of(fit)
+
+
+def test_a_corner_that_the_data_leave_open_is_unbounded_on_both_sides():
+    """Steps in proportion to the batch but for 2 %: with a free sharpness any corner beyond the batches will do."""
+    batch = 2.0 ** np.arange(5, 11)
+    steps = 1e6 / batch * np.exp(0.02 * np.random.default_rng(0).standard_normal(6))
+    found = fit_steps(batch, steps, form="steps_to_target_sharp", bootstrap=0).critical_batch()
+    assert math.isfinite(found.estimate)
+    assert (found.low, found.high, found.bounded) == (0.0, math.inf, False)
+
+
+def test_one_degree_of_freedom_is_written_as_one():
+    batch = np.array([32.0, 128.0, 512.0])
+    found = fit_steps(batch, (1e3 + 1e6 / batch) * np.array([1.01, 0.99, 1.0]), bootstrap=0).critical_batch()
+    assert found.method.endswith("t distribution with one degree of freedom")

@@ -118,7 +118,7 @@ def test_runs_at_batches_that_were_never_tried_are_named():
     assert not any("were tried" in note for note in inside.notes)
     outside = plan_batch(fit, **settings, gpus=[1, 64, 32768])
     told = [note for note in outside.notes if "were tried" in note]
-    assert told == ["Batch sizes of 64 to 16380 sequences were tried; runs at 4, 131100 rest on the form of the law."]
+    assert told == ["Batch sizes of 64 to 16384 sequences were tried; runs at 4, 131072 rest on the form of the law."]
 
 
 @pytest.mark.parametrize(

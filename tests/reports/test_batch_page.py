@@ -180,10 +180,38 @@ class TestSteps:
         assert float(one.steps.critical_batch()) == math.inf
         origin = origin_of(one.steps.fit)
         text = seen(render_decision(batch_steps_page.decide(one, origin), origin))
-        assert "Steps to a loss of 2.7 still fall in proportion to the batch at 16380 sequences" in text
+        assert "Steps to a loss of 2.7 still fall in proportion to the batch at 16384 sequences" in text
         assert "there is nothing to trade yet" in text
         assert "Time against compute" not in text
         assert "What a batch that is off costs" not in text
+
+    def test_batches_that_all_lie_beyond_the_critical_one_get_no_critical_batch_as_the_answer(self) -> None:
+        one = steps_page(b=100.0, censored=False)
+        origin = origin_of(one.steps.fit)
+        assert max(float(one.steps.critical_batch()), one.steps.critical_batch().high) < BATCHES[0]
+        text = seen(render_decision(batch_steps_page.decide(one, origin), origin))
+        assert "Every batch tried, from 64 sequences on, is beyond the critical batch size" in text
+        assert "Up to a batch of" not in text
+        assert "What a batch that is off costs" not in text
+
+    def test_a_verdict_does_not_say_that_no_check_found_anything_where_one_did(self, page: StepsPage) -> None:
+        origin = origin_of(page.steps.fit)
+        decision = batch_steps_page.decide(page, origin)
+        html = render_decision(decision, origin)
+        against = html.count('class="answer no"')
+        assert against > 0
+        assert page.steps.verdict == "ok"
+        assert f"but {against} of " in seen(html)
+        assert "No check found a reason" not in html
+
+    def test_the_front_reaches_every_batch_that_ran(self, page: StepsPage, origin: Origin) -> None:
+        curve = curve_of(page.steps)
+        for wide in (1.0, 1000.0):
+            _, picture = pareto_figure(
+                curve, pareto_front(curve), (BATCHES * wide, curve.steps(BATCHES * wide)), origin
+            )
+            line = np.asarray(picture.axes[0].lines[0].get_xdata(), float)
+            assert line.min() <= float(curve.steps(BATCHES[-1] * wide)) * (1 + 1e-9)
 
     def test_other_forms_have_a_page_without_a_front(self) -> None:
         s = steps_page(censored=False)
@@ -282,7 +310,7 @@ class TestLaw:
         origin = origin_of(law.fit)
         text = seen(render_decision(batch_law_page.decide(one, origin), origin))
         assert "no published law can be put beside them" in text
-        assert "At 640K samples a step may hold" in text
+        assert "At 640K samples, a step may hold" in text
 
     def test_the_points_are_drawn_with_their_intervals(self, laws: LawPage) -> None:
         figure, picture = law_figure(laws, origin_of(laws.law.fit))

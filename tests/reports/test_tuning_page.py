@@ -110,6 +110,9 @@ def test_a_batch_that_is_given_gets_its_own_learning_rate(page: TuningPage) -> N
     text = seen(render_decision(tuning_page.decide(one, origin_of(one)), origin_of(one)))
     rec = recommend(page.laws, BIG["N"], BIG["D"], batch=2.0**22)
     assert "a batch of 4.19M tokens (2048 sequences of 2048; given)" in text
+    assert "Learning rate at a batch: There are only 9 groups" in text  # the verdict is on the law that answers
+    assert "Learning rate: There" not in text
+    assert "At the batch given, learning rates of" in text
     assert f"learning rate {format_number(rec.lr, 3)}" in text
 
 

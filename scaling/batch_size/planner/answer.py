@@ -21,7 +21,7 @@ from scaling.batch_size.planner.text import plan_text
 from scaling.batch_size.planner.tradeoff import WEIGHTS, ParetoFront, pareto_front
 from scaling.batch_size.planner.warmup import WarmupSchedule, warmup_schedule
 from scaling.errors import UsageError
-from scaling.formatting import format_number
+from scaling.formatting import format_whole
 from scaling.parameter_counts import FLOP_PER_PARAMETER_TOKEN
 from scaling.serial import plain
 
@@ -294,8 +294,8 @@ def _untried(curve: StepsCurve, batches: Sequence[float]) -> list[str]:
     if not outside:
         return []
     return [
-        f"Batch sizes of {format_number(low)} to {format_number(high)} {curve.unit} were tried; runs at "
-        f"{', '.join(format_number(b) for b in outside)} rest on the form of the law."
+        f"Batch sizes of {format_whole(low)} to {format_whole(high)} {curve.unit} were tried; runs at "
+        f"{', '.join(format_whole(b) for b in outside)} rest on the form of the law."
     ]
 
 
