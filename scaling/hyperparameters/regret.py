@@ -30,6 +30,7 @@ Predict = Callable[[float, float], tuple[float, float]]
 
 _LARGEST = 0.3  # share of the cells that are held out as the largest in compute
 LARGEST = ("parameters", "compute")
+_VARIES = 0.01  # spread of a logarithm below which an input was held
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,8 @@ def leave_largest_out(
     ------
     UsageError
         For another measure of size.
+    InputDataError
+        Where the smaller cells do not determine the laws.
     """
     held = largest(cells, by)
     optima = find_optima(cells, method)
@@ -226,7 +229,7 @@ def laws_of_points(optima: Optima, batch_law: str | Law = "optimal_batch") -> Pr
     Raises
     ------
     InputDataError
-        For too few cells.
+        For too few cells, or such as do not determine the laws: one size, or sizes and tokens in one ratio.
     """
     if not optima.n:
         raise InputDataError("no cell is left to fit the laws to", hint="Run sweeps of more sizes.")
@@ -234,6 +237,14 @@ def laws_of_points(optima: Optima, batch_law: str | Law = "optimal_batch") -> Pr
     fits = []
     for law, observed in ((find_law("optimal_learning_rate"), optima.lr), (find_law(batch_law, inputs), optima.batch)):
         given = {k: v for k, v in inputs.items() if k in law.inputs}
+        columns = np.column_stack([np.ones(optima.n), *(np.log(v) for v in given.values())])
+        columns[:, 1:] -= columns[:, 1:].mean(axis=0)  # so that what does not vary has a column of zeros
+        if np.linalg.matrix_rank(columns, tol=_VARIES * math.sqrt(optima.n)) < columns.shape[1]:
+            raise InputDataError(
+                f"the cells that are left, {format_plural(optima.n, 'point')}, do not tell the exponents of "
+                f"'{law.name}' apart: {' and '.join(given)} have to vary, and not as one",
+                hint="Run sweeps of more sizes, and of more numbers of tokens at each.",
+            )
         fits.append(fit(law, given, observed, objective="squared", bootstrap=0))
 
     def predict(n_params: float, n_tokens: float) -> tuple[float, float]:

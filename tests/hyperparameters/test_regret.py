@@ -107,6 +107,15 @@ def test_the_largest_cells_are_judged_by_laws_of_the_smaller_ones(noisy):
         leave_largest_out(noisy, by="flops")
 
 
+def test_smaller_cells_of_one_size_are_no_judge_of_a_larger_one(noisy):
+    """Nothing is known of how the learning rate moves with the size, and a made-up exponent would give up anything."""
+    two = noisy.without(np.array([c.n_params not in (4e8, 8e8) for c in noisy]))
+    assert sorted({c.n_params for c in two}) == [4e8, 8e8]
+    with pytest.raises(InputDataError, match="do not tell the exponents of 'optimal_learning_rate' apart"):
+        leave_largest_out(two, "argmin", by="parameters")
+    assert leave_largest_out(two, "argmin", by="compute").worst < 0.01
+
+
 @pytest.mark.slow
 def test_expected_regret_is_what_laws_of_other_sweeps_give_up():
     """Laws of one sweep, judged on new optima of the true laws with the scatter of the cells."""
