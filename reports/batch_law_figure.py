@@ -102,7 +102,7 @@ def law_figure(page: LawPage, origin: Origin) -> tuple[FigureData, Figure]:
     return (
         FigureData(
             key="fig-law",
-            title=f"The critical batch size over {WORDS[name]}",
+            title=f"The critical batch size over {WORDS[name] if name != 'D' else f'training {page.data_unit}'}",
             finding=f"{format_plural(len(x), 'critical batch size')}: {page.law.written(page.law.unit, 1)}.",
             caption=f"Points: critical batch sizes, {page.law.convention}{bars}.{hollow} {line_words}{others}{held} "
             f"{origin.made_of()}",

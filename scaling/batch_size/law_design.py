@@ -159,7 +159,7 @@ def read_design(inputs: Mapping[str, Array]) -> Design:
         slope = float(np.std(y) / np.std(x)) * (1 if r > 0 else -1)
         return Design("coupled", _coupled_words(slope, span), inflation, condition, slope, span)
     words = (
-        f"Size and tokens both vary (correlation of their logarithms {format_number(r, 2)}, condition number "
+        f"Size and tokens both vary (correlation of their logarithms {r:.2f}, condition number "
         f"{format_number(condition, 2)}): their exponents can be told apart."
     )
     return Design("both vary", words, inflation, condition, tokens_per_param=span)
