@@ -3364,7 +3364,7 @@ def tune_recommend(
     from db.store import Store
     from db.tuning_advice import advise
     from db.tunings import load_tuning
-    from reports.tuning_advice_rows import advice_row, advice_text
+    from reports.tuning_advice_rows import advice_row, advice_rows, advice_text
 
     run = arguments.size(params, "--params"), arguments.size(tokens, "--tokens")
     with Store(db, read_only=True) as store:
@@ -3375,8 +3375,7 @@ def tune_recommend(
         context_length=None if context_length is None else arguments.size(context_length, "--context-length"),
         level=level, force=force,
     )  # fmt: skip
-    row = advice_row(found)
-    emit_result(row, format_, advice_text(found), row["published"])
+    emit_result(advice_row(found), format_, advice_text(found), advice_rows(found))
     fail_on_verdict(fail_on, found.recommendation.verdict, one.laws.verdict)
 
 

@@ -366,13 +366,21 @@ class _Assembler:
         return extra
 
     def _named_sources(self) -> list[tuple[str, ...]]:
-        """Columns behind the fields and the metrics; other losses that were only guessed stay kept columns too."""
+        """Columns behind the fields and the metrics.
+
+        Other losses that were only guessed stay kept columns too, and so do the parts of an identifier made of several
+        columns: nothing else says what they were.
+        """
         guessed = {
             spec.metric
             for spec in self.mapping.metrics
             if spec.metric != self.mapping.metric and self.mapping.origins.get(spec.metric) == "guessed from the name"
         }
-        return [columns for what, columns in self.resolved.sources.items() if what not in guessed]
+        return [
+            columns
+            for what, columns in self.resolved.sources.items()
+            if what not in guessed and (what != "run_id" or len(columns) == 1)
+        ]
 
     def _warn_about(self, values: dict[str, np.ndarray], shown: int, n_runs: int) -> None:
         """Say which runs ended without a finite loss, and which quantities the file lacks."""

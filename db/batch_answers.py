@@ -125,7 +125,8 @@ def fit_sweeps(
     if not made:
         value, why = next(iter(failures.items()))
         raise InputDataError(
-            f"None of the {len(sweeps)} values of {asked['by']} can be fitted; {value}: {why.message}", why.hint
+            f"None of the {len(sweeps)} values of {asked['by']} can be fitted; {label_of(value)}: {why.message}",
+            why.hint,
         )
     parts = [(own, mine, rows, fitted.fit, ()) for own, mine, rows, fitted, _ in made]
     saved = kinds.save_all(store, batch_steps.KIND, parts, replace=replace, bootstrap=bootstrap, seed=seed)

@@ -110,7 +110,8 @@ def derive(
         Where fewer than two are left.
     """
     factor = float(asked.get("context_length") or 1.0)
-    points = []
+    points: list[Point] = []
+    failed: InputDataError | None = None
     excluded = [Excluded(str(row[0]), f"no {asked['by']}") for row in rows if _unparted(asked, columns, row)]
     for label, mine, part in _parts(asked, columns, rows):
         try:
@@ -121,14 +122,17 @@ def derive(
                 raise InputDataError(f"The critical batch size of {label} is {format_number(critical)}.")
         except InputDataError as error:
             excluded.append(Excluded(label, error.message))
+            failed = failed or InputDataError(f"{label}: {error.message}", error.hint)
             continue
         excluded += left
         points.append(Point(label, sweep, steps, critical * factor, tuple(runs)))
     if len(points) < 2:
-        why = f" {excluded[0].run_id}: {excluded[0].reason}" if excluded else ""
+        why = f"{excluded[0].run_id}: {excluded[0].reason}" if excluded else ""
+        hint = "Part the runs with --by n_params, or read several targets off one sweep: --target 3.2 --target 3.0"
         raise InputDataError(
-            f"A law needs critical batch sizes of several sweeps, and there is {len(points) or 'none'}.{why}",
-            "Part the runs with --by n_params, or read several targets off one sweep: --target 3.2 --target 3.0",
+            f"A law needs critical batch sizes of several sweeps, and there is {len(points) or 'none'}. "
+            f"{failed.message if failed else why}".rstrip(),
+            failed.hint if failed and failed.hint else hint,
         )
     source = _rows_of(asked, points, factor)
     inputs = {name: source.inputs[name] for name in NEEDS[source.law]}

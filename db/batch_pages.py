@@ -101,15 +101,21 @@ def load_page(store: Store, saved: SavedFit, level: float = 0.9) -> PageParts:
     rows = unchanged_rows(store, saved)
     assert isinstance(rows, DerivedSelection)
     kind = str(saved.config[kinds.KEY]["kind"])
-    try:
-        backtest = kinds.backtest_again(saved, rows, level=level, bootstrap=_REPLICATES, seed=saved.fit.seed or 0)
-    except ScalingError:
-        backtest = None
     return PageParts(
         kind, saved, rows, _made(store, kind, saved, rows), tuple(sources_of(store, rows.runs)),
-        is_simulated(store, rows.runs), backtest, str(store.path),
+        is_simulated(store, rows.runs), _held_out(saved, rows, level), str(store.path),
         _beside(store, rows, level) if kind == "noise_scale" else {},
     )  # fmt: skip
+
+
+def _held_out(saved: SavedFit, rows: DerivedSelection, level: float) -> Backtest | None:
+    """Hold the largest rows out; of the loss of all runs, which takes minutes, only what was kept with the fit."""
+    if saved.fit.law.name == "tuned_loss":
+        return saved.fit.backtest
+    try:
+        return kinds.backtest_again(saved, rows, level=level, bootstrap=_REPLICATES, seed=saved.fit.seed or 0)
+    except ScalingError:
+        return None
 
 
 def _made(store: Store, kind: str, saved: SavedFit, rows: DerivedSelection) -> Any:

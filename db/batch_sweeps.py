@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from db.select import Excluded
 from db.sweeps import SweepRun, read_runs
+from scaling.arguments import number_or_name
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_factor, format_number, format_plural
 
 if TYPE_CHECKING:
     from scaling.batch_size.cells import Cell, Curve, StepsToTarget
     from scaling.batch_size.steps import StepsFit
+
+_DERIVED = "loss of "  # how the rule of a target begins that nobody gave
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,14 @@ class Sweep:
     overhead: float = 0.2
 
     def fit(self, form: str, **settings: Any) -> StepsFit:
-        """Fit the curve of steps."""
-        return self.found.fit(form=form, unit=self.unit, **settings)
+        """Fit the curve of steps; where too few reached a target that nobody gave, say how to take another."""
+        try:
+            return self.found.fit(form=form, unit=self.unit, **settings)
+        except InputDataError as error:
+            if self.rule.startswith(_DERIVED) and "higher target" in (error.hint or ""):
+                hint = "The target was derived. Give a higher one with --target, derive it earlier with --at-samples"
+                raise InputDataError(error.message, f"{hint}, or train longer.") from error
+            raise
 
 
 def sweep_of(
@@ -207,12 +216,22 @@ def _target(asked: Mapping[str, Any], runs: Sequence[SweepRun]) -> tuple[float |
             )
         return float(values.pop()), f"taken from the column {target}"  # type: ignore[arg-type]
     if isinstance(target, Mapping):
-        sweep = runs[0].sweep
-        if sweep not in target:
-            listed = ", ".join(target)
-            raise UsageError(f"No --target is given for the sweep '{sweep}'; there are some for: {listed}.")
-        target = target[str(sweep)]
+        target = _of_sweep(target, str(runs[0].sweep))
     return (None, "") if target is None else (float(target), "given")
+
+
+def _of_sweep(targets: Mapping[str, float], sweep: str) -> float:
+    """Find the target of a sweep, whose name may be a number that was written in another way: 85M, 85000000.0."""
+    if sweep in targets:
+        return targets[sweep]
+    number = number_or_name(sweep)
+    for name, target in targets.items():
+        if not isinstance(number, str) and number_or_name(name) == number:
+            return target
+    raise UsageError(
+        f"No --target is given for the sweep '{sweep}'; there are some for: {', '.join(targets)}.",
+        f"Give one for each: --target {sweep}=LOSS",
+    )
 
 
 def _notes(cells: Sequence[Cell]) -> list[str]:

@@ -120,6 +120,7 @@ def _shown_metric(
     metrics: tuple[MetricSpec, ...], wanted: str | None, table: Table
 ) -> tuple[str, tuple[MetricSpec, ...]]:
     names = [spec.metric for spec in metrics]
+    losses = [spec.metric for spec in metrics if spec.kind in (None, "loss")]
     if wanted is not None:
         if wanted in names:
             return wanted, metrics
@@ -130,9 +131,9 @@ def _shown_metric(
         )
     if "loss" in names:
         return "loss", metrics
-    if len(names) == 1:
-        return names[0], metrics
-    if names:
+    if len(losses or names) == 1:
+        return (losses or names)[0], metrics
+    if names := losses or names:
         listed = ", ".join(f"'{name}'" for name in names[:8])
         if len(names) > 8:
             listed += f" and {len(names) - 8} more"

@@ -60,6 +60,18 @@ class RunNoise:
     curve: NoiseScaleCurve
 
 
+def _unlogged(store: Store, name: str, metrics: Sequence[str]) -> UsageError:
+    """Say that no run logged a metric; one that was in the log and not named there was kept without its steps."""
+    known, _ = store.query("SELECT * FROM runs_final LIMIT 0")
+    hint = did_you_mean(name, metrics)
+    if name in known:
+        hint = (
+            f"'{name}' was kept as a column of the runs, with one value each. To keep every step, name it in a mapping "
+            f'and ingest again: [metrics] {name} = {{ column = "{name}", kind = "other" }}'
+        )
+    return UsageError(f"No run logged the metric '{name}'.", hint)
+
+
 def sql_of(store: Store, asked: Mapping[str, Any]) -> str:
     """Write the SELECT of the logged norms: one row a run and step that has all of them."""
     check_unit(asked.get("batch_unit"))
@@ -74,7 +86,7 @@ def sql_of(store: Store, asked: Mapping[str, Any]) -> str:
     _, known = store.query("SELECT DISTINCT metric FROM metrics")
     for name in [*small, big]:
         if (name,) not in known:
-            raise UsageError(f"No run logged the metric '{name}'.", did_you_mean(name, [k for (k,) in known]))
+            raise _unlogged(store, name, [metric for (metric,) in known])
     length = asked.get("context_length")
     if length is not None and asked.get("batch_unit") == "tokens":
         raise UsageError("Batches that count tokens already are not multiplied by a context length once more.")

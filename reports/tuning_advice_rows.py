@@ -39,6 +39,19 @@ def advice_row(advice: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def advice_rows(advice: Any) -> Rows:
+    """Return a recommendation as a table: its own row first, and under it those of the published laws."""
+    said = advice.recommendation
+    known = said.context_length is not None
+    own = {
+        "name": advice.tuning.name, "source": None, "kind": "best", "lr": said.lr, "batch": said.batch,
+        "batch_unit": "tokens", "note": f"recommended; verdict: {said.verdict}",
+        "sequences": said.batch / said.context_length if known else None, "context_length": said.context_length,
+        "given_up": said.expected_regret,
+    }  # fmt: skip
+    return [own, *advice_row(advice)["published"]]
+
+
 def advice_text(advice: Any) -> str:
     """Return a recommendation as a text: the setting, what errors cost, and published laws beside it."""
     from reports.terminal import render

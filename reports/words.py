@@ -12,9 +12,9 @@ from reports.inputs import ReportInput
 from scaling.fitting.objective import Objective
 from scaling.formatting import (
     format_count,
+    format_count_interval,
     format_estimate,
     format_factor,
-    format_interval,
     format_number,
     format_plural,
 )
@@ -132,7 +132,7 @@ def mean_text(mean: float, low: float, high: float) -> str:
 
 def count_interval(low: float, high: float) -> str:
     """Write an interval of counts of parameters or tokens."""
-    return f"{format_count(low)} to {format_count(high)}" if np.isfinite(low) else format_interval(low, high)
+    return format_count_interval(low, high)
 
 
 def factor_text(factor: float) -> str:

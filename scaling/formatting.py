@@ -144,6 +144,28 @@ def format_count(value: float | None) -> str:
     return format_number(value, 3)
 
 
+def format_count_interval(low: float, high: float) -> str:
+    """Write an interval of counts, both ends as `format_count` does.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_count_interval(1_371_000, 1.49e6), format_count_interval(5.7e5, float("inf"))
+    ('1.37M to 1.49M', '570K to inf')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return UNKNOWN
+    return f"{format_count(low)} to {format_count(high)}"
+
+
 def format_whole(value: float | None) -> str:
     """Write a number that somebody set, such as a batch size: whole numbers below 1e9 whole, others to six digits.
 

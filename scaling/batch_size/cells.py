@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scaling.batch_size.crossing import Crossing, check_curve, first_crossing, loss_at
 from scaling.batch_size.tuning import find_edges, find_tuned, notes_on_grids
 from scaling.errors import InputDataError
-from scaling.formatting import format_number, format_percent, format_plural
+from scaling.formatting import format_number, format_percent, format_plural, format_whole
 from scaling.inputs import as_number
 from scaling.serial import plain
 
@@ -300,13 +300,13 @@ def _notes_across(cells: list[Cell], curves: list[Curve], names: tuple[str, ...]
     if count := sum(cell.censored for cell in cells):
         notes.append(f"{count} of {format_plural(len(cells), 'batch size')} did not reach the target: censored.")
     if edged := [cell for cell in cells if cell.edges]:
-        at = ", ".join(format_number(cell.batch) for cell in edged)
+        at = ", ".join(format_whole(cell.batch) for cell in edged)
         notes.append(f"The best run lies at an end of its grid at {format_plural(len(edged), 'batch size')}: {at}.")
     by_batch = [(cell.batch, [c.settings for c in curves if c.batch == cell.batch]) for cell in cells]
     for name in names:
         notes += notes_on_grids(by_batch, name)
     if first := [cell for cell in cells if cell.notes and cell.high == cell.steps and cell.low == 0]:
-        at = ", ".join(format_number(cell.batch) for cell in first)
+        at = ", ".join(format_whole(cell.batch) for cell in first)
         notes.append(f"The target was met at the first evaluation, so the steps are an upper bound, at B = {at}.")
     counts = [cell.runs for cell in cells]
     if max(counts) > 1:

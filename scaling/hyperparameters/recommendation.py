@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaling.errors import UsageError, VerdictError
-from scaling.formatting import format_count, format_factor, format_interval, format_number, format_percent
+from scaling.formatting import (
+    format_count,
+    format_count_interval,
+    format_factor,
+    format_interval,
+    format_number,
+    format_percent,
+)
 from scaling.hyperparameters.bowl import batch_cost, lr_cost
 from scaling.hyperparameters.expected import ExpectedRegret, expected_regret, expected_regret_at_batch
 from scaling.inputs import as_number, check_level
@@ -153,8 +160,8 @@ class Recommendation:
 
     def __repr__(self) -> str:
         share = format_percent(self.level)
-        batch = f"{format_count(self.batch)} tokens a step"
-        batch += " (given)" if self.batch_given else f" ({share}: {format_interval(self.batch_low, self.batch_high)})"
+        interval = f"{share}: {format_count_interval(self.batch_low, self.batch_high)}"
+        batch = f"{format_count(self.batch)} tokens a step ({'given' if self.batch_given else interval})"
         if self.context_length is not None:
             batch += f", {self.sequences()[0]} sequences of {format_number(self.context_length)}"
         low, high = self.plateau_lr
@@ -167,7 +174,7 @@ class Recommendation:
             f"{format_percent(self.cost_of_2x_batch)} (learning rate left: "
             f"{format_percent(self.cost_of_2x_batch_lr_held)})",
             f"within {format_percent(self.plateau_share)}: learning rate {format_interval(low, high)}, batch "
-            f"{format_count(self.plateau_batch[0])} to {format_count(self.plateau_batch[1])}",
+            f"{format_count_interval(*self.plateau_batch)}",
             f"verdict: {self.verdict}",
         ]
         return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from scaling.formatting import format_interval, format_number
+from scaling.formatting import format_count, format_count_interval, format_interval, format_number
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ class SurfaceOptimum:
     def __repr__(self) -> str:
         return (
             f"lr {format_number(self.lr)} ({format_interval(*self.lr_interval)}), "
-            f"batch {format_number(self.batch)} ({format_interval(*self.batch_interval)}) tokens a step, "
+            f"batch {format_count(self.batch)} ({format_count_interval(*self.batch_interval)}) tokens a step, "
             f"loss {format_number(self.loss)}"
         )

@@ -101,6 +101,9 @@ def test_the_target_is_derived_or_stands_in_a_column(write: Callable[[str, str],
     assert ok("batch-size", "fit", *QUICK, "--target", "goal").row["target_rule"] == "taken from the column goal"
     named = ok("batch-size", "fit", *QUICK, "--by", "n_params", "--target", "400000000.0=3.1").row
     assert (named["target"], named["target_rule"]) == (3.1, "given")
+    for written in ("400000000=3.1", "4e8=3.1", "400M=3.1"):
+        again = ok("batch-size", "fit", *QUICK, "--by", "n_params", "--target", written, "--replace").row
+        assert (again["sweep"], again["target"]) == (named["sweep"], 3.1)
 
 
 def test_a_context_length_turns_batch_and_anchor_into_tokens(sweep: Path, ok: Run) -> None:
@@ -199,6 +202,15 @@ class TestRefused:
         said = refused(4, "batch-size", "fit", "--target", 0.5).err
         assert "None of 21 runs reached a loss of 0.5" in said
         assert "the lowest loss is" in said
+
+    def test_a_derived_target_that_few_reach(self, write: Callable[[str, str], Path], ok: Run, refused: Run) -> None:
+        lines = curve_lines(batches=(64, 128, 256, 512))
+        short = [line for line in lines if not re.match(r"\S+-b(64|128)-\S+?,.*,(\d{5,})", line) or "loss" in line]
+        ok("ingest", write("sweep.csv", text_of(short)))
+        said = refused(4, "batch-size", "fit", "--at-samples", 1.2 * truth(4e8)[1]).err
+        assert "The target was derived" in said
+        assert "--at-samples" in said
+        assert "The target was derived" not in refused(4, "batch-size", "fit", "--target", 2.93).err
 
     def test_no_batch_size(self, write: Callable[[str, str], Path], ok: Run, refused: Run) -> None:
         ok("ingest", write("runs.csv", "run_id,N,width,loss\na,1e8,64,3\nb,1e8,128,3\n"))

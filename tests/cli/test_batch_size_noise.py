@@ -139,6 +139,14 @@ class TestRefused:
         assert "No run logged the metric 'sq_smal'" in said
         assert "sq_small" in said
 
+    def test_norms_that_were_not_named_at_ingest(
+        self, write: Callable[[str, str], Path], ok: Run, refused: Run
+    ) -> None:
+        ok("ingest", write("norms.csv", text_of(norm_lines())))
+        said = refused(2, "batch-size", "noise-scale", *NORMS).err
+        assert "'sq_small' was kept as a column of the runs" in said
+        assert '[metrics] sq_small = { column = "sq_small", kind = "other" }' in said
+
     def test_swapped_batches(self, norms: Callable[..., None], refused: Run) -> None:
         norms()
         words = ("--small", "sq_small", "--big", "sq_big", "--batch-small", 64, "--batch-big", 8)

@@ -152,6 +152,13 @@ class TestRecommend:
         assert 0 < step["given_up"] < rules["deepseek-2024"]["given_up"]
         assert rules["zhang-2024"]["given_up"] is None
 
+    def test_a_sheet_begins_with_the_recommendation(self, store: Path, ok: Run) -> None:
+        words = ("tune", "recommend", "sweep", "--params", "1e9", "--tokens", "2e10")
+        row, table = ok(*words).row, ok(*words, "--format", "csv").table
+        assert (table[0]["name"], float(table[0]["lr"])) == ("sweep", pytest.approx(row["lr"], rel=1e-12))
+        assert float(table[0]["given_up"]) == pytest.approx(row["expected_regret"], rel=1e-12)
+        assert [one["name"] for one in table[1:]] == [one["name"] for one in row["published"]]
+
     def test_a_batch_that_is_settled_moves_the_learning_rate(self, store: Path, ok: Run) -> None:
         size = ("--params", "1B", "--tokens", "100B")
         small = ok("tune", "recommend", "sweep_lr", *size, "--batch", "128", "--batch-unit", "sequences").row

@@ -279,6 +279,14 @@ def test_several_columns_make_an_identifier(store: Store, write: Write) -> None:
     ]
 
 
+def test_parts_of_an_identifier_are_kept_as_columns(store: Store, write: Write) -> None:
+    mapping = Mapping.parse("[columns]\nrun_id = ['size', 'curve']\nN = 'size * 1e6'")
+    store.ingest(write("size,curve,step,loss\n10,x,1,3\n10,x,2,2\n10,y,2,2.5\n"), mapping)
+    columns, rows = store.query("SELECT * FROM runs_final ORDER BY run_id")
+    assert "size" not in columns  # it is n_params already
+    assert [row[columns.index("curve")] for row in rows] == ["x", "y"]
+
+
 def test_corpora_and_constants(store: Store, write: Write) -> None:
     path = write("run,N,D,loss,dataset\na,1e8,1e9,3,c4\nb,1e8,1e9,3,pile\n")
     store.ingest(path)

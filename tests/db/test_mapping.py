@@ -203,6 +203,8 @@ def test_which_loss_is_shown() -> None:
     assert [spec.metric for spec in complete(Mapping(), table, "accuracy").metrics][-1] == "accuracy"
     with pytest.raises(InputDataError, match=r"no metric and no column 'val_los'.\nDid you mean 'val_loss'"):
         complete(Mapping(), table, "val_los")
+    norms = Mapping.parse("[metrics]\ntrain_loss = 'train_loss'\nnorm = { column = 'accuracy', kind = 'other' }")
+    assert complete(norms, table).metric == "train_loss"
     both = complete(Mapping(), _table(Loss=["3"], val_loss=["4"]))
     assert (both.metric, [spec.metric for spec in both.metrics]) == ("loss", ["loss", "val_loss"])
     with pytest.raises(InputDataError, match=r"no column that is a loss by its name.\nDid you mean 'Lossu'"):
