@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,11 +103,11 @@ def fit_sweeps(
     asked = batch_steps.with_batch(store, {**batch_steps.USUAL, **asked})
     sweeps = sweeps_of(store, asked) if asked["by"] else [None]
     check_fit_name(store, name if sweeps == [None] else None, replace)
-    names = _names(store, name, sweeps)
+    base, names = _names(store, name, sweeps)
     made = []
     failures: dict[str, ScalingError] = {}
     for i, (sweep, own) in enumerate(zip(sweeps, names, strict=True), start=1):
-        mine = asked if sweep is None else asked | {"sweep": sweep, "base": name}
+        mine = asked if sweep is None else asked | {"sweep": sweep, "base": base}
         try:
             rows = kinds.select_rows(store, batch_steps.KIND, mine)
             compared = _compared(rows, level, bootstrap, seed) if forms or mine["form"] == AUTO else None
@@ -171,10 +172,18 @@ def label_of(sweep: str) -> str:
     return format_count(number) if math.isfinite(number) and number >= 1000 else sweep
 
 
-def _names(store: Store, name: str | None, sweeps: Sequence[str | None]) -> list[str | None]:
+def _names(store: Store, name: str | None, sweeps: Sequence[str | None]) -> tuple[str | None, list[str | None]]:
+    """Name the fits of all sweeps and of each; without a name of one's own, by a number that no saved fit has."""
     if sweeps == [None]:
-        return [name]
-    base = name or safe_name(store, batch_steps.KIND)
+        return name, [name]
+    if name is not None:
+        return name, _of_each(store, name, sweeps)
+    taken = {str(one).lower() for (one,) in store.query("SELECT name FROM fits")[1]}
+    bases = (batch_steps.KIND if i == 1 else f"{batch_steps.KIND}_{i}" for i in itertools.count(1))
+    return next((base, own) for base in bases if taken.isdisjoint(map(str, own := _of_each(store, base, sweeps))))
+
+
+def _of_each(store: Store, base: str, sweeps: Sequence[str | None]) -> list[str | None]:
     short = [safe_name(store, f"{base}_{label_of(str(sweep))}") for sweep in sweeps]
     if len(set(short)) == len(short):
         return list(short)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.batch_steps import asked_words
-from db.kinds import DerivedSelection, hash_lines
+from db.kinds import DerivedSelection, axis_of, hash_lines
 from db.select import Excluded
 from db.sweeps import SweepRun, batch_sql, check_unit, in_tokens, rate_sql, read_runs, runs_sql
 from scaling.batch_size.law_design import LOSS, NEEDS
@@ -120,7 +120,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
     import scaling
 
     return scaling.backtest_law(
-        saved.fit, rows.inputs, rows.observed, groups=rows.clusters, by=rows.order, **settings
+        saved.fit, rows.inputs, rows.observed, groups=rows.clusters, by=axis_of(rows), **settings
     )  # fmt: skip
 
 

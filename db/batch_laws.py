@@ -19,7 +19,7 @@ import numpy as np
 from db import batch_steps
 from db.batch_answers import by_number, label_of
 from db.batch_sweeps import Sweep, lines_of, sweep_of
-from db.kinds import DerivedSelection, hash_lines
+from db.kinds import DerivedSelection, axis_of, hash_lines
 from db.select import Excluded
 from db.sweeps import SweepRun, batch_sql
 from scaling.batch_size.law_design import LOSS, NEEDS, choose_law, read_design, read_inputs
@@ -181,7 +181,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
     """Hold the largest points out."""
     import scaling
 
-    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, by=rows.order, **settings)
+    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, by=axis_of(rows), **settings)
 
 
 def command_of(config: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.batch_sweeps import Sweep, lines_of, sweep_of
-from db.kinds import DerivedSelection, hash_lines
+from db.kinds import DerivedSelection, axis_of, hash_lines
 from db.select import Excluded
 from db.sweeps import SweepRun, batch_sql, check_column, check_unit, curves_sql, rate_sql, runs_sql
 from scaling.errors import UsageError
@@ -120,7 +120,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
 
     censored = np.array([cell.censored for cell in rows.source.found.cells if cell.bounds])
     return scaling.backtest_law(
-        saved.fit, rows.inputs, rows.observed, weights=np.where(censored, 0.0, 1.0), by=rows.order, **settings
+        saved.fit, rows.inputs, rows.observed, weights=np.where(censored, 0.0, 1.0), by=axis_of(rows), **settings
     )  # fmt: skip
 
 

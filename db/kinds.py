@@ -152,6 +152,12 @@ def backtest_again(saved: SavedFit, rows: Selection, **settings: Any) -> Backtes
     return kind.backtest(saved, rows, **settings)
 
 
+def axis_of(rows: DerivedSelection) -> str | None:
+    """Name what rows are held out by: the only input; None for several, and for a loss, which is taken downwards."""
+    names = list(rows.inputs)
+    return names[0] if len(names) == 1 and names != ["L"] else None
+
+
 def backtest_words(store: Store, saved: SavedFit) -> list[str]:
     """Say what else a kind has to say of its back-test, in sentences; nothing for most."""
     words = getattr(kind_of(saved), "backtest_words", None)

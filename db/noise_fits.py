@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from db.batch_steps import asked_words
 from db.columns import check_expression
-from db.kinds import DerivedSelection, hash_lines
+from db.kinds import DerivedSelection, axis_of, hash_lines
 from db.query import run_select
 from db.sweeps import check_column, check_unit
 from scaling.errors import InputDataError, UsageError, did_you_mean
@@ -166,7 +166,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
     import scaling
 
     weights = rows.source.curve.weights
-    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, weights=weights, by=rows.order, **settings)
+    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, weights=weights, by=axis_of(rows), **settings)
 
 
 def command_of(config: Mapping[str, Any]) -> str:

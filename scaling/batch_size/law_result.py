@@ -117,7 +117,7 @@ class CriticalLaw:
         if length is None:
             raise UsageError(
                 f"the law is in {have} a step, and how many tokens a sample has is not known",
-                hint="Fit it with tokens_per_sample, the context length.",
+                hint="Fit it with the context length (tokens_per_sample; --context-length 2048).",
             )
         return float(length) if wanted == "tokens" else 1 / float(length)
 

@@ -182,7 +182,7 @@ def test_laws_among_the_replicates_that_never_grow_or_run_away_are_borne():
 
 def test_it_says_where_the_law_was_not_fitted():
     made = warmup_schedule(replicated(), TOTAL, start=START)
-    assert any("fitted to runs of 1.4e9 to 2.5e10 tokens" in n for n in made.notes)
+    assert any("fitted to runs of 1.4B to 25B tokens" in n for n in made.notes)
     inside = warmup_schedule(replicated(), TOTAL, start=2**21)
     assert not any("fitted to runs" in n for n in inside.notes)
 

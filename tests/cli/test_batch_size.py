@@ -101,9 +101,10 @@ def test_the_target_is_derived_or_stands_in_a_column(write: Callable[[str, str],
     assert ok("batch-size", "fit", *QUICK, "--target", "goal").row["target_rule"] == "taken from the column goal"
     named = ok("batch-size", "fit", *QUICK, "--by", "n_params", "--target", "400000000.0=3.1").row
     assert (named["target"], named["target_rule"]) == (3.1, "given")
-    for written in ("400000000=3.1", "4e8=3.1", "400M=3.1"):
-        again = ok("batch-size", "fit", *QUICK, "--by", "n_params", "--target", written, "--replace").row
-        assert (again["sweep"], again["target"]) == (named["sweep"], 3.1)
+    for i, written in enumerate(("400000000=3.1", "4e8=3.1", "400M=3.1"), start=2):
+        again = ok("batch-size", "fit", *QUICK, "--by", "n_params", "--target", written).row
+        assert (again["name"], again["sweep"], again["target"]) == (f"steps_{i}_400m", named["sweep"], 3.1)
+    assert again["command"].endswith("--name steps_4")
 
 
 def test_a_context_length_turns_batch_and_anchor_into_tokens(sweep: Path, ok: Run) -> None:

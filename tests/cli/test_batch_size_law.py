@@ -97,6 +97,7 @@ def test_several_targets_of_one_sweep_are_points(sweeps: Path, ok: Run) -> None:
     assert row["argument"] == "fewest_samples"
     over_loss = ok(*shlex.split(row["command"])[1:], "--over", "loss", "--replace")
     assert over_loss.row["law"] == "critical_batch_loss"
+    assert "held out" in ok("backtest", over_loss.row["name"]).err
     assert ok("verify", "t").row["status"] == "identical"
 
 
@@ -171,11 +172,25 @@ def test_losses_at_the_end_of_runs(write: Callable[[str, str], Path], ok: Run, r
     assert ok("backtest", "iso").code == 0
 
 
+@pytest.fixture(scope="module")
+def planned(made: Path, tmp_path_factory: pytest.TempPathFactory, in_process: Run) -> Path:
+    """A store with the curve of each size, and their law."""
+    db = tmp_path_factory.mktemp("plans") / "scaling.duckdb"
+    db.write_bytes(made.read_bytes())
+    for words in (
+        ("batch-size", "fit", "--by", "n_params", "--target", TARGET, *QUICK, "--name", "s"),
+        (*WORDS, "--over", "tokens", "--context-length", CONTEXT, "--name", "cbs"),
+    ):
+        answer = in_process(*words, "--db", db)
+        assert answer.code == 0, answer.err
+    return db
+
+
 class TestPlan:
     @pytest.fixture
-    def fitted(self, sweeps: Path, ok: Run) -> None:
-        ok("batch-size", "fit", "--by", "n_params", "--target", TARGET, *QUICK, "--name", "s")
-        ok(*WORDS, "--over", "tokens", "--context-length", CONTEXT, "--name", "cbs")
+    def fitted(self, planned: Path, tmp_path: Path) -> None:
+        """A copy of it, where commands look for one."""
+        (tmp_path / "scaling.duckdb").write_bytes(planned.read_bytes())
 
     @pytest.mark.usefixtures("fitted")
     def test_identities(self, ok: Run) -> None:

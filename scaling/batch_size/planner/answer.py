@@ -314,11 +314,14 @@ def _cluster(
 ) -> Cluster:
     """Describe the devices in the samples of the curve."""
     if flop_per_token is None:
-        raise UsageError("time and money need the cost of a token", hint="Give n_params, or flop_per_token.")
+        raise UsageError(
+            "time and money need the cost of a token",
+            hint="Give the parameters (n_params; --params 7B), or flop_per_token.",
+        )
     if math.isnan(length):
         raise UsageError(
             f"time and money need the tokens of one of the {curve.unit}",
-            hint="Give the context length, tokens_per_sample.",
+            hint="Give the context length (tokens_per_sample; --context-length 2048).",
         )
     return make_cluster(hardware, length * flop_per_token, **settings)
 
@@ -338,6 +341,6 @@ def _warmup(
     if math.isnan(total):
         raise UsageError(
             f"the law counts tokens and the curve {curve.unit}, so the length of the run is not known in tokens",
-            hint="Give the context length, tokens_per_sample, or n_tokens.",
+            hint="Give the context length (tokens_per_sample; --context-length 2048), or n_tokens.",
         )
     return warmup_schedule(growth, total, level=level, **asked)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scaling.batch_size.planner.gpus import HOUR
 from scaling.batch_size.planner.run import Infeasible, Run
-from scaling.formatting import format_interval, format_number, format_percent, format_plural
+from scaling.formatting import format_interval, format_number, format_percent, format_plural, format_whole
 
 if TYPE_CHECKING:
     from scaling.batch_size.planner.answer import BatchPlan
@@ -70,7 +70,7 @@ def run_text(run: Run | Infeasible) -> str:
         return f"{run.goal}: there is none. {run.why} {run.instead}"
     low, high = run.intervals["wall_seconds"]
     text = (
-        f"{run.goal}: {format_plural(run.gpus, 'device')}, B = {format_number(run.batch)} {run.unit}, "
+        f"{run.goal}: {format_plural(run.gpus, 'device')}, B = {format_whole(run.batch)} {run.unit}, "
         f"{format_number(run.wall_seconds / HOUR, 3)} h ({format_interval(low / HOUR, high / HOUR)}), "
         f"{format_percent(run.overhead)} more compute than the least"
     )

@@ -18,7 +18,7 @@ from scaling.bands import replicate_interval
 from scaling.batch_size.planner.identities import positive
 from scaling.batch_size.planner.sizes import batch_sizes
 from scaling.errors import UsageError
-from scaling.formatting import format_number, format_percent
+from scaling.formatting import format_count, format_count_interval, format_number, format_percent, format_whole
 from scaling.inputs import check_level
 from scaling.serial import plain
 
@@ -148,7 +148,7 @@ class WarmupSchedule:
 
     def __repr__(self) -> str:
         lines = [
-            f"  from {format_number(p.start)} {self.unit}: B = {format_number(p.batch, 7)} {self.unit}, "
+            f"  from {format_count(p.start)} {self.unit}: B = {format_whole(p.batch)} {self.unit}, "
             f"{format_number(p.steps)} steps, learning rate x{format_number(p.lr_factor)}"
             for p in self.phases
         ]
@@ -299,7 +299,7 @@ def _remarks(
     low, high = growth.support
     if total > high * (1 + 1e-9) or _first_switch(growth, sizes, share, total) < low * (1 - 1e-9):
         notes.append(
-            f"The law was fitted to runs of {format_number(low)} to {format_number(high)} {growth.unit}, and the "
+            f"The law was fitted to runs of {format_count_interval(low, high)} {growth.unit}, and the "
             "schedule reads it outside of that."
         )
     return notes
