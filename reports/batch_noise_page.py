@@ -14,7 +14,7 @@ from reports.batch_page import Decision, Origin, Section, estimates_table
 from reports.batch_words import critical_text, ends_text, fit_checks, past_check, size_text
 from reports.tables import Table, make_table, of_checks
 from reports.trust import NO, NONE, YES, Check
-from reports.words import cited, factor_text, level_text, sentence
+from reports.words import cited, factor_text, level_text, listed, sentence
 from scaling.batch_size.calibration import PROXY, calibrate_noise_scale
 from scaling.batch_size.noise_windows import describe_growth
 from scaling.errors import ScalingError
@@ -127,8 +127,8 @@ def _headline(page: NoisePage) -> Markup:
 
 def _quote(page: NoisePage) -> str:
     growth = describe_growth(page.curve)
-    said = [f"{name}: {format_number(c.ratio, 3)} noise scales" for name, c in page.calibrations.items()]
-    return growth + (f" The critical batch size b/a is, of {'; of '.join(said)}." if said else "")
+    said = [f"of {name} is {format_number(c.ratio, 3)} noise scales" for name, c in page.calibrations.items()]
+    return growth + (f" The critical batch size b/a {listed(said)}." if said else "")
 
 
 def _beside_words(page: NoisePage) -> str:

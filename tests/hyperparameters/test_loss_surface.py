@@ -93,7 +93,7 @@ def test_errors_are_clustered_by_cell_and_the_interval_of_the_optimum_is_exact()
     x = np.array([1, np.log(d)])
     half = 1.859548 * np.sqrt(x @ found.fit.covariance[np.ix_(at, at)] @ x)  # t of 8 degrees of freedom
     assert np.log(best.batch_interval) == pytest.approx(np.log(best.batch) + np.array([-half, half]), rel=1e-6)
-    drawn = fit_loss_surface(*columns, loss, bootstrap=40, seed=2)
+    drawn = fit_loss_surface(*columns, loss, bootstrap=20, seed=2)
     low, high = drawn.optimum(n, d, level=0.9).lr_interval
     at = [names.index(k) for k in ("p_0", "p_N", "p_D")]
     values = np.exp(drawn.fit.replicates[:, at] @ [1, np.log(n), np.log(d)])

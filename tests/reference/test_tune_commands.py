@@ -84,6 +84,7 @@ def test_every_surface_is_convex_with_its_costs(surfaces: Any) -> None:
     assert all(0.15 < cell["slope"] < 0.67 for cell in cells)
 
 
+@pytest.mark.slow  # the same numbers as of the library's test, which is not
 @pytest.mark.parametrize(
     ("cutoff", "lr", "batch", "costs"),
     [
