@@ -187,7 +187,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
 def command_of(config: Mapping[str, Any]) -> str:
     """Return the command that makes a saved law."""
     asked, settings = dict(config["derived"]["asked"]), config["settings"]
-    asked["over"] = _WORDS.get(asked.get("over"))  # type: ignore[arg-type]
+    asked["over"] = _WORDS.get(str(asked.get("over")))
     words = ["scaling", "batch-size", "law", *batch_steps.asked_words(asked, USUAL)]
     words += ["--bootstrap", str(settings["bootstrap"]), "--seed", str(settings["seed"]), "--name", config["name"]]
     return shlex.join(words)

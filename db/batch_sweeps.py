@@ -207,14 +207,14 @@ def _target(asked: Mapping[str, Any], runs: Sequence[SweepRun]) -> tuple[float |
     """Return the target loss of the runs of a sweep and where it comes from; None where it is to be derived."""
     target = asked.get("target")
     if isinstance(target, str):
-        values = {run.settings.get("target") for run in runs}
+        values: set[Any] = {run.settings.get("target") for run in runs}
         if len(values) > 1 or None in values:
             listed = ", ".join(sorted(str(value) for value in values)[:5])
             raise InputDataError(
                 f"The runs of one sweep have several targets in '{target}': {listed}.",
                 "Part them with --by, or give the target: --target 2.7",
             )
-        return float(values.pop()), f"taken from the column {target}"  # type: ignore[arg-type]
+        return float(values.pop()), f"taken from the column {target}"
     if isinstance(target, Mapping):
         target = _of_sweep(target, str(runs[0].sweep))
     return (None, "") if target is None else (float(target), "given")

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from db.select import Question, Selection
 from scaling.errors import InputDataError, UsageError
@@ -84,8 +84,7 @@ def kind_named(name: str) -> Kind:
     """
     if name not in _HOMES:
         raise UsageError(f"This version knows no fits of the kind '{name}'.", "Use the release that made the fit.")
-    module: Any = import_module(_HOMES[name])
-    return module  # type: ignore[no-any-return]
+    return cast("Kind", import_module(_HOMES[name]))
 
 
 def kind_of(saved: SavedFit) -> Kind | None:
