@@ -52,10 +52,11 @@ def recommendation_figure(page: TuningPage, rec: Recommendation, origin: Origin)
     hessian = page.laws.curvature.at(rec.n_params, rec.n_tokens)
     best = page.laws.points_at(rec.n_params, rec.n_tokens)
     published = [r for r in page.published(rec) if r.lr is not None or r.batch is not None]
-    pairs = [(r.lr, r.batch) for r in published if r.lr is not None and r.batch is not None]
+    pairs = [r for r in published if r.lr is not None and r.batch is not None]
+    points = [(r.lr, r.batch) for r in published if r.lr is not None and r.batch is not None]
     reach = [w / 2 for w in plateau_widths(hessian, _WIDEST, False)]
     for axis in (0, 1):
-        away = [abs(math.log2(pair[axis] / best[axis])) for pair in pairs]
+        away = [abs(math.log2(point[axis] / best[axis])) for point in points]
         away += [abs(math.log2((rec.lr, rec.batch)[axis] / best[axis]))]
         reach[axis] = max([reach[axis], *(a + 0.7 for a in away if a < _OCTAVES)])
     x, y = (np.geomspace(b * 2.0**-r, b * 2.0**r, _CELLS) for b, r in zip(best, reach, strict=True))
