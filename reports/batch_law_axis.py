@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.batch_size.law_design import JOINT, NEEDS, WORDS
-from scaling.batch_size.published import HYPERBOLA, RULE
+from scaling.batch_size.published import definition_of
 from scaling.formatting import format_count, format_number
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ def axis_label(name: str, page: LawPage) -> str:
 
 def same_definition(page: LawPage) -> str:
     """Return the definition of published laws that is that of this law; empty where there is none."""
-    record = page.law.record
-    if record["overhead"] is None:
-        return HYPERBOLA if "b/a" in page.law.convention else ""
-    near = abs(float(record["overhead"]) - 0.2) < 1e-9 and record["anchor"] is not None
-    if not near:
-        return ""
-    anchor = float(record["anchor"]) * (1.0 if record["unit"] == "tokens" else float(record["tokens_per_sample"] or 0))
-    return RULE if math.isclose(anchor, 256 * 512, rel_tol=1e-6) else ""
+    return definition_of(page.law)
 
 
 def companions(page: LawPage, name: str, values: Array, free: bool = False) -> dict[str, Array]:

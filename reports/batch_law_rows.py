@@ -8,9 +8,9 @@ from typing import Any
 
 from reports.batch_rows import conventions_words
 from reports.rows import Rows, saved_fit_row
+from scaling.batch_size.published import definition_of
 from scaling.formatting import (
     format_count,
-    format_factor,
     format_interval,
     format_number,
     format_percent,
@@ -147,7 +147,7 @@ def law_text(row: Mapping[str, Any], law: Any, conventions: Any = None) -> str:
             f"{format_number(held['measured'])} {unit}: off by {format_percent(held['missed'])}"
         )
     for one in row["forecasts"]:
-        lines += ["", *forecast_lines(one, unit)]
+        lines += ["", *forecast_lines(one, unit, definition_of(law))]
     if conventions is not None:
         lines += ["", conventions_words(conventions)]
     lines += [f"left out: {count} x {reason}" for reason, count in row["excluded"].items()]
@@ -173,8 +173,8 @@ def points_shown(row: Mapping[str, Any]) -> Rows:
     return out
 
 
-def forecast_lines(one: Mapping[str, Any], unit: str) -> list[str]:
-    """Write a forecast, and below it what published laws say there."""
+def forecast_lines(one: Mapping[str, Any], unit: str, same: str) -> list[str]:
+    """Write a forecast, and below it what published laws say there; only those of the same definition over it."""
     from reports.terminal import render
 
     at = ", ".join(
@@ -193,7 +193,9 @@ def forecast_lines(one: Mapping[str, Any], unit: str) -> list[str]:
             "published law": row["name"],
             "source": row["source"],
             "batch (tokens)": "-" if row["batch_tokens"] is None else format_count(row["batch_tokens"]),
-            "over the forecast": _ratio(row["batch_tokens"], one["batch_tokens"]),
+            "over the forecast": _ratio(
+                row["batch_tokens"], one["batch_tokens"] if row["definition"] == same else None
+            ),
             "definition": row["definition"],
         }
         for row in one["published"]
@@ -213,4 +215,4 @@ def _beyond(point: Mapping[str, Any]) -> str:
 
 
 def _ratio(batch: float | None, forecast: float | None) -> str:
-    return "-" if batch is None or forecast is None else format_factor(batch / forecast)
+    return "-" if batch is None or forecast is None else f"x{format_number(batch / forecast, 3)}"

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_count, format_factor, format_number
+
+if TYPE_CHECKING:
+    from scaling.batch_size.law_result import CriticalLaw
 
 RULE = "20 % above linear scaling from 256 sequences of 512 tokens"
 HYPERBOLA = "b/a: twice the fewest steps and samples"
@@ -145,6 +148,28 @@ class PublishedRow:
 
         out: dict[str, Any] = plain(asdict(self))
         return out
+
+
+def definition_of(law: CriticalLaw) -> str:
+    """Tell which definition of published laws is that of a fitted one.
+
+    Parameters
+    ----------
+    law : CriticalLaw
+        The law.
+
+    Returns
+    -------
+    str
+        As of `PublishedRow.definition`; empty where no published law has it.
+    """
+    record = law.record
+    if record["overhead"] is None:
+        return HYPERBOLA if "b/a" in law.convention else ""
+    if abs(float(record["overhead"]) - 0.2) > 1e-9 or record["anchor"] is None:
+        return ""
+    anchor = float(record["anchor"]) * (1.0 if record["unit"] == "tokens" else float(record["tokens_per_sample"] or 0))
+    return RULE if math.isclose(anchor, 256 * 512, rel_tol=1e-6) else ""
 
 
 def published_at(
