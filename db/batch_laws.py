@@ -41,6 +41,9 @@ OVER = {
     "tokens": "critical_batch", "params": "critical_batch_params", "both": "critical_batch_joint",
     "loss": "critical_batch_loss",
 }  # fmt: skip
+_SHARED = (
+    "Several points are read from the same runs, so that their errors go together; the interval takes each as its own."
+)
 _WORDS = {law: word for word, law in OVER.items()}
 FEWEST = "fewest_samples"  # of a curve, which no column holds
 _COLUMNS = {"N": "n_params", "D": "n_tokens", "L": "target"}
@@ -153,8 +156,17 @@ def derive(
         order=order,
         members=tuple(tuple(sorted(run.run_id for run in p.runs)) for p in points),
         source=source,
-        notes=tuple(dict.fromkeys(f"{p.label}: {note}" for p in points for note in p.sweep.found.notes)),
+        notes=(
+            *([_SHARED] if _share_runs(points) else []),
+            *dict.fromkeys(f"{p.label}: {note}" for p in points for note in p.sweep.found.notes),
+        ),
     )
+
+
+def _share_runs(points: Sequence[Point]) -> bool:
+    """Whether some run stands behind several points."""
+    every = [run.run_id for p in points for run in {run.run_id: run for run in p.runs}.values()]
+    return len(set(every)) < len(every)
 
 
 def make(rows: DerivedSelection, asked: Mapping[str, Any], **settings: Any) -> Fit:

@@ -1,10 +1,15 @@
 """Published laws of the batch size in one unit, each with its definition."""
 
+import numpy as np
 import pytest
 
-from scaling.batch_size.published import ENTRIES, LOWEST_LOSS, RULE, published_at
+from scaling.batch_size.law import fit_critical_law
+from scaling.batch_size.published import ENTRIES, HYPERBOLA, LOWEST_LOSS, RULE, definition_of, published_at
+from scaling.batch_size.steps import fit_steps
 from scaling.errors import InputDataError, UsageError
 from scaling.laws.book import find_law
+
+BATCH = 2.0 ** np.arange(6, 16)
 
 
 def rows(**at):
@@ -81,3 +86,22 @@ def test_bad_input():
         published_at(n_tokens=-1)
     with pytest.raises(InputDataError, match="'context_length' is 0"):
         published_at(n_tokens=1e9, context_length=0)
+
+
+@pytest.mark.parametrize(
+    ("overhead", "anchor", "unit", "tokens", "definition"),
+    [
+        (None, None, "tokens", None, HYPERBOLA),
+        (0.2, 131072, "tokens", None, RULE),
+        (0.2, 256, "sequences", 512, RULE),
+        (0.2, 256, "sequences", 2048, ""),
+        (0.2, None, "tokens", None, ""),
+        (0.1, 131072, "tokens", None, ""),
+    ],
+)
+def test_a_law_has_the_definition_of_published_ones_or_none(overhead, anchor, unit, tokens, definition):
+    fits = [fit_steps(BATCH, a + b / BATCH, unit=unit, bootstrap=0) for a, b in ((1e3, 1e9), (2e3, 4e9), (4e3, 2e10))]
+    law = fit_critical_law(
+        fits, n_tokens=[1e9, 4e9, 2e10], overhead=overhead, anchor=anchor, tokens_per_sample=tokens, bootstrap=0
+    )
+    assert definition_of(law) == definition

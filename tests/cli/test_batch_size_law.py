@@ -76,6 +76,7 @@ def test_the_convention_is_that_of_every_number(sweeps: Path, ok: Run) -> None:
     assert table[(0.2, 256)] == pytest.approx(row["estimates"]["p"], rel=1e-9)
     assert table[(None, None)] == pytest.approx(0.5, abs=5e-3)
     assert ok("verify", "cbs").row["status"] == "identical"
+    assert not any("the same runs" in note for note in row["notes"])
     text = ok(*words, "--replace", "--format", "table", "--params", "1.6B").out
     assert "extrapolating x2" in text
     assert "zhang-2024-chinchilla" in text
@@ -95,6 +96,7 @@ def test_several_targets_of_one_sweep_are_points(sweeps: Path, ok: Run) -> None:
     assert row["law"] == "critical_batch"
     assert row["estimates"]["q"] == pytest.approx(0, abs=0.02)
     assert row["argument"] == "fewest_samples"
+    assert row["notes"][0].startswith("Several points are read from the same runs")
     over_loss = ok(*shlex.split(row["command"])[1:], "--over", "loss", "--replace")
     assert over_loss.row["law"] == "critical_batch_loss"
     assert "held out" in ok("backtest", over_loss.row["name"]).err
