@@ -357,7 +357,8 @@ class Backtest:
                 f"Back-test by {self.axis}, {format_factor(self.factor.min())} to {format_factor(self.largest_factor)}"
             )
         if not found.n:
-            return f"No back-test is possible at {format_factor(factor)}: {found.reason}."
+            at = "" if math.isnan(factor) else f" at {format_factor(factor)}"
+            return f"No back-test is possible{at}: {found.reason}."
         way = "too high" if found.bias > 0 else "too low"
         held = ""
         if math.isfinite(found.coverage):
