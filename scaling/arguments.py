@@ -273,7 +273,10 @@ def targets(
     """
     n, d = params or (), tokens or ()
     if len(n) != len(d):
-        raise UsageError(f"There are {len(n)} --params and {len(d)} --tokens.", "Give both for each target.")
+        raise UsageError(
+            f"There are {len(n)} --params and {len(d)} --tokens.",
+            "Give both for each target; for a law of one of them, --at D=1.4T.",
+        )
     out = [{"N": size(x, "--params"), "D": size(y, "--tokens")} for x, y in zip(n, d, strict=True)]
     named = [pairs(text.split(","), "--at") for text in at or ()]
     return out + [{k: (size if k in _SIZES else quantity)(v, f"--at {k}") for k, v in entry} for entry in named]
