@@ -26,7 +26,6 @@ _BATCH = (
 )
 _RATE = (("lr", "learning_rate", "peak_lr", "lr_peak", "max_lr"),)
 _DECAY = (("weight_decay", "wd", "weight_decay_lambda"),)
-_UNITS = ("tokens", "sequences", "samples")
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,11 @@ def unit_of(name: str) -> str:
 
 
 def check_unit(text: str | None) -> None:
-    """Refuse a unit of batches that is none."""
-    if text is not None and text not in _UNITS:
-        raise UsageError(f"There is no batch unit '{text}'.", did_you_mean(text, _UNITS))
+    """Refuse a unit of batches that is none; nothing asked for is fine."""
+    from scaling.batch_size.units import check_unit as check
+
+    if text is not None:
+        check(text)
 
 
 def in_tokens(unit: str, name: str) -> None:
@@ -255,9 +256,9 @@ def read_runs(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[S
                 row[place["sweep"]],
                 _positive(row[place["batch"]], "batch size", run_id, "--batch"),
                 _positive(row[place["rate"]], "learning rate", run_id, "--lr", optional=True),
-                _number(row[place["n_params"]]),
-                _number(row[place["n_tokens"]]),
-                _number(row[place["value"]]),
+                number_of(row[place["n_params"]]),
+                number_of(row[place["n_tokens"]]),
+                number_of(row[place["value"]]),
                 str(row[place["status"]]),
                 {name.removeprefix("set_"): row[place[name]] for name in extra},
             )
@@ -320,7 +321,7 @@ def _find_or_none(
 def _positive(value: Any, what: str, run_id: str, option: str, *, optional: bool = False) -> float:
     if value is None and optional:
         return math.nan
-    number = _number(value)
+    number = number_of(value)
     if not (math.isfinite(number) and number > 0):
         said = "missing" if value is None else f"'{value}'"
         raise InputDataError(
@@ -330,7 +331,8 @@ def _positive(value: Any, what: str, run_id: str, option: str, *, optional: bool
     return number
 
 
-def _number(value: Any) -> float:
+def number_of(value: Any) -> float:
+    """Read a value of the store as a number; NaN for what is missing or none."""
     try:
         return math.nan if value is None else float(value)
     except (TypeError, ValueError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.select import Excluded
-from db.sweeps import SweepRun, batch_sql, check_unit, decay_sql, in_tokens, rate_sql, read_runs, runs_sql
+from db.sweeps import SweepRun, batch_sql, check_unit, decay_sql, in_tokens, number_of, rate_sql, read_runs, runs_sql
 from db.tuning_sweeps import TuningSweep, columns_of
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_count, format_plural
@@ -108,7 +108,7 @@ def _usable(runs: Sequence[SweepRun]) -> tuple[list[SweepRun], list[Excluded]]:
 
 def _decay(runs: Sequence[SweepRun], asked: Mapping[str, Any]) -> Array | None:
     """Weight decay of each run; None where no size and number of tokens was run with several."""
-    values = np.array([_number(run.settings.get("weight_decay")) for run in runs])
+    values = np.array([number_of(run.settings.get("weight_decay")) for run in runs])
     tried: dict[tuple[float, float], set[float]] = {}
     for run, value in zip(runs, values.tolist(), strict=True):
         if value > 0:
@@ -139,10 +139,3 @@ def _best_of_decays(runs: Sequence[SweepRun]) -> tuple[int, ...]:
 
 def _ended(run: SweepRun) -> float:
     return run.value if math.isfinite(run.value) else math.inf
-
-
-def _number(value: Any) -> float:
-    try:
-        return math.nan if value is None else float(value)
-    except (TypeError, ValueError):
-        return math.nan

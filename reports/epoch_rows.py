@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reports.rows import with_interval
-from scaling.formatting import UNKNOWN, format_count, format_factor, format_interval, format_number, format_percent
+from scaling.formatting import (
+    UNKNOWN,
+    format_count,
+    format_count_interval,
+    format_factor,
+    format_interval,
+    format_number,
+    format_percent,
+)
 
 if TYPE_CHECKING:
     from scaling.allocation.data_constrained import EpochWorth, RepeatedAllocation
@@ -39,7 +47,7 @@ def repeated_shown(plan: RepeatedAllocation) -> Rows:
         {
             "compute (FLOP)": format_number(row["compute_flop"]),
             "params": format_count(row["n_params"]),
-            f"params, {span}": _counts(row["n_params_low"], row["n_params_high"]),
+            f"params, {span}": format_count_interval(row["n_params_low"], row["n_params_high"]),
             "tokens": format_count(row["n_tokens"]),
             "epochs": format_number(row["epochs"], 3),
             f"epochs, {span}": format_interval(row["epochs_low"], row["epochs_high"]),
@@ -66,10 +74,6 @@ def until_sentence(row: dict[str, Any], level: float) -> str:
         f"After {format_number(row['epochs'], 3)} epochs{interval} the next repeated token buys less than "
         f"{format_percent(row['share'])} of what a fresh one would."
     )
-
-
-def _counts(low: float, high: float) -> str:
-    return UNKNOWN if np.isnan([low, high]).any() else f"{format_count(low)} to {format_count(high)}"
 
 
 def _percents(low: float, high: float) -> str:

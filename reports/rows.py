@@ -6,7 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scaling.formatting import UNKNOWN, format_count, format_factor, format_interval, format_number
+from scaling.formatting import (
+    format_count,
+    format_count_interval,
+    format_factor,
+    format_interval,
+    format_number,
+)
 
 if TYPE_CHECKING:
     from scaling.allocation.allocate import Allocation
@@ -119,9 +125,9 @@ def allocation_shown(fit: Fit, plan: Allocation) -> Rows:
         {
             "compute (FLOP)": format_number(row["compute_flop"]),
             "params": format_count(row["n_params"]),
-            f"params, {span}": _counts(row["n_params_low"], row["n_params_high"]),
+            f"params, {span}": format_count_interval(row["n_params_low"], row["n_params_high"]),
             "tokens": format_count(row["n_tokens"]),
-            f"tokens, {span}": _counts(row["n_tokens_low"], row["n_tokens_high"]),
+            f"tokens, {span}": format_count_interval(row["n_tokens_low"], row["n_tokens_high"]),
             "tokens/param": format_number(row["tokens_per_param"], 3),
             fit.law.output: with_interval(row["loss"], row["loss_low"], row["loss_high"]),
             f"{fit.law.output}, {span}": format_interval(row["loss_low"], row["loss_high"]),
@@ -137,12 +143,6 @@ def with_interval(value: float, low: float, high: float) -> str:
     if not (math.isfinite(half) and half > 0 and value):
         return format_number(value)
     return format_number(value, max(4, 2 + math.floor(math.log10(abs(value))) - math.floor(math.log10(half))))
-
-
-def _counts(low: float, high: float) -> str:
-    if math.isnan(low) or math.isnan(high):
-        return UNKNOWN
-    return f"{format_count(low)} to {format_count(high)}"
 
 
 def law_text(law: Law) -> str:

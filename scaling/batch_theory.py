@@ -15,7 +15,7 @@ from scaling.sgd import check_exponents
 
 if TYPE_CHECKING:
     from scaling.results import Fit
-    from scaling.simulate_batches import StepsToTarget
+    from scaling.simulate_batches import SimulatedSteps
 
 Array = NDArray[np.float64]
 
@@ -78,12 +78,12 @@ def known_batch_exponents(a: float, b: float, *, averaged: bool) -> dict[str, fl
     return {"steps": steps, "samples": samples, "critical": 1 - steps / samples}
 
 
-def recover_critical_law(rows: Sequence[StepsToTarget]) -> RecoveredLaw:
+def recover_critical_law(rows: Sequence[SimulatedSteps]) -> RecoveredLaw:
     """Fit ``a + b/B`` to the steps of every target, and then a law of b/a over b.
 
     Parameters
     ----------
-    rows : sequence of StepsToTarget
+    rows : sequence of SimulatedSteps
         From `scaling.simulate_batches.simulate_steps_to_targets`; targets that were not reached at a batch size count
         at the others.
 

@@ -104,7 +104,7 @@ class BatchSweep:
 
 
 @dataclass(frozen=True)
-class StepsToTarget:
+class SimulatedSteps:
     """The steps to one target at one batch size, of the best run.
 
     Parameters
@@ -134,7 +134,7 @@ class StepsToTarget:
 
 def simulate_steps_to_targets(
     sweep: BatchSweep, targets: Sequence[float], *, averaged: bool = True, max_steps: int = 200_000
-) -> tuple[StepsToTarget, ...]:
+) -> tuple[SimulatedSteps, ...]:
     """Find the steps that the best run of each batch size takes to each target.
 
     Parameters
@@ -150,7 +150,7 @@ def simulate_steps_to_targets(
 
     Returns
     -------
-    tuple of StepsToTarget
+    tuple of SimulatedSteps
         By batch size, and for each by descending target.
 
     Raises
@@ -249,7 +249,7 @@ def _excess_after_each_step(
 
 def _crossings_of_averages(
     sweep: BatchSweep, spectrum: Spectrum, batch: int, targets: Array, initial: float, max_steps: int
-) -> Iterator[StepsToTarget]:
+) -> Iterator[SimulatedSteps]:
     """Step all runs of a batch size together until one of them has reached the last target."""
     rates, decays = sweep.learning_rates(batch), sweep.decays
     before = np.full((rates.size, decays.size), initial)
@@ -264,12 +264,12 @@ def _crossings_of_averages(
             return
         before = excess
     for target in targets[found:]:
-        yield StepsToTarget(batch, float(target), math.nan, math.nan, math.nan, False, False)
+        yield SimulatedSteps(batch, float(target), math.nan, math.nan, math.nan, False, False)
 
 
 def _crossings_of_last_weights(
     sweep: BatchSweep, spectrum: Spectrum, batch: int, targets: Array, initial: float, max_steps: int
-) -> Iterator[StepsToTarget]:
+) -> Iterator[SimulatedSteps]:
     """Look at every step at first and then at steps a fiftieth apart, in closed form."""
     rates = sweep.learning_rates(batch)
     count = math.ceil(math.log(max(max_steps / _EVERY_STEP, 1)) / math.log(_STEP_RATIO)) + 1
@@ -283,7 +283,7 @@ def _crossings_of_last_weights(
     for target in targets:
         reached = (excess <= target).any(axis=0)
         if not reached.any():
-            yield StepsToTarget(batch, float(target), math.nan, math.nan, math.nan, False, False)
+            yield SimulatedSteps(batch, float(target), math.nan, math.nan, math.nan, False, False)
             continue
         k = int(np.argmax(reached))
         at = _interpolated(float(steps[max(k - 1, 0)]), float(steps[k]), before[:, k], excess[:, k], target)
@@ -301,9 +301,9 @@ def _interpolated(first: float, second: float, before: Array, after: Array, targ
 
 def _row(
     sweep: BatchSweep, batch: int, target: float, steps: float, rates: Array, i: int, j: int, *, averaged: bool = True
-) -> StepsToTarget:
+) -> SimulatedSteps:
     """The winner's settings, and whether they lie at the edge of the grid."""
-    return StepsToTarget(
+    return SimulatedSteps(
         batch_size=batch,
         target=target,
         steps=steps,
