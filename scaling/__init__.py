@@ -142,7 +142,7 @@ __all__ = [
 ]
 
 
-_PACKAGES = ("batch_size", "boundary", "hyperparameters", "loss_to_loss")
+_PACKAGES = ("batch_size", "boundary", "hyperparameters", "loss_to_loss", "valuation")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,41 @@
+"""What data is worth, and which part of it to take: scores, selections, values, and their worth in random tokens.
+
+Everything is imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scaling.valuation.catalogue import make_objective
+    from scaling.valuation.embeddings import as_embeddings
+    from scaling.valuation.guarantee import Guarantee
+    from scaling.valuation.objective import Objective
+
+_PLACES = {
+    "catalogue": ("make_objective",),
+    "embeddings": ("as_embeddings",),
+    "guarantee": ("Guarantee",),
+    "objective": ("Objective",),
+}
+_HOMES = {name: f"scaling.valuation.{module}" for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "Guarantee",
+    "Objective",
+    "as_embeddings",
+    "make_objective",
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'scaling.hyperparameters' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
