@@ -53,8 +53,8 @@ def as_embeddings(X: ArrayLike, *, normalise: bool = True, name: str = "X") -> R
         return rows.astype(kind, copy=False)
     if (zero := np.flatnonzero(lengths == 0)).size:
         raise InputDataError(
-            f"{format_plural(zero.size, 'row')} of {name} with nothing but zeros, the first is row {zero[0]}: zeros have no "
-            "direction, so no similarity to others.",
+            f"{format_plural(zero.size, 'row')} of {name} with nothing but zeros, the first is row {zero[0]}: they "
+            "have no direction, so no similarity to others.",
             "Leave them out, or use a kernel that does not normalise.",
         )
     if rows.dtype == kind and np.all(np.abs(lengths - 1) <= _UNIT):
