@@ -3416,6 +3416,29 @@ def tune_published(
         say("Learning rates are carried over to that batch as its square root, which is how Adam is mostly scaled.")
 
 
+# --- Decide: what data is worth, and which part of it ---------------------------------------------------------------
+
+value = typer.Typer(
+    no_args_is_help=True,
+    epilog="Example: scaling value select embeddings.npy -k 1000 --objective facility_location -o chosen.npy",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(value, name="value", rich_help_panel=DECIDE)
+
+
+@value.callback()
+def value_options() -> None:
+    """What data is worth, and which part of it to take: scores, selections, values, and their worth in random tokens."""
+
+
+@command(None, "Example: scaling value objectives --format csv", of=value, name="objectives")
+def value_objectives(format_: Format = None) -> None:
+    """List what a set of examples can be scored by, and chosen for."""
+    from scaling.valuation.catalogue import OBJECTIVES
+
+    emit([{"objective": name, "what": line} for name, (_, _, line) in OBJECTIVES.items()], format_)
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 
