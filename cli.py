@@ -3428,7 +3428,7 @@ app.add_typer(value, name="value", rich_help_panel=DECIDE)
 
 @value.callback()
 def value_options() -> None:
-    """What data is worth, and which part of it to take: scores, selections, values, and their worth in random tokens."""
+    """What data is worth, and which part of it to take: scores, selections, values, worth in random tokens."""
 
 
 @command(None, "Example: scaling value objectives --format csv", of=value, name="objectives")
