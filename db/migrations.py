@@ -129,11 +129,32 @@ def _scores(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"DROP TABLE temp.old_{table}").fetchall()
 
 
+_VALUED = (
+    "example_sets", "examples", "example_losses", "valuation_defs", "valuations", "valuation_shards", "subsets",
+    "subset_members", "appraisal_defs", "appraisals",
+)  # fmt: skip
+
+
+def _valuations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Examples and what they are worth; somebody's own tables may have these names, and are never touched."""
+    names = ", ".join(f"'{name}'" for name in _VALUED)
+    before = connection.execute(
+        f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ({names}) AND NOT internal ORDER BY 1"
+    ).fetchall()
+    if 0 < len(before) < len(_VALUED):
+        raise StoreError(
+            f"The store holds a table '{before[0][0]}' that this package did not make, and now needs the name itself.",
+            f"Rename it in DuckDB first: ALTER TABLE {before[0][0]} RENAME TO my_{before[0][0]}",
+        )
+    connection.execute(resources.files("db").joinpath("valuation_schema.sql").read_text(encoding="utf-8")).fetchall()
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "the first schema", _first_schema),
     Migration(2, "forecasts that are scored", _scored_forecasts),
     Migration(3, "when runs were first met", _first_met),
     Migration(4, "models that were evaluated, and their scores", _scores),
+    Migration(5, "examples, and what they are worth", _valuations),
 )
 
 

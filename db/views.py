@@ -14,6 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from db.valuation_views import VALUATION_VIEW_COLUMNS, VALUATION_VIEW_COMMENTS
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -85,8 +87,10 @@ _VIEW_COMMENTS = {
     "frontier": "Runs on the lower envelope of loss over compute, a metric at a time",
     "fit_latest": "The newest fit of each law on each selection of rows",
     "scores": "One row a score: task, metric and score, with the model's compute, size, base model and dates",
+    **VALUATION_VIEW_COMMENTS,
 }
 _HAS_SCORES = "SELECT 1 FROM duckdb_columns() WHERE table_name = 'models' AND column_name = 'source_id'"
+_HAS_VALUATIONS = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'appraisals' AND NOT internal"
 _NON_FINITE_TEXT = ("NaN", "Infinity", "-Infinity")
 
 
@@ -251,6 +255,8 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
     if connection.execute(_HAS_SCORES).fetchall():  # not yet, while a store is brought up to date
         kept_scores = kept_score_columns(connection)
         bodies["scores"] = scores_sql(kept_scores)
+    valued = VALUATION_VIEW_COLUMNS if connection.execute(_HAS_VALUATIONS).fetchall() else {}
+    bodies |= {view: _fill(view) for view in valued}
     for view, body in bodies.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{body}").fetchall()
     runs_final = dict(_COMMENTS)
@@ -261,6 +267,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         "runs_wide": {name: _COMMENTS[name] for name in ("run_id", "name", "corpus", "n_params", "n_tokens")}
         | {name: f"Metric {metric!r} at its last logged step; unit in metric_defs" for metric, name in shown.items()},
         "fit_latest": _table_comments(connection, "fits"),
+        **valued,
     }
     if kept_scores is not None:
         comments["scores"] = _SCORES_COMMENTS | {column.name: _kept_comment(column) for column in kept_scores}

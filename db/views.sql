@@ -136,3 +136,43 @@ LEFT JOIN (
         WHERE m.run_id = runs_final.run_id AND m.metric = {metric}
     ) AS f
 )
+
+-- view: ranked_examples
+SELECT
+    v.valuation_name,
+    CAST(row_number() OVER (PARTITION BY v.valuation_name ORDER BY v.value DESC NULLS LAST, v.position) AS BIGINT)
+        AS rank,
+    coalesce(v.item, e.example_id, CAST(v.position AS VARCHAR)) AS item,
+    v.value,
+    v.value_status,
+    v.low,
+    v.high,
+    e.label,
+    e.grp,
+    e.cost,
+    v.position,
+    d.what,
+    d.method,
+    d.unit,
+    d.set_name
+FROM valuations AS v
+JOIN valuation_defs AS d USING (valuation_name)
+LEFT JOIN examples AS e ON e.set_name = d.set_name AND e.position = v.position AND d.what = 'examples'
+
+-- view: chosen_examples
+SELECT
+    m.subset_name,
+    m.rank,
+    coalesce(e.example_id, CAST(m.position AS VARCHAR)) AS example_id,
+    m.gain,
+    e.label,
+    e.grp,
+    e.cost,
+    m.position,
+    s.objective,
+    s.method,
+    s.is_random,
+    s.set_name
+FROM subset_members AS m
+JOIN subsets AS s USING (subset_name)
+LEFT JOIN examples AS e ON e.set_name = s.set_name AND e.position = m.position

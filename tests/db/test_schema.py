@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from db import migrations
@@ -13,7 +14,8 @@ from scaling.errors import StoreError, UsageError
 
 TABLES = {
     "sources", "datasets", "models", "runs", "metric_defs", "metrics", "evals", "fits", "fit_replicates",
-    "predictions", "audit", "schema_version", "fit_rows", "known_runs",
+    "predictions", "audit", "schema_version", "fit_rows", "known_runs", "example_sets", "examples", "example_losses",
+    "valuation_defs", "valuations", "valuation_shards", "subsets", "subset_members", "appraisal_defs", "appraisals",
 }  # fmt: skip
 
 
@@ -21,7 +23,9 @@ def test_tables_and_views_are_all_there(store: Store) -> None:
     _, tables = store.query("SELECT table_name FROM duckdb_tables() WHERE NOT internal")
     assert {name for (name,) in tables} == TABLES
     _, views = store.query("SELECT view_name FROM duckdb_views() WHERE NOT internal")
-    assert {name for (name,) in views} == {"runs_final", "runs_wide", "frontier", "fit_latest", "scores"}
+    assert {name for (name,) in views} == {
+        "runs_final", "runs_wide", "frontier", "fit_latest", "scores", "ranked_examples", "chosen_examples",
+    }  # fmt: skip
 
 
 def test_every_table_view_and_column_has_a_comment(store: Store, wide: Path, long: Path) -> None:
@@ -257,6 +261,39 @@ def test_an_older_store_keeps_models_and_results_that_were_written_by_hand(tmp_p
         assert store.ingest(wide).status == "unchanged"
     with Store(path, read_only=True) as store:
         assert store.query("SELECT count(*) FROM runs_final")[1] == [(3,)]
+
+
+def test_a_store_of_version_4_is_brought_up(tmp_path: Path, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.duckdb"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
+        with Store(path) as store:
+            store.ingest(wide)
+            assert store.query("SELECT count(*) FROM duckdb_views() WHERE NOT internal")[1] == [(5,)]
+    with pytest.raises(StoreError, match="schema version 4, older than version 5"):
+        Store(path, read_only=True)
+    with Store(path) as store:
+        assert migrations.stored_version(store.connection) == 5
+        assert store.ingest(wide).status == "unchanged"
+        assert store.query("SELECT count(*) FROM ranked_examples")[1] == [(0,)]
+    with Store(path, read_only=True) as store:
+        assert store.query("SELECT count(*) FROM runs_final")[1] == [(3,)]
+        assert {name for (name,) in store.query("SELECT table_name FROM duckdb_tables()")[1]} == TABLES
+
+
+def test_a_table_of_somebody_else_is_never_taken_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.duckdb"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
+        with Store(path) as store:
+            store.query("CREATE TABLE subsets AS SELECT 42 AS mine")
+    with pytest.raises(StoreError, match=r"table 'subsets' that this package did not make(.|\n)*ALTER TABLE subsets"):
+        Store(path)
+    with duckdb.connect(f"duckdb:{path}") as plain:
+        assert plain.execute("SELECT mine FROM subsets").fetchall() == [(42,)]
+        plain.execute("ALTER TABLE subsets RENAME TO my_subsets").fetchall()
+    with Store(path) as store:
+        assert store.query("SELECT mine FROM my_subsets")[1] == [(42,)]
 
 
 def test_scores_join_the_model_of_their_own_source(store: Store) -> None:

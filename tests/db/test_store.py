@@ -58,6 +58,7 @@ def test_a_store_is_made_closed_and_read_again(tmp_path: Path) -> None:
                 (2, "forecasts that are scored"),
                 (3, "when runs were first met"),
                 (4, "models that were evaluated, and their scores"),
+                (5, "examples, and what they are worth"),
             ],
         )
         with pytest.raises(StoreError, match="open for reading only"), store.transaction():
@@ -265,8 +266,8 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(tmp_path: Path, mon
         connection.execute("ALTER TABLE runs ADD COLUMN cluster VARCHAR").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(5, "add", add_column)))
-        with pytest.raises(StoreError, match=r"schema version 4, older than version 5 .*\nOpen it once for writing"):
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(6, "add", add_column)))
+        with pytest.raises(StoreError, match=r"schema version 5, older than version 6 .*\nOpen it once for writing"):
             Store(path, read_only=True)
         with Store(path) as store:
             assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [
@@ -275,12 +276,13 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(tmp_path: Path, mon
                 (3,),
                 (4,),
                 (5,),
+                (6,),
             ]
             assert store.query("SELECT cluster FROM runs")[1] == []
         Store(path, read_only=True).close()
     before = path.read_bytes()
     for read_only in (True, False):
-        with pytest.raises(StoreError, match=r"schema version 5; this package knows up to 4.*\n.*upgrade"):
+        with pytest.raises(StoreError, match=r"schema version 6; this package knows up to 5.*\n.*upgrade"):
             Store(path, read_only=read_only)
     assert path.read_bytes() == before
 
@@ -294,11 +296,11 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monke
         connection.execute("SELECT error('no')").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(5, "half", half)))
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(6, "half", half)))
         with pytest.raises(UsageError, match="no"):
             Store(path)
     with Store(path) as store:
-        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(1,), (2,), (3,), (4,)]
+        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(1,), (2,), (3,), (4,), (5,)]
         assert "cluster" not in store.query("SELECT * FROM runs")[0]
 
 
