@@ -11,6 +11,7 @@ RANGES = {
     "L": (2.0, 5.0), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1.0),
     "loss": (2.1, 4.0), "y": (2.1, 4.0), "error": (0.4, 0.8), "year": (2022.5, 2025.5), "score": (0.1, 0.9),
     "B": (16.0, 1e7), "T": (1e2, 1e6), "R": (2, 2000), "lr": (1e-4, 1e-2), "steps": (1e3, 1e6), "tokens": (1e9, 1e12),
+    "s": (0.5, 5.0), "performance": (0.3, 0.9), "n": (1, 1e5), "imitation": (0.1, 0.9),
     "B_crit": (1e5, 1e7), "B_simple": (1e2, 1e5), "tau": (0.01, 1), "weight_decay": (0.01, 1),
 }  # fmt: skip
 
@@ -79,6 +80,10 @@ BY_HAND = {
     "boundary_in_time": lambda C, year, y0, rise, b, z_mid, c: (
         y0 + (1 - y0) * rise / (1 + (10**z_mid / (C * 10 ** (c * (year - 2024.75)))) ** (b / np.log(10)))
     ),
+    "broken_line": lambda s, a, b, c, s0: np.where(s < s0, a + b * s, a + b * s0 + (b + c) * (s - s0)),
+    "imitation": lambda n, low, high, slope, threshold: (
+        (low * threshold**slope + high * n**slope) / (threshold**slope + n**slope)
+    ),
 } | batch_truths.BY_HAND
 
 
@@ -119,6 +124,10 @@ def design(name):
         return {"C": np.geomspace(1e20, 1e26, 60)}
     if name == "boundary_in_time":
         return crossed(C=np.geomspace(1e20, 1e26, 30), year=np.array([2023.5, 2024.25, 2025.0]))
+    if name == "broken_line":
+        return {"s": np.linspace(0.5, 5, 48)}
+    if name == "imitation":
+        return {"n": np.geomspace(1, 1e5, 48)}
     symbol = name[-1].upper()
     return {symbol: np.geomspace(*{"N": (1e6, 1e10), "D": (1e8, 1e12), "C": (1e17, 1e22)}[symbol], 24)}
 
@@ -168,6 +177,11 @@ def draw(name, rng):
     if name in ("boundary", "boundary_in_time"):
         curve = {"y0": uniform(0.05, 0.3), "rise": uniform(0.5, 0.95), "b": log_uniform(1, 4), "z_mid": uniform(22, 24)}
         return x, curve | ({"c": uniform(-0.5, 2)} if name == "boundary_in_time" else {})
+    if name == "broken_line":
+        return x, {"a": uniform(0.2, 0.5), "b": uniform(0.08, 0.2), "c": -uniform(0.08, 0.2), "s0": uniform(1.8, 3.4)}
+    if name == "imitation":
+        ends = {"low": uniform(0.1, 0.3), "high": uniform(0.6, 0.9)}
+        return x, ends | {"slope": log_uniform(0.8, 4), "threshold": log_uniform(60, 2000)}
     slope = uniform(0.04, 0.15)
     if name == "kaplan_steps":
         scale = 3e7 * log_uniform(2, 4) ** (1 / slope)

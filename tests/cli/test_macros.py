@@ -15,6 +15,8 @@ from db.store import Store
 QUICK = ("--bootstrap", "0", "--no-backtest")  # back-tests have tests of their own
 # Inputs that no column of the store has by itself.
 INPUTS = {
+    "broken_line": ("s=1 + 300 / power(n_params, 0.3)",),
+    "imitation": ("n=n_tokens",),
     "power": ("x=n_tokens",),
     "power_floor": ("x=compute_flop",),
     "shifted_power": ("x=1 + 300 / power(n_params, 0.3)",),

@@ -99,6 +99,16 @@ BUDGETS = np.geomspace(1e20, 1e26, 30)
 REPEATED = repeated(np.geomspace(1e8, 1e10, 4), np.array([1, 3, 10, 40]), np.geomspace(1e7, 3e9, 6))
 REPEATED_FAR = {"N": np.array([1e10, 3e10]), "D": np.array([3e11, 1e12]), "U": np.array([3e10, 1e11])}
 CASES = {
+    "broken_line": Case(
+        lambda s, a, b, c, s0: np.where(s < s0, a + b * s, a + b * s0 + (b + c) * (s - s0)),
+        {"a": 0.3, "b": 0.15, "c": -0.2, "s0": 2.4}, {"s": np.linspace(0.5, 5, 60)}, 0.01,
+        {"s": np.array([5.5, 6.0])},
+    ),
+    "imitation": Case(
+        lambda n, low, high, slope, threshold: low + (high - low) / (1 + (threshold / n) ** slope),
+        {"low": 0.2, "high": 0.7, "slope": 1.5, "threshold": 300.0}, {"n": np.geomspace(1, 1e5, 60)}, 0.02,
+        {"n": np.array([2e6, 1e7])},
+    ),
     "boundary": Case(
         lambda C, y0, rise, b, z_mid: y0 + (1 - y0) * rise / (1 + np.exp(-b * (np.log10(C) - z_mid))),
         {"y0": 0.15, "rise": 0.8, "b": 2.0, "z_mid": 23.0}, {"C": np.tile(BUDGETS, 2)}, 0.005,

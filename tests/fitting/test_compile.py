@@ -47,13 +47,14 @@ BOOK = {
 } | {name: truths.draw(name, np.random.default_rng(1))[1] for name in truths.BY_HAND}
 # All positive, so that each has a logarithm, and near enough to 1 for differences with 40 digits.
 FALLING = ("optimal_learning_rate", "coupled_learning_rate", "learning_rate_of_compute", "ema_timescale")
-for law in ("farseer", "boundary_in_time", "optimal_weight_decay", "tuned_loss", *FALLING):
+for law in ("farseer", "boundary_in_time", "optimal_weight_decay", "tuned_loss", "broken_line", *FALLING):
     BOOK[law] = {name: abs(value) for name, value in BOOK[law].items()}
 BOOK["kaplan_c"] = {"C_c": 1e14, "alpha_C": 0.06}
 RANGES = {
     "N": (1e7, 1e10), "D": (1e9, 1e12), "x": (2.0, 50.0), "U": (3e8, 1e11), "C": (1e8, 1e12), "S": (1e3, 1e6),
     "L": (2, 5), "P_w": (3, 16), "P_a": (3, 16), "P_kv": (3, 16), "w": (256, 4096), "l": (3, 96), "g": (0.1, 1),
     "year": (2022.0, 2026.0), "B": (16.0, 1e7), "T": (1e2, 1e6), "R": (2, 2000), "lr": (1e-4, 1e-2),
+    "s": (0.5, 5.0), "n": (30.0, 3e4),
 }  # fmt: skip
 CASES = [*law_names(), *ODD]
 SIZE = 5  # rows

@@ -14,6 +14,7 @@ from scaling.laws.parameter import resolve_bound
 from tests.truths import BY_HAND, RANGES, draw
 
 FAMILIES = {
+    "appraisal": ["broken_line", "imitation"],
     "batch_size": [
         "steps_to_target", "steps_to_target_power", "steps_to_target_sharp", "tokens_to_target", "critical_batch",
         "critical_batch_params", "critical_batch_joint", "critical_batch_loss", "noise_scale", "three_term",
@@ -35,6 +36,8 @@ FAMILIES = {
 }  # fmt: skip
 LAWS = [name for names in FAMILIES.values() for name in names]
 LINEAR = {
+    "broken_line": ("a", "b", "c"),
+    "imitation": ("low", "high"),
     "boundary": ("y0",),
     "boundary_in_time": ("y0",),
     "chinchilla": ("E", "A", "B"),
