@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scaling.valuation.catalogue import make_objective
+    from scaling.valuation.choosing.certificate import Certificate
+    from scaling.valuation.choosing.entrance import select
+    from scaling.valuation.choosing.selected import Selected
     from scaling.valuation.embeddings import as_embeddings
     from scaling.valuation.guarantee import Guarantee
     from scaling.valuation.objective import Objective
 
 _PLACES = {
     "catalogue": ("make_objective",),
+    "choosing.certificate": ("Certificate",),
+    "choosing.entrance": ("select",),
+    "choosing.selected": ("Selected",),
     "embeddings": ("as_embeddings",),
     "guarantee": ("Guarantee",),
     "objective": ("Objective",),
@@ -22,10 +28,13 @@ _PLACES = {
 _HOMES = {name: f"scaling.valuation.{module}" for module, names in _PLACES.items() for name in names}
 
 __all__ = [
+    "Certificate",
     "Guarantee",
     "Objective",
+    "Selected",
     "as_embeddings",
     "make_objective",
+    "select",
 ]
 
 
@@ -34,7 +43,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'scaling.hyperparameters' has no attribute '{name}'")
+    raise AttributeError(f"module 'scaling.valuation' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

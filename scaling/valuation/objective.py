@@ -32,6 +32,10 @@ class Objective(ABC):
         f of the set, in the units that `gains` have.
     error : float
         Bound of the error of a gain where gains are approximations; 0 where they are exact.
+    monotone_to : int or None
+        Of an objective that is made monotone by a budget: no set of up to so many members loses by a further one.
+        None where there is no such limit. What is certain of a set of k needs it to be 2 k: the optimum and the set
+        are held together.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Objective(ABC):
     chosen: list[int]
     value: float
     error: float = 0.0
+    monotone_to: int | None = None
 
     @abstractmethod
     def gains(self, candidates: Indices | None = None) -> Array:
@@ -75,6 +80,10 @@ class Objective(ABC):
     def score(self) -> float:
         """Return what people are told of the set, such as a Vendi score; f itself unless an objective says more."""
         return self.value
+
+    def score_at(self, value: float, size: int) -> float | None:  # noqa: ARG002
+        """Return the score of any set of this value and size; None where these two do not say it."""
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that make this objective again, as plain data."""
