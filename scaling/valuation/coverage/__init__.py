@@ -1,0 +1,1 @@
+"""Objectives of coverage: how much of the data a set stands for."""
