@@ -215,7 +215,8 @@ def _selected(
     best = 1 + int(np.argmax(judged >= judged.max() - 1e-9 * abs(judged.max()))) if len(judged) else 0
     if state.guarantee.monotone and scores is None:
         best = len(gains)
-    notes = [*notes, *made.notes]
+    notes = [*notes, *getattr(state, "notes", ()), *made.notes]
+    settings = {name: value for name, value in state.describe().items() if name != "notes"}
     if best < len(gains):
         worst = format_number(float(judged[-1]))
         what = "value" if scores is None else "score"
@@ -232,7 +233,7 @@ def _selected(
         promise=promise,
         objective=state.name,
         method=made.method,
-        options={**state.describe(), **constraint.to_dict(), **made.settings},
+        options={**settings, **constraint.to_dict(), **made.settings},
         seed=seed,
         n=state.n,
         value=float(state.value),
