@@ -15,6 +15,33 @@ if TYPE_CHECKING:
     from scaling.valuation.embeddings import as_embeddings
     from scaling.valuation.guarantee import Guarantee
     from scaling.valuation.objective import Objective
+    from scaling.valuation.points.alignment import Alignment, loss_drop_alignment
+    from scaling.valuation.points.dynamics import (
+        Forgetting,
+        TrainingMap,
+        el2n,
+        el2n_from_losses,
+        forgetting_events,
+        right_from_losses,
+        training_map,
+        true_label_probability,
+    )
+    from scaling.valuation.points.joint_batches import JointBatch, sample_joint_batch
+    from scaling.valuation.points.losses import FilteredByLoss, color_filter, color_score, learnability, mean_token_loss
+    from scaling.valuation.points.nearest import knn_banzhaf, knn_leave_one_out, knn_shapley, knn_utility
+    from scaling.valuation.points.neighbour_graph import GraphValues, knn_shapley_from_graph
+    from scaling.valuation.points.prototypes import PrototypeScores, Pruned, prototype_difficulty, prune_by_difficulty
+    from scaling.valuation.points.sensitivity import (
+        CentreExamples,
+        MeanLoss,
+        WeightedSample,
+        centre_examples,
+        sensitivity_sample,
+        weighted_mean_loss,
+    )
+    from scaling.valuation.points.shard_source import ArrayShards, ShardSource
+    from scaling.valuation.points.sharded import ScorePlan, plan_scores, score_shards
+    from scaling.valuation.points.tau_overlap import TauOverlap, overlap_by_tau
 
 _PLACES = {
     "catalogue": ("make_objective",),
@@ -24,17 +51,119 @@ _PLACES = {
     "embeddings": ("as_embeddings",),
     "guarantee": ("Guarantee",),
     "objective": ("Objective",),
+    "points.alignment": (
+        "Alignment",
+        "loss_drop_alignment",
+    ),
+    "points.dynamics": (
+        "Forgetting",
+        "TrainingMap",
+        "el2n",
+        "el2n_from_losses",
+        "forgetting_events",
+        "right_from_losses",
+        "training_map",
+        "true_label_probability",
+    ),
+    "points.joint_batches": (
+        "JointBatch",
+        "sample_joint_batch",
+    ),
+    "points.losses": (
+        "FilteredByLoss",
+        "color_filter",
+        "color_score",
+        "learnability",
+        "mean_token_loss",
+    ),
+    "points.nearest": (
+        "knn_banzhaf",
+        "knn_leave_one_out",
+        "knn_shapley",
+        "knn_utility",
+    ),
+    "points.neighbour_graph": (
+        "GraphValues",
+        "knn_shapley_from_graph",
+    ),
+    "points.prototypes": (
+        "PrototypeScores",
+        "Pruned",
+        "prototype_difficulty",
+        "prune_by_difficulty",
+    ),
+    "points.sensitivity": (
+        "CentreExamples",
+        "MeanLoss",
+        "WeightedSample",
+        "centre_examples",
+        "sensitivity_sample",
+        "weighted_mean_loss",
+    ),
+    "points.shard_source": (
+        "ArrayShards",
+        "ShardSource",
+    ),
+    "points.sharded": (
+        "ScorePlan",
+        "plan_scores",
+        "score_shards",
+    ),
+    "points.tau_overlap": (
+        "TauOverlap",
+        "overlap_by_tau",
+    ),
 }
 _HOMES = {name: f"scaling.valuation.{module}" for module, names in _PLACES.items() for name in names}
 
 __all__ = [
+    "Alignment",
+    "ArrayShards",
+    "CentreExamples",
     "Certificate",
+    "FilteredByLoss",
+    "Forgetting",
+    "GraphValues",
     "Guarantee",
+    "JointBatch",
+    "MeanLoss",
     "Objective",
+    "PrototypeScores",
+    "Pruned",
+    "ScorePlan",
     "Selected",
+    "ShardSource",
+    "TauOverlap",
+    "TrainingMap",
+    "WeightedSample",
     "as_embeddings",
+    "centre_examples",
+    "color_filter",
+    "color_score",
+    "el2n",
+    "el2n_from_losses",
+    "forgetting_events",
+    "knn_banzhaf",
+    "knn_leave_one_out",
+    "knn_shapley",
+    "knn_shapley_from_graph",
+    "knn_utility",
+    "learnability",
+    "loss_drop_alignment",
     "make_objective",
+    "mean_token_loss",
+    "overlap_by_tau",
+    "plan_scores",
+    "prototype_difficulty",
+    "prune_by_difficulty",
+    "right_from_losses",
+    "sample_joint_batch",
+    "score_shards",
     "select",
+    "sensitivity_sample",
+    "training_map",
+    "true_label_probability",
+    "weighted_mean_loss",
 ]
 
 

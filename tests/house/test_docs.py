@@ -51,6 +51,8 @@ MODULES = [
     "scaling.parameter_counts",
     "scaling.allocation.repetition",
     "scaling.serial",
+    "scaling.valuation.points.losses",
+    "scaling.valuation.points.nearest",
 ]
 
 

@@ -1,0 +1,1 @@
+"""The value of single examples: from nearest neighbours, logged losses, prototypes and training dynamics."""
