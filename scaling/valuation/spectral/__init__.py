@@ -1,0 +1,1 @@
+"""Functions of the eigenvalues of a kernel: diversity scores, and objectives that choose by them."""
