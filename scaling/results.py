@@ -219,7 +219,8 @@ class Fit:
         half = t_quantile(level, self.degrees) * float(np.sqrt(self.covariance[j, j]))
         value = self.estimates[name]
         if self.log_scaled[j]:
-            return value * float(np.exp(-half)), value * float(np.exp(half))
+            with np.errstate(over="ignore"):  # an amplitude that the data leave open has no upper end
+                return value * float(np.exp(-half)), value * float(np.exp(half))
         return value - half, value + half
 
     def _check_method(self, method: str) -> None:

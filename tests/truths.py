@@ -57,11 +57,20 @@ def shared_exponents(N, D, g, E, A, B, alpha, beta, r_N, r_D):
     return E + A / (np.where(g == 1, r_N, 1) * N) ** alpha + B / (np.where(g == 1, r_D, 1) * D) ** beta
 
 
+def repeated_pools(D, U, E, D_c, beta, h):
+    # As the source has it, from one epoch to the next: a = 1/D_c, b = -beta, c = h, d = E.
+    error = (np.minimum(D, U) / D_c) ** -beta
+    for k in range(1, 32):
+        error = error * (np.minimum(D, (k + 1) * U) / np.minimum(D, k * U)) ** (-beta * 0.5 ** (k / h))
+    return E + error
+
+
 BY_HAND = {
     "farseer": farseer,
     "gadre": gadre,
     "data_constrained": data_constrained,
     "data_constrained_decay": data_constrained_decay,
+    "repeated_pools": repeated_pools,
     "precision": precision,
     "gemstones": gemstones,
     "shared_exponents": shared_exponents,
@@ -101,6 +110,9 @@ def design(name):
     if name in ("data_constrained", "data_constrained_decay"):
         x = crossed(N=np.geomspace(1e7, 1e10, 6), U=np.geomspace(1e8, 1e11, 4), epochs=[1, 2, 4, 8, 16, 40, 100])
         return {"N": x["N"], "D": x["U"] * x["epochs"], "U": x["U"]}
+    if name == "repeated_pools":
+        x = crossed(U=np.geomspace(1e8, 1e11, 5), epochs=[0.5, 1, 2, 4, 8, 16, 32])
+        return {"D": x["U"] * x["epochs"], "U": x["U"]}
     if name == "precision":
         low = [[p if i == j else 16 for j in range(3)] for i in range(3) for p in (3, 4, 6)]
         bits = [[16, 16, 16], [8, 8, 8], [4, 4, 4], *low]
@@ -158,6 +170,10 @@ def draw(name, rng):
     if name.startswith("data_constrained"):
         decays = {"R_D": log_uniform(4, 40), "R_N": log_uniform(2, 20)}
         return x, decays if name.endswith("decay") else both | decays
+    if name == "repeated_pools":
+        slope = uniform(0.1, 0.4)
+        scale = 3e9 * log_uniform(0.1, 0.5) ** (1 / slope)
+        return x, {"E": uniform(0.05, 0.3), "D_c": scale, "beta": slope, "h": log_uniform(1, 10)}
     if name == "precision":
         return x, both | {"gamma_w": uniform(1, 4), "gamma_a": uniform(1, 4), "gamma_kv": uniform(0.7, 3)}
     if name == "gemstones":

@@ -26,6 +26,7 @@ INPUTS = {
     "quadratic": ("x=1 + 300 / power(n_params, 0.3)",),
     "log_quadratic": ("x=1 + 300 / power(n_params, 0.3)",),
     "data_constrained": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
+    "repeated_pools": ("U=n_tokens / (1 + n_tokens % 7)",),
     "data_constrained_decay": ("U=n_tokens / (1 + sqrt(n_tokens / 5e8))",),
     "downstream_error": ("L=1 + 300 / power(n_params, 0.3)",),
     "capped_power": ("x=1 + 300 / power(n_params, 0.3)",),
@@ -49,7 +50,7 @@ INPUTS = {
 }
 
 # Their formulas take seconds to differentiate.
-SLOW = ("data_constrained", "farseer", "gemstones", "precision", "tuned_loss")
+SLOW = ("data_constrained", "farseer", "gemstones", "precision", "repeated_pools", "tuned_loss")
 BOOK = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in scaling.law_names()]
 
 

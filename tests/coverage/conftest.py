@@ -76,6 +76,13 @@ def data_constrained(N, D, U, E, A, B, alpha, beta, R_D, R_N):
     return E + A / params**alpha + B / tokens**beta
 
 
+def repeated_pools(D, U, E, D_c, beta, h):
+    power = np.log(np.minimum(D, U) / D_c)
+    for k in range(1, 32):
+        power = power + 2 ** (-k / h) * np.log(np.minimum(D, (k + 1) * U) / np.minimum(D, k * U))
+    return E + np.exp(-beta * power)
+
+
 MUENNIGHOFF = {
     "E": np.exp(0.6254804), "A": np.exp(6.255414), "B": np.exp(7.3049974), "alpha": 0.3526596, "beta": 0.3526596,
 }  # fmt: skip
@@ -155,6 +162,13 @@ CASES = {
     "data_constrained_decay": Case(
         lambda N, D, U, R_D, R_N: data_constrained(N, D, U, **MUENNIGHOFF, R_D=R_D, R_N=R_N),
         {"R_D": 15.387756, "R_N": 5.309743}, REPEATED, 0.003, REPEATED_FAR,
+    ),
+    "repeated_pools": Case(
+        repeated_pools, {"E": 0.15, "D_c": 4e6, "beta": 0.25, "h": 3.0},
+        dict(zip("DU", (lambda u, e: (u * e, u))(*(v.ravel() for v in np.meshgrid(
+            np.geomspace(1e8, 1e11, 6), [0.3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16]
+        ))), strict=True)), 0.005,
+        {"D": np.array([3e13, 1.5e14]), "U": np.array([1.5e12, 7.5e12])},
     ),
     "downstream_error": Case(
         lambda L, eps, k, gamma: eps - k * np.exp(-gamma * L),

@@ -71,6 +71,8 @@ def case(name, seed=0):
         ranges = {n: RANGES[n] for n in law.inputs}
         if name.startswith("boundary"):
             ranges["C"] = (1e21, 1e25)  # its middle is there; far below it nothing is left of the curve
+        if name == "repeated_pools":
+            ranges = {"D": (1e11, 1e12), "U": (4e10, 1e11)}  # repeats, of no more epochs than it writes out
     if all(low > 0 for low, _ in ranges.values()):
         inputs = {n: np.exp(rng.uniform(*np.log(pair), SIZE)) for n, pair in ranges.items()}
     else:
@@ -99,7 +101,9 @@ def rho(objective, r):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=pytest.mark.slow) if n in ("data_constrained", "precision", "tuned_loss") else n
+        pytest.param(n, marks=pytest.mark.slow)
+        if n in ("data_constrained", "precision", "repeated_pools", "tuned_loss")
+        else n
         for n in CASES
     ],
 )

@@ -9,7 +9,7 @@ import scaling
 from scaling.laws.book import law_names
 
 # Many parameters, or slow curves: seconds for each fit.
-LONG = ("data_constrained", "farseer", "gemstones", "precision", "tuned_loss")
+LONG = ("data_constrained", "farseer", "gemstones", "precision", "repeated_pools", "tuned_loss")
 steady = settings(derandomize=True, deadline=None, max_examples=15)
 
 

@@ -51,8 +51,14 @@ MODULES = [
     "scaling.parameter_counts",
     "scaling.allocation.repetition",
     "scaling.serial",
+    "scaling.valuation.equivalence.pools",
+    "scaling.valuation.equivalence.repetition",
     "scaling.valuation.points.losses",
     "scaling.valuation.points.nearest",
+    "scaling.valuation.spectral.diversity",
+    "scaling.valuation.spectral.orders",
+    "scaling.valuation.spectral.phi",
+    "scaling.valuation.spectral.secular",
 ]
 
 

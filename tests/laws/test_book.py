@@ -32,6 +32,7 @@ FAMILIES = {
     "loss_to_loss": ["shifted_power", "offset_power", "log_log", "affine", "quadratic", "log_quadratic"],
     "power": ["power", "power_floor"],
     "precision": ["precision"],
+    "repetition": ["repeated_pools"],
     "shape": ["gemstones"],
 }  # fmt: skip
 LAWS = [name for names in FAMILIES.values() for name in names]
@@ -65,6 +66,7 @@ LINEAR = {
     "kaplan_c": (),
     "kaplan_steps": (),
     "precision": ("E", "A", "B"),
+    "repeated_pools": ("E",),
     "gemstones": ("E", "A_w", "A_l", "A_N", "A_D"),
     "steps_to_target": ("a", "b"),
     "steps_to_target_power": ("a", "b"),

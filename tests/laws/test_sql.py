@@ -27,6 +27,8 @@ def test_sql_agrees_with_python(name):
     rng = np.random.default_rng(3)
     theta = natural_draws(law, rng, 40)
     inputs = {n: np.exp(rng.uniform(*np.log(RANGES[n]), 50)) for n in law.inputs}
+    if name == "repeated_pools":  # of more epochs than it writes out it says nothing
+        inputs["U"] = inputs["D"] / rng.uniform(0.2, 32, 50)
     rows = list(zip(*inputs.values(), strict=True))
     truth = dict(zip(law.parameter_names, theta[0].tolist(), strict=True))
     kernel = compile_law(law, [False] * len(truth))
@@ -76,6 +78,15 @@ def test_sql_is_nan_or_infinite_where_python_is():
         rows = connection.execute(f"SELECT {sql} FROM (VALUES (1.5), (3.0)) AS t(x)").fetchall()
     assert np.isnan(rows[0][0])
     assert rows[1][0] == 2.0
+
+
+def test_passes_that_a_law_does_not_write_out_have_no_value_in_sql_either():
+    law = find_law("repeated_pools")
+    sql = law.sql({"E": 0.1, "D_c": 50.0, "beta": 0.15, "h": 2.0}, {"D": "d", "U": "u"})
+    with duckdb.connect(":memory:") as connection:
+        rows = connection.execute(f"SELECT {sql} FROM (VALUES (3200, 100), (3201, 100)) AS t(d, u)").fetchall()
+    assert rows[0][0] == pytest.approx(0.88340048, abs=1e-8)
+    assert np.isnan(rows[1][0])
 
 
 def test_sql_numbers_read_back_exactly():
