@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
-from scaling.inputs import as_number
 from scaling.valuation.embeddings import Rows
 
 _BLOCK = 1 << 22  # values looked at at a time
@@ -129,7 +128,8 @@ def check_setting(value: float, name: str, *, positive: bool = False, largest: f
     UsageError
         For anything else.
     """
-    number = as_number(value)
+    # Text is no number, even of digits; `scaling.inputs` says so too, but with it come laws and SymPy.
+    number = float(value) if isinstance(value, int | float | np.number) else float("nan")
     if not (np.isfinite(number) and number >= 0 and number <= largest and (number > 0 or not positive)):
         wanted = "above 0" if positive else "0 or more"
         up_to = "" if largest == np.inf else f" and at most {largest:g}"
