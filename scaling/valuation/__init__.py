@@ -8,12 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scaling.valuation.appraisal.band import Band, random_band
+    from scaling.valuation.appraisal.broken_line import Scan, fit_broken_line, scan_bends
+    from scaling.valuation.appraisal.entrance import appraise
+    from scaling.valuation.appraisal.over_optimised import OverOptimisation, detect_over_optimisation
+    from scaling.valuation.appraisal.result import Appraisal
     from scaling.valuation.catalogue import make_objective
     from scaling.valuation.choosing.certificate import Certificate
     from scaling.valuation.choosing.entrance import select
     from scaling.valuation.choosing.selected import Selected
     from scaling.valuation.embeddings import as_embeddings
+    from scaling.valuation.equivalence.score_curve import EquivalentSize, ScoreCurve, random_score_curve, score_curve_of
     from scaling.valuation.guarantee import Guarantee
+    from scaling.valuation.imitation import ImitationThreshold, fit_imitation, imitation_threshold
     from scaling.valuation.objective import Objective
     from scaling.valuation.points.alignment import Alignment, loss_drop_alignment
     from scaling.valuation.points.dynamics import (
@@ -42,8 +49,45 @@ if TYPE_CHECKING:
     from scaling.valuation.points.shard_source import ArrayShards, ShardSource
     from scaling.valuation.points.sharded import ScorePlan, plan_scores, score_shards
     from scaling.valuation.points.tau_overlap import TauOverlap, overlap_by_tau
+    from scaling.valuation.spectral.diversity import (
+        DiversityRow,
+        DiversityTable,
+        diversity_table,
+        leinster_cobbold,
+        log_det_score,
+        renyi,
+        tsallis,
+        vendi,
+        von_neumann,
+    )
 
 _PLACES = {
+    "appraisal.band": (
+        "Band",
+        "random_band",
+    ),
+    "appraisal.broken_line": (
+        "Scan",
+        "fit_broken_line",
+        "scan_bends",
+    ),
+    "appraisal.entrance": ("appraise",),
+    "appraisal.over_optimised": (
+        "OverOptimisation",
+        "detect_over_optimisation",
+    ),
+    "appraisal.result": ("Appraisal",),
+    "equivalence.score_curve": (
+        "EquivalentSize",
+        "ScoreCurve",
+        "random_score_curve",
+        "score_curve_of",
+    ),
+    "imitation": (
+        "ImitationThreshold",
+        "fit_imitation",
+        "imitation_threshold",
+    ),
     "catalogue": ("make_objective",),
     "choosing.certificate": ("Certificate",),
     "choosing.entrance": ("select",),
@@ -113,42 +157,70 @@ _PLACES = {
         "TauOverlap",
         "overlap_by_tau",
     ),
+    "spectral.diversity": (
+        "DiversityRow",
+        "DiversityTable",
+        "diversity_table",
+        "leinster_cobbold",
+        "log_det_score",
+        "renyi",
+        "tsallis",
+        "vendi",
+        "von_neumann",
+    ),
 }
 _HOMES = {name: f"scaling.valuation.{module}" for module, names in _PLACES.items() for name in names}
 
 __all__ = [
     "Alignment",
+    "Appraisal",
     "ArrayShards",
+    "Band",
     "CentreExamples",
     "Certificate",
+    "DiversityRow",
+    "DiversityTable",
+    "EquivalentSize",
     "FilteredByLoss",
     "Forgetting",
     "GraphValues",
     "Guarantee",
+    "ImitationThreshold",
     "JointBatch",
     "MeanLoss",
     "Objective",
+    "OverOptimisation",
     "PrototypeScores",
     "Pruned",
+    "Scan",
+    "ScoreCurve",
     "ScorePlan",
     "Selected",
     "ShardSource",
     "TauOverlap",
     "TrainingMap",
     "WeightedSample",
+    "appraise",
     "as_embeddings",
     "centre_examples",
     "color_filter",
     "color_score",
+    "detect_over_optimisation",
+    "diversity_table",
     "el2n",
     "el2n_from_losses",
+    "fit_broken_line",
+    "fit_imitation",
     "forgetting_events",
+    "imitation_threshold",
     "knn_banzhaf",
     "knn_leave_one_out",
     "knn_shapley",
     "knn_shapley_from_graph",
     "knn_utility",
     "learnability",
+    "leinster_cobbold",
+    "log_det_score",
     "loss_drop_alignment",
     "make_objective",
     "mean_token_loss",
@@ -156,13 +228,21 @@ __all__ = [
     "plan_scores",
     "prototype_difficulty",
     "prune_by_difficulty",
+    "random_band",
+    "random_score_curve",
+    "renyi",
     "right_from_losses",
     "sample_joint_batch",
+    "scan_bends",
+    "score_curve_of",
     "score_shards",
     "select",
     "sensitivity_sample",
     "training_map",
     "true_label_probability",
+    "tsallis",
+    "vendi",
+    "von_neumann",
     "weighted_mean_loss",
 ]
 

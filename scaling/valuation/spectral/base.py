@@ -192,6 +192,12 @@ class SpectralObjective(Objective):
         found = np.asarray(self.phi.total(self.eigenvalues(subset)))
         return float(found + self.constant * (subset.size if self.unit else self.norms[subset].sum()))
 
+    def score_of(self, subset: Sequence[int] | Indices) -> float:
+        """Return the score of any set, from its eigenvalues: no gain is kept up to date on the way."""
+        state = copy.copy(self)
+        state.chosen = [int(index) for index in subset]
+        return state.score()
+
     def score(self) -> float:
         """Return tr phi(M_S), without what made it monotone."""
         return float(self.phi.total(self.eigenvalues(self.chosen))) if self.chosen else 0.0

@@ -20,7 +20,7 @@ from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number
 from scaling.valuation.spectral.kernels import covariance, kernel_rows
 from scaling.valuation.spectral.orders import as_order, hill_of, renyi_of, tsallis_of
-from scaling.valuation.spectral.spectrum import Way, as_weights, kernel_matrix, spectrum
+from scaling.valuation.spectral.spectrum import Way, as_weights, kernel_matrix, spectrum_of
 
 Array = NDArray[np.float64]
 
@@ -61,19 +61,19 @@ def vendi(X: ArrayLike | Any, q: float | str = 1.0, weights: ArrayLike | None = 
     1.948052
     """
     order = as_order(q)
-    return hill_of(spectrum(X, weights, _way(way)).values, order)
+    return hill_of(spectrum_of(X, weights, _way(way)).values, order)
 
 
 def renyi(X: ArrayLike | Any, q: float | str = 1.0, weights: ArrayLike | None = None, **way: Any) -> float:
     """Return the Renyi entropy of order q of the spectrum, in nats: the logarithm of `vendi`, with its arguments."""
     order = as_order(q)
-    return renyi_of(spectrum(X, weights, _way(way)).values, order)
+    return renyi_of(spectrum_of(X, weights, _way(way)).values, order)
 
 
 def tsallis(X: ArrayLike | Any, q: float | str = 2.0, weights: ArrayLike | None = None, **way: Any) -> float:
     """Return the Tsallis entropy of order q of the spectrum, ``(1 - sum l^q)/(q - 1)``; arguments as of `vendi`."""
     order = as_order(q)
-    return tsallis_of(spectrum(X, weights, _way(way)).values, order)
+    return tsallis_of(spectrum_of(X, weights, _way(way)).values, order)
 
 
 def von_neumann(X: ArrayLike | Any, weights: ArrayLike | None = None, **way: Any) -> float:
@@ -127,7 +127,7 @@ def leinster_cobbold(
     return float((p @ ordinariness ** (order - 1)) ** (1 / (1 - order)))
 
 
-def log_det(X: ArrayLike | Any, ridge: float = 1.0, *, kernel: str = "cosine") -> float:
+def log_det_score(X: ArrayLike | Any, ridge: float = 1.0, *, kernel: str = "cosine") -> float:
     """Return ``log det(I + K / ridge)``, the volume that the examples span.
 
     Parameters
@@ -223,7 +223,7 @@ def diversity_table(
     wanted = [as_order(q) for q in orders]
     if not wanted:
         raise UsageError("There is no order to score.")
-    found = spectrum(X, weights, _way(way))
+    found = spectrum_of(X, weights, _way(way))
     return DiversityTable(
         tuple(
             DiversityRow(

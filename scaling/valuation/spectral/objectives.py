@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from scaling.errors import UsageError
 from scaling.valuation.embeddings import Rows
-from scaling.valuation.objective import Array
+from scaling.valuation.objective import Array, Indices
 from scaling.valuation.spectral.base import SpectralObjective
 from scaling.valuation.spectral.kernels import kernel_rows
 from scaling.valuation.spectral.orders import as_order, hill_of, renyi_of, tsallis_of
@@ -147,6 +148,14 @@ class Rke(Vendi):
     def score(self) -> float:
         """Return the Vendi score of order 2; 0 of the empty set."""
         return float(self._lengths**2 / (self._covariance**2).sum()) if self.chosen else 0.0
+
+    def score_of(self, subset: Sequence[int] | Indices) -> float:
+        """Return the Vendi score of order 2 of any set."""
+        members = np.asarray(subset, dtype=np.intp)
+        if not members.size:
+            return 0.0
+        found = self.eigenvalues(members)
+        return float(found.sum() ** 2 / (found**2).sum())
 
 
 class Power(Vendi):

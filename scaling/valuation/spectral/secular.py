@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
+_TINY = 1e-300
 _STEPS = 200  # bisection alone needs about 60, and up to 1075 only towards a root at a pole, where it is cut off
 
 
@@ -72,7 +73,7 @@ def secular_roots(d: Array, z: Array) -> Roots:
 def _root(delta: Array, squares: Array, i: int, high: float) -> float:
     """Return the root between pole i and `high`, as an offset from the origin of `delta`."""
     low = float(delta[i])
-    scale = max(abs(low), abs(high), _EPS * float(np.abs(delta).max()), 1e-300)
+    scale = max(abs(low), abs(high), _EPS * float(np.abs(delta).max()), _TINY)
     alone = squares[i] == 0 and low == 0
     if high - low <= _EPS * scale or (alone and _value(delta, squares, _EPS * (high - low)) > 0):
         return low  # two poles in one, or a coordinate that the update leaves alone
@@ -177,7 +178,7 @@ def largest_roots(d: Array, squares: Array) -> Array:
     top = float(d[-1])
     delta = d - top
     low, high = squares[:, -1].copy(), squares.sum(axis=1)
-    x = np.maximum(low, _EPS * np.maximum(high, 1e-300))
+    x = np.maximum(low, np.maximum(_EPS * high, _TINY))  # a pole of no weight is passed, never met
     for _ in range(_STEPS):
         away = delta - x[:, None]
         terms = squares / away
@@ -188,7 +189,7 @@ def largest_roots(d: Array, squares: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
             new = x * x * slope / over
         inside = (new >= low) & (new <= high)
-        new = np.where(inside, new, 0.5 * (low + high))
+        new = np.maximum(np.where(inside, new, 0.5 * (low + high)), _TINY)
         if np.all(np.abs(new - x) <= 4 * _EPS * (np.abs(new) + top)):
             return np.asarray(top + new)
         x = new

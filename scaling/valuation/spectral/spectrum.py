@@ -99,7 +99,7 @@ class Way:
 _GAUSSIAN = 'Pass kernel="gaussian" and bandwidth, the distance at which similarity has fallen to exp(-1/2).'
 
 
-def spectrum(X: ArrayLike | Any, weights: ArrayLike | None, way: Way) -> Spectrum:
+def spectrum_of(X: ArrayLike | Any, weights: ArrayLike | None, way: Way) -> Spectrum:
     """Return the eigenvalues of a kernel of examples.
 
     Parameters
