@@ -54,6 +54,11 @@ class Objective(ABC):
     def add(self, index: int) -> float:
         """Put a candidate into the set; returns its gain."""
 
+    def extend(self, indices: Sequence[int] | Indices) -> None:
+        """Put several candidates into the set, in their order; objectives that can do so at once say so."""
+        for index in indices:
+            self.add(int(index))
+
     @abstractmethod
     def fresh(self) -> Self:
         """Return the same objective with the empty set; data are shared, state is not."""
@@ -73,13 +78,19 @@ class Objective(ABC):
     def evaluate(self, subset: Sequence[int] | Indices) -> float:
         """Return f of any set, whatever was chosen."""
         state = self.fresh()
-        for index in subset:
-            state.add(int(index))
+        state.extend(subset)
         return state.value
 
     def score(self) -> float:
         """Return what people are told of the set, such as a Vendi score; f itself unless an objective says more."""
         return self.value
+
+    def score_of(self, subset: Sequence[int] | Indices) -> float:
+        """Return the score of any set, whatever was chosen."""
+        state = self.fresh()
+        for index in subset:
+            state.add(int(index))
+        return state.score()
 
     def score_at(self, value: float, size: int) -> float | None:  # noqa: ARG002
         """Return the score of any set of this value and size; None where these two do not say it."""

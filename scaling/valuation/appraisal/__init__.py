@@ -1,0 +1,1 @@
+"""Scores of subsets held against what training on the subsets gave."""
