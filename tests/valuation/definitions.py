@@ -1,5 +1,7 @@
 """Coverage and targeted objectives written out by definition, a deterministic set of points, and exhaustive checks."""
 
+import copy
+
 import numpy as np
 
 
@@ -34,11 +36,15 @@ def table_of_gains(objective):
     """f of every set, and the gain of every element at every set: shapes (2^n,) and (2^n, n), NaN for members."""
     n = objective.n
     values, gains = np.zeros(1 << n), np.full((1 << n, n), np.nan)
+    states = [objective.fresh()]
     for mask in range(1 << n):
         members = [v for v in range(n) if mask >> v & 1]
-        state = objective.fresh()
-        for member in members:
-            state.add(member)
+        if members:  # a state is never changed in place, so a copy of a smaller set's may go on
+            state = copy.copy(states[mask ^ 1 << members[-1]])
+            state.chosen = list(state.chosen)
+            state.add(members[-1])
+            states.append(state)
+        state = states[mask]
         values[mask] = state.value
         others = np.setdiff1d(np.arange(n), members)
         gains[mask, others] = state.gains(others)
