@@ -28,6 +28,7 @@ _HOMES = {
     "iso_loss": "db.batch_iso_loss",
     "noise_scale": "db.noise_fits",
     "tuning": "db.tuning_fits",
+    "learning_curve": "db.learning_curves",
 }
 KEY = "derived"  # of the configuration
 
