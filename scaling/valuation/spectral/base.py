@@ -14,15 +14,14 @@ from scaling.formatting import format_number
 from scaling.valuation.embeddings import Rows
 from scaling.valuation.objective import Array, Indices, Objective
 from scaling.valuation.spectral.eigen import Eigen, eigen_of, largest_eigenvalue, reach
+from scaling.valuation.spectral.exact import exact_changes
 from scaling.valuation.spectral.kernels import closest_to_mean, set_eigenvalues, squared_lengths
 from scaling.valuation.spectral.mixture import Mixture, mixture_of
 from scaling.valuation.spectral.phi import Phi
 from scaling.valuation.spectral.resolvent import Resolvent
-from scaling.valuation.spectral.secular import largest_roots
 
 _EPS = float(np.finfo(np.float64).eps)
 _START = 8.0  # times the longest squared length: the first bound of the eigenvalues, doubled when they reach it
-_MATRICES = 1 << 22  # values of a batch of matrices whose eigenvalues are taken together
 _HAIR = 1e-8  # of a gain: what breaks the tie of all first members; above rounding, below any difference that matters
 
 
@@ -134,19 +133,7 @@ class SpectralObjective(Objective):
         eigen = self._decompose()
         if self._mixture is not None and not self._mixture.error:
             return self._mixed(*eigen.resolvent(self.rows[candidates], self._mixture.nodes), self.norms[candidates])
-        found = np.empty(candidates.size)
-        before = float(self.phi.total(eigen.values))
-        rank = eigen.values.size
-        step = max(1, _MATRICES // (rank + 1) ** (1 if self.phi.name == "largest" else 2))
-        for start in range(0, candidates.size, step):
-            part = slice(start, start + step)
-            z, outside = eigen.coordinates(self.rows[candidates[part]])
-            if self.phi.name == "largest":
-                squares = np.column_stack([outside, z * z])
-                after = -largest_roots(np.concatenate([[0.0], eigen.values]), squares)
-            else:
-                after = self.phi.total(_updated(eigen.values, z, np.sqrt(outside), self.rows.shape[1]))
-            found[part] = after - before
+        found = exact_changes(self.phi, eigen, self.rows, candidates)
         return self._with_constant(found, self.norms[candidates])
 
     def add(self, index: int) -> float:
@@ -167,6 +154,20 @@ class SpectralObjective(Objective):
         self._eigen = None
         self._grow()
         return gain
+
+    def extend(self, indices: Sequence[int] | Indices) -> None:
+        """Put several candidates into the set at once; the value is then that of `evaluate`."""
+        added = [int(index) for index in indices]
+        if len(added) < 2 or len({*self.chosen, *added}) < len(self.chosen) + len(added):
+            return super().extend(added)
+        part = np.asarray(self.rows[added], np.float64)
+        self._covariance += part.T @ part
+        self.chosen.extend(added)
+        self._lengths += float(self.norms[added].sum())
+        self._eigen = None
+        self.value = self.evaluate(self.chosen)
+        self._reached = largest_eigenvalue(self._covariance)
+        return self._grow()
 
     def fresh(self) -> Self:
         """Return the same objective with the empty set."""
@@ -201,6 +202,10 @@ class SpectralObjective(Objective):
     def score(self) -> float:
         """Return tr phi(M_S), without what made it monotone."""
         return float(self.phi.total(self.eigenvalues(self.chosen))) if self.chosen else 0.0
+
+    def score_at(self, value: float, size: int) -> float | None:
+        """Return the score of any set of unit rows of this value and size: without what made it monotone."""
+        return value - self.constant * size if self.unit else None
 
     def eigenvalues(self, subset: Sequence[int] | Indices) -> Array:
         """Return the eigenvalues of the kernel of a set, ascending, without those that are rounding."""
@@ -301,13 +306,3 @@ def _resolvent(rows: Rows, norms: Array, mixture: Mixture, tolerance: float) -> 
     lost = mixture.rounding(float(np.finfo(np.float32).eps), np.ones(mixture.nodes.size))
     single = lost <= 5 * tolerance * mixture.scale
     return Resolvent(rows, norms, mixture.nodes, mixture.largest, single=single)
-
-
-def _updated(values: Array, z: Array, outside: Array, m: int) -> Array:
-    """Return eigenvalues (c, r + 1) of ``diag(0, values) + w w'``, w = (outside, z), with rounding set to zero."""
-    w = np.column_stack([outside, z])
-    matrices = w[:, :, None] * w[:, None, :]
-    diagonal = np.arange(1, values.size + 1)
-    matrices[:, diagonal, diagonal] += values
-    found = np.linalg.eigvalsh(matrices)
-    return np.asarray(np.where(found > _EPS * m * found[:, -1:], found, 0.0))

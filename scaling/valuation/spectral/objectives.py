@@ -89,6 +89,25 @@ class Vendi(SpectralObjective):
         """Return the Vendi score of the set; 0 of the empty one."""
         return hill_of(self.shares(), self.order) if self.chosen else 0.0
 
+    def score_at(self, value: float, size: int) -> float | None:
+        """Return the Vendi score of any set of unit rows of this value and size."""
+        found = self._renyi_at(value, size)
+        return found if found is None else math.exp(found)
+
+    def _renyi_at(self, value: float, size: int) -> float | None:
+        """Return the Renyi entropy that a value at a size is; None where no set of unit rows has it."""
+        total, q = SpectralObjective.score_at(self, value, size), self.order  # tr phi(M), M = size times a density
+        if total is None or size < 1:
+            return None
+        if q == 1:
+            return math.log(size) + total / size
+        power = total if q < 1 else -total  # the sum of q-th powers; of order infinity, the largest eigenvalue
+        if power <= 0:
+            return None
+        if math.isinf(q):
+            return math.log(size) - math.log(power)
+        return (math.log(power) - q * math.log(size)) / (1 - q)
+
     def describe(self) -> dict[str, Any]:
         """Return the settings, and how gains are found."""
         return {**super().describe(), "q": self.order, "kernel": self.kernel}
@@ -101,6 +120,10 @@ class Renyi(Vendi):
         """Return the Renyi entropy of the set; minus infinity of the empty one."""
         return renyi_of(self.shares(), self.order) if self.chosen else -math.inf
 
+    def score_at(self, value: float, size: int) -> float | None:
+        """Return the Renyi entropy of any set of unit rows of this value and size."""
+        return self._renyi_at(value, size)
+
 
 class Tsallis(Vendi):
     """The Tsallis entropy of the spectrum, ``(1 - sum l^q)/(q - 1)``; options and greedy sets are those of `Vendi`."""
@@ -108,6 +131,13 @@ class Tsallis(Vendi):
     def score(self) -> float:
         """Return the Tsallis entropy of the set; 0 of the empty one."""
         return tsallis_of(self.shares(), self.order) if self.chosen else 0.0
+
+    def score_at(self, value: float, size: int) -> float | None:
+        """Return the Tsallis entropy of any set of unit rows of this value and size."""
+        entropy, q = self._renyi_at(value, size), self.order
+        if entropy is None or q == 1:
+            return entropy
+        return 0.0 if math.isinf(q) else (1 - math.exp((1 - q) * entropy)) / (q - 1)
 
 
 class VonNeumann(Renyi):
@@ -189,6 +219,10 @@ class Power(Vendi):
     def score(self) -> float:
         """Return tr phi(M_S)."""
         return SpectralObjective.score(self)
+
+    def score_at(self, value: float, size: int) -> float | None:
+        """Return tr phi(M_S) of any set of unit rows of this value and size."""
+        return SpectralObjective.score_at(self, value, size)
 
 
 class SpectralFunction(SpectralObjective):

@@ -307,3 +307,34 @@ def test_bad_members_and_rows(points):
         make_objective("vendi", np.vstack([points, 0 * points[:1]]), 6)
     with pytest.raises(UsageError, match="not the sum of a function"):
         make_objective("power", points, 6, q=0)
+
+
+@pytest.mark.parametrize("name", ["vendi", "renyi", "tsallis", "power", "rke", "von_neumann", "spectral", "log_det"])
+@pytest.mark.parametrize("q", [0, 0.5, 1, 1.5, 2, math.inf])
+def test_value_and_size_say_the_score(points, name, q):
+    options = {"q": q} if name in ("vendi", "renyi", "tsallis", "power") else {}
+    if name == "power" and q in (0, math.inf):
+        return
+    objective = make_objective(name, points, 6, **options)
+    subset = [3, 8, 0, 7, 2]
+    found = objective.score_at(objective.evaluate(subset), 5)
+    objective.extend(subset)
+    assert found == pytest.approx(objective.score(), rel=1e-12)
+    if q == 1:
+        assert make_objective("vendi", points, 6, kernel="linear").score_at(1.0, 5) is None
+
+
+@pytest.mark.parametrize("q", [0.1, 1, 2])
+def test_members_may_be_added_at_once(points, q):
+    rows = np.vstack([points, points + 0.05, points - 0.05])
+    once, singly = make_objective("vendi", rows, 30, q=q), make_objective("vendi", rows, 30, q=q)
+    some = np.arange(0, 30)
+    for index in some:
+        singly.add(int(index))
+    once.extend(some)
+    assert once.chosen == singly.chosen
+    assert once.value == pytest.approx(singly.value, rel=1e-6)
+    np.testing.assert_allclose(once.gains(np.arange(30, 36)), singly.gains(np.arange(30, 36)), atol=1e-5)
+    np.testing.assert_allclose(once.gains(), singly.gains(), atol=1e-5)
+    with pytest.raises(UsageError, match="Candidate 5"):
+        once.extend([31, 5])
