@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scaling.valuation.choosing.certificate import Certificate
     from scaling.valuation.choosing.entrance import select
     from scaling.valuation.choosing.selected import Selected
+    from scaling.valuation.choosing.shards import select_from_shards
     from scaling.valuation.embeddings import as_embeddings
     from scaling.valuation.equivalence.score_curve import EquivalentSize, ScoreCurve, random_score_curve, score_curve_of
     from scaling.valuation.guarantee import Guarantee
@@ -92,6 +93,7 @@ _PLACES = {
     "choosing.certificate": ("Certificate",),
     "choosing.entrance": ("select",),
     "choosing.selected": ("Selected",),
+    "choosing.shards": ("select_from_shards",),
     "embeddings": ("as_embeddings",),
     "guarantee": ("Guarantee",),
     "objective": ("Objective",),
@@ -237,6 +239,7 @@ __all__ = [
     "score_curve_of",
     "score_shards",
     "select",
+    "select_from_shards",
     "sensitivity_sample",
     "training_map",
     "true_label_probability",

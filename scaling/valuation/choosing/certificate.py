@@ -132,9 +132,12 @@ class UpperBound:
         if np.isnan(worth).any():
             return
         size = len(objective.chosen)
-        found = objective.value + size * objective.error + self.constraint.largest_sum(worth)
-        if found < self.value:
-            self.value, self.prefix = found, size
+        self.offer(objective.value + size * objective.error + self.constraint.largest_sum(worth), size)
+
+    def offer(self, value: float, size: int) -> None:
+        """Take note of a bound of the optimum, from gains at a prefix of some size."""
+        if value < self.value:
+            self.value, self.prefix = value, size
 
     def certificate(self, objective: Objective) -> Certificate:
         """Return what is certain of the set that an objective holds."""

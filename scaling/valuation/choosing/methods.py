@@ -11,7 +11,7 @@ from scaling.valuation.choosing.certificate import UpperBound
 from scaling.valuation.choosing.constraints import Constraint
 from scaling.valuation.choosing.greedy import Progress, Run, eager, lazy
 from scaling.valuation.choosing.partitions import Optimiser, default_parts, partitions
-from scaling.valuation.choosing.sieve import fill, sieve
+from scaling.valuation.choosing.sieve import among_kept, sieve
 from scaling.valuation.choosing.stochastic import stochastic
 from scaling.valuation.objective import Array, Objective
 
@@ -154,20 +154,16 @@ class Plan:
     def _sieve(self, empty: Objective) -> Finished:
         k = self.constraint.k
         passed = sieve(empty, k, self.epsilon, self.progress)
-        best = passed.best()
-        state = empty.fresh() if best is None else best
-        ordered = list(state.chosen)
-        evaluations = passed.evaluations
+        best, kept = passed.best(), passed.kept()
+        members = np.array(best.chosen if best else [], dtype=np.intp)
         notes = [f"one pass in the order of the rows, {format_plural(len(passed.thresholds), 'threshold')}"]
-        if len(ordered) < k:
-            added = fill(state, passed.kept(), k)
-            if added:
-                notes.append(f"the last {format_plural(len(added), 'member')} from what other thresholds kept")
-        if len(state.chosen) < k:
-            notes.append(f"{len(state.chosen)} of {k}: no threshold kept more, as nothing else gained enough")
-        again = empty.fresh()
-        gains = [again.add(int(index)) for index in state.chosen]
-        return Finished(again, gains, self.method, evaluations, notes, {"epsilon": self.epsilon})
+        again, evaluations = among_kept(empty, kept, members, k)
+        if len(again) < k:
+            notes.append(f"{len(again)} of {k}: no threshold kept more, as nothing else gained enough")
+        state = empty.fresh()
+        gains = [state.add(int(index)) for index in again]
+        total = passed.evaluations + evaluations
+        return Finished(state, gains, self.method, total, notes, {"epsilon": self.epsilon})
 
 
 def _finished(run: Run, method: str, settings: dict[str, float | int | str]) -> Finished:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scaling.valuation.choosing.constraints import Constraint
+from scaling.valuation.choosing.greedy import Run, eager, lazy
 from scaling.valuation.objective import Array, Indices, Objective
 
 _LARGEST = 4096  # candidates scored at a time by a threshold that takes few of them
@@ -91,6 +93,14 @@ class Sieve:
         for threshold in self.thresholds.values():
             self.evaluations += threshold.pass_over(candidates, self.k)
 
+    def move(self, empty: Objective, places: dict[int, int]) -> None:
+        """Go on with another objective of the same f, in which candidates that are held have new numbers."""
+        self.empty = empty
+        for threshold in self.thresholds.values():
+            members = [places[index] for index in threshold.objective.chosen]
+            threshold.objective = empty.fresh()
+            threshold.objective.extend(members)
+
     def kept(self) -> Indices:
         """Return the candidates that any threshold holds, in increasing order."""
         held = {index for threshold in self.thresholds.values() for index in threshold.objective.chosen}
@@ -127,13 +137,28 @@ def sieve(empty: Objective, k: int, epsilon: float, progress: Callable[[int, int
     return made
 
 
-def fill(best: Objective, kept: Indices, k: int) -> list[float]:
-    """Add what other thresholds kept, the best gain first, until there are k members; returns the gains."""
-    added: list[float] = []
-    waiting = kept[~np.isin(kept, best.chosen)]
-    while waiting.size and len(best.chosen) < k:
-        gains: Array = best.gains(waiting)
+def among_kept(empty: Objective, kept: Indices, best: Indices, k: int) -> tuple[Indices, int]:
+    """Return the better of the best threshold's set, filled up, and a greedy set of all that was kept.
+
+    Returns
+    -------
+    ndarray of int, int
+        The set, and the number of gains that were evaluated.
+    """
+    filled = empty.fresh()
+    filled.extend(best)
+    waiting, evaluations = kept[~np.isin(kept, best)], 0
+    while waiting.size and len(filled.chosen) < k:
+        gains: Array = filled.gains(waiting)
+        evaluations += len(waiting)
         at = int(np.argmax(gains))
-        added.append(best.add(int(waiting[at])))
+        filled.add(int(waiting[at]))
         waiting = np.delete(waiting, at)
-    return added
+    if not kept.size:
+        return kept, evaluations
+    run = Run(empty.among(kept), Constraint(len(kept), min(k, len(kept))))
+    (lazy if empty.guarantee.lazy else eager)(run)
+    evaluations += run.evaluations
+    greedy = kept[run.objective.chosen]
+    better = empty.evaluate(greedy) > empty.evaluate(filled.chosen)
+    return (greedy if better else np.array(filled.chosen, dtype=np.intp)), evaluations

@@ -14,7 +14,7 @@ def sample_size(n: int, k: int, epsilon: float) -> int:
     return max(1, min(n, math.ceil(n / k * math.log(1 / epsilon))))
 
 
-def stochastic(run: Run, epsilon: float, seed: int) -> None:
+def stochastic(run: Run, epsilon: float, seed: int | np.random.SeedSequence) -> None:
     """Take the best of a random sample at each step.
 
     Parameters
@@ -23,7 +23,7 @@ def stochastic(run: Run, epsilon: float, seed: int) -> None:
         The selection.
     epsilon : float
         In (0, 1): chance that a sample misses a set of k candidates; n log(1/epsilon) gains are evaluated in all.
-    seed : int
+    seed : int or SeedSequence
         Of the samples.
 
     Notes
@@ -31,7 +31,7 @@ def stochastic(run: Run, epsilon: float, seed: int) -> None:
     In expectation the set of a monotone submodular objective has at least ``1 - exp(-(1 - epsilon))`` of the optimum
     (Mirzasoleiman, Badanidiyuru, Karbasi, Vondrak and Krause 2015: 1 - 1/e - epsilon, which is a little less).
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    rng = np.random.default_rng(seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed))
     size = sample_size(run.objective.n, run.constraint.most, epsilon)
     while True:
         open_ = np.flatnonzero(run.room.open)

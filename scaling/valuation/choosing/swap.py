@@ -45,8 +45,7 @@ def swap(empty: Objective, members: Indices, constraint: Constraint, limit: int)
     while made < limit and unchanged < len(current):
         others = current[:position] + current[position + 1 :]
         state = empty.fresh()
-        for index in others:
-            state.add(index)
+        state.extend(others)
         room = constraint.room(others)
         room.open[current[position]] = False
         candidates = np.flatnonzero(room.open)
