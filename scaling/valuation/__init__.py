@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from scaling.valuation.choosing.selected import Selected
     from scaling.valuation.choosing.shards import select_from_shards
     from scaling.valuation.embeddings import as_embeddings
+    from scaling.valuation.equivalence.across_sizes import SizeTrend, worth_across_sizes
+    from scaling.valuation.equivalence.pool_law import Pool
+    from scaling.valuation.equivalence.pools import PoolAllocation, allocate_pools
+    from scaling.valuation.equivalence.quality import SourceWeights, fit_source_weights
+    from scaling.valuation.equivalence.repetition import (
+        effective_tokens,
+        fit_repeated_pools,
+        pooled_tokens,
+        repeated_pool_error,
+    )
     from scaling.valuation.equivalence.score_curve import EquivalentSize, ScoreCurve, random_score_curve, score_curve_of
+    from scaling.valuation.equivalence.thresholds import Thresholds, filtering_thresholds
+    from scaling.valuation.equivalence.tokens import Worth, worth
     from scaling.valuation.guarantee import Guarantee
     from scaling.valuation.imitation import ImitationThreshold, fit_imitation, imitation_threshold
     from scaling.valuation.objective import Objective
@@ -50,6 +62,9 @@ if TYPE_CHECKING:
     from scaling.valuation.points.shard_source import ArrayShards, ShardSource
     from scaling.valuation.points.sharded import ScorePlan, plan_scores, score_shards
     from scaling.valuation.points.tau_overlap import TauOverlap, overlap_by_tau
+    from scaling.valuation.sources.price import TokenPrice, token_price
+    from scaling.valuation.sources.valued import SourceValues
+    from scaling.valuation.sources.values import source_values
     from scaling.valuation.spectral.diversity import (
         DiversityRow,
         DiversityTable,
@@ -170,6 +185,39 @@ _PLACES = {
         "vendi",
         "von_neumann",
     ),
+    "equivalence.across_sizes": (
+        "SizeTrend",
+        "worth_across_sizes",
+    ),
+    "equivalence.pool_law": ("Pool",),
+    "equivalence.pools": (
+        "PoolAllocation",
+        "allocate_pools",
+    ),
+    "equivalence.quality": (
+        "SourceWeights",
+        "fit_source_weights",
+    ),
+    "equivalence.repetition": (
+        "effective_tokens",
+        "fit_repeated_pools",
+        "pooled_tokens",
+        "repeated_pool_error",
+    ),
+    "equivalence.thresholds": (
+        "Thresholds",
+        "filtering_thresholds",
+    ),
+    "equivalence.tokens": (
+        "Worth",
+        "worth",
+    ),
+    "sources.price": (
+        "TokenPrice",
+        "token_price",
+    ),
+    "sources.valued": ("SourceValues",),
+    "sources.values": ("source_values",),
 }
 _HOMES = {name: f"scaling.valuation.{module}" for module, names in _PLACES.items() for name in names}
 
@@ -192,6 +240,8 @@ __all__ = [
     "MeanLoss",
     "Objective",
     "OverOptimisation",
+    "Pool",
+    "PoolAllocation",
     "PrototypeScores",
     "Pruned",
     "Scan",
@@ -199,9 +249,16 @@ __all__ = [
     "ScorePlan",
     "Selected",
     "ShardSource",
+    "SizeTrend",
+    "SourceValues",
+    "SourceWeights",
     "TauOverlap",
+    "Thresholds",
+    "TokenPrice",
     "TrainingMap",
     "WeightedSample",
+    "Worth",
+    "allocate_pools",
     "appraise",
     "as_embeddings",
     "centre_examples",
@@ -209,10 +266,14 @@ __all__ = [
     "color_score",
     "detect_over_optimisation",
     "diversity_table",
+    "effective_tokens",
     "el2n",
     "el2n_from_losses",
+    "filtering_thresholds",
     "fit_broken_line",
     "fit_imitation",
+    "fit_repeated_pools",
+    "fit_source_weights",
     "forgetting_events",
     "imitation_threshold",
     "knn_banzhaf",
@@ -228,11 +289,13 @@ __all__ = [
     "mean_token_loss",
     "overlap_by_tau",
     "plan_scores",
+    "pooled_tokens",
     "prototype_difficulty",
     "prune_by_difficulty",
     "random_band",
     "random_score_curve",
     "renyi",
+    "repeated_pool_error",
     "right_from_losses",
     "sample_joint_batch",
     "scan_bends",
@@ -241,12 +304,16 @@ __all__ = [
     "select",
     "select_from_shards",
     "sensitivity_sample",
+    "source_values",
+    "token_price",
     "training_map",
     "true_label_probability",
     "tsallis",
     "vendi",
     "von_neumann",
     "weighted_mean_loss",
+    "worth",
+    "worth_across_sizes",
 ]
 
 

@@ -165,9 +165,8 @@ CASES = {
     ),
     "repeated_pools": Case(
         repeated_pools, {"E": 0.15, "D_c": 4e6, "beta": 0.25, "h": 3.0},
-        dict(zip("DU", (lambda u, e: (u * e, u))(*(v.ravel() for v in np.meshgrid(
-            np.geomspace(1e8, 1e11, 6), [0.3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16]
-        ))), strict=True)), 0.005,
+        {key: repeated(np.geomspace(1e8, 1e11, 6), np.array([0.3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16]), [1])[key]
+         for key in "DU"}, 0.005,
         {"D": np.array([3e13, 1.5e14]), "U": np.array([1.5e12, 7.5e12])},
     ),
     "downstream_error": Case(

@@ -132,12 +132,13 @@ class TokenCurve:
             k: d if k in (self.tokens, *self.follows) else np.full(len(d), self.held[k]) for k in self.fit.law.inputs
         }
 
-    def loss(self, log_d: ArrayLike, rows: slice = slice(None)) -> Array:
-        """Return the loss (rows, m) at ln D, shape (m,) or (rows, m)."""
+    def loss(self, log_d: ArrayLike, rows: slice = slice(None), unique: ArrayLike | None = None) -> Array:
+        """Return the loss (rows, m) at ln D, (m,) or (rows, m), and at the logarithm of unique tokens where given."""
         log_d = np.atleast_1d(np.asarray(log_d, float))
         with np.errstate(all="ignore"):
             columns = {k: np.full(log_d.shape, np.log(v)) for k, v in self.held.items()}
             columns |= dict.fromkeys((self.tokens, *self.follows), log_d)
+            columns |= {} if unique is None else dict.fromkeys(self.follows, np.asarray(unique, float))
             inputs = tuple(columns[k] if logged else np.exp(columns[k]) for k, logged in self.kernel.log_inputs.items())
             return self.kernel.value(self.theta[rows], Data(inputs, np.empty((0, 0))))
 

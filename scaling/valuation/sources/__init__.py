@@ -1,0 +1,1 @@
+"""What each source of data is worth under a fitted law, and what its next token costs and buys."""
