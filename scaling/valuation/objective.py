@@ -33,9 +33,9 @@ class Objective(ABC):
     error : float
         Bound of the error of a gain where gains are approximations; 0 where they are exact.
     monotone_to : int or None
-        Of an objective that is made monotone by a budget: no set of up to so many members loses by a further one.
-        None where there is no such limit. What is certain of a set of k needs it to be 2 k: the optimum and the set
-        are held together.
+        Members up to which the guarantee holds, of an objective that is made monotone by a budget or whose ratio
+        rests on one; None where there is no such limit. What is certain of a set of k needs 2 k: it holds the set and
+        the optimum together.
     """
 
     name: str

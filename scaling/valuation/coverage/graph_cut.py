@@ -109,14 +109,18 @@ class GraphCut(RowObjective):
         settings |= {"lam": weight}
         monotone = weight <= 0.5 and represent is None
         why = "similarities of 0 or more within the set can only take away from later gains"
+        reach = None
         if not monotone and k is not None:
             # No gain of a set of up to k can be below this, whatever the set.
             monotone = bool(np.all(sums >= weight * (own + 2 * (k - 1) * largest)))
+            reach = k if monotone else None
             why += f"; no gain is negative up to {k} elements" if monotone else ""
         why += "" if monotone else f"; with lam = {weight:g} gains can be negative"
-        return cls(
+        made_of = cls(
             name, Guarantee("submodular", why, monotone), settings, sums=sums, own=own, lam=weight, source=source
         )
+        made_of.monotone_to = reach
+        return made_of
 
     def _empty(self) -> None:
         self._within = np.zeros(len(self._sums))

@@ -78,6 +78,7 @@ class SpectralObjective(Objective):
         largest = math.inf if k is None else k * self.longest
         self.guarantee = phi.guarantee(largest)
         self.constant = phi.monotone_constant(largest)
+        self.monotone_to = k if self.constant > 0 or self.guarantee.kind == "weak" else None
         self._bound = self.longest * (self.n if k is None else k)
         start = min(_START * self.longest, self._bound) if phi.degree is not None else self._bound
         self._mixture = None if exact else mixture_of(phi, start, tolerance)

@@ -128,6 +128,7 @@ class AOptimal(_Design):
         super().__init__(name or "a_optimal", rows, k, ridge, kernel)
         why = "the trace of an inverse: the square of (M + t)^-1 falls with M, but for the constant of Kantorovich"
         self.guarantee = Guarantee("weak", why, ratio=self._weak_ratio())
+        self.monotone_to = k
 
     def _gains(self, x: Array) -> Array:
         product = x @ self._inverse
@@ -147,6 +148,7 @@ class VOptimal(_Design):
             why = "the ratio of A-optimality, divided by the condition number of the covariance of what is predicted"
             ratio = self._weak_ratio() * float(spread[0] / spread[-1])
             self.guarantee = Guarantee("weak", why, ratio=ratio)
+            self.monotone_to = k
         else:
             why = "what is predicted has no variance in some direction, so the bound of its gains is empty"
             self.guarantee = Guarantee("none", why, ratio=0.0)

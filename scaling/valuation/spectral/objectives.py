@@ -99,14 +99,15 @@ class Vendi(SpectralObjective):
         total, q = SpectralObjective.score_at(self, value, size), self.order  # tr phi(M), M = size times a density
         if total is None or size < 1:
             return None
+        most = math.log(min(size, self.rows.shape[1]))  # the rank; a bound of the value may ask for more
         if q == 1:
-            return math.log(size) + total / size
+            return min(most, math.log(size) + total / size)
         power = total if q < 1 else -total  # the sum of q-th powers; of order infinity, the largest eigenvalue
         if power <= 0:
-            return None
+            return most if q > 1 else None
         if math.isinf(q):
-            return math.log(size) - math.log(power)
-        return (math.log(power) - q * math.log(size)) / (1 - q)
+            return min(most, math.log(size) - math.log(power))
+        return min(most, (math.log(power) - q * math.log(size)) / (1 - q))
 
     def describe(self) -> dict[str, Any]:
         """Return the settings, and how gains are found."""
