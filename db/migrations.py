@@ -253,7 +253,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, package_version: str) -> list
                 "INSERT INTO meta.schema_version VALUES (?, ?, now() AT TIME ZONE 'UTC', ?)",
                 [migration.version, migration.name, package_version],
             ).fetchall()
-            refresh_views(connection)
+            if migration is pending[-1]:  # no step reads the views, and until the last one nothing else can
+                refresh_views(connection)
             connection.commit()
         except BaseException:
             connection.rollback()

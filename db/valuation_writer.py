@@ -138,6 +138,8 @@ class ValuationWriter:
         StoreError
             If the store holds more or fewer values than items.
         """
+        if self.complete:  # nothing is left to say
+            return self.definition
         with self._store.transaction() as connection:
             mark_complete(connection, self.definition)
         self.definition = read_def(self._store, self.name)

@@ -90,7 +90,11 @@ _VIEW_COMMENTS = {
     **VALUATION_VIEW_COMMENTS,
 }
 _HAS_SCORES = "SELECT 1 FROM duckdb_columns() WHERE table_name = 'models' AND column_name = 'source_id'"
-_HAS_VALUATIONS = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'appraisals' AND NOT internal"
+# Views of values do not depend on the data, so they are made once: with the tables that they show.
+_LACKS_VALUED = (
+    "SELECT 1 FROM duckdb_tables() WHERE table_name = 'appraisals' AND NOT internal "
+    "AND NOT EXISTS (SELECT 1 FROM duckdb_views() WHERE view_name = 'chosen_examples' AND NOT internal)"
+)
 _NON_FINITE_TEXT = ("NaN", "Infinity", "-Infinity")
 
 
@@ -255,7 +259,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
     if connection.execute(_HAS_SCORES).fetchall():  # not yet, while a store is brought up to date
         kept_scores = kept_score_columns(connection)
         bodies["scores"] = scores_sql(kept_scores)
-    valued = VALUATION_VIEW_COLUMNS if connection.execute(_HAS_VALUATIONS).fetchall() else {}
+    valued = VALUATION_VIEW_COLUMNS if connection.execute(_LACKS_VALUED).fetchall() else {}
     bodies |= {view: _fill(view) for view in valued}
     for view, body in bodies.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{body}").fetchall()

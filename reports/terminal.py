@@ -114,6 +114,19 @@ def _columns(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
+def spread(row: Row) -> dict[str, Any]:
+    """Spread a description over one level: mappings by dotted names, lists of mappings by numbers."""
+    out: dict[str, Any] = {}
+    for key, value in _flat(row).items():
+        if isinstance(value, list | tuple) and any(isinstance(x, Mapping) for x in value):
+            for number, entry in enumerate(value, start=1):
+                known = {k: v for k, v in _flat(entry).items() if v is not None} if isinstance(entry, Mapping) else {}
+                out[f"{key} {number}"] = ", ".join(f"{k} {cell(k, v)}" for k, v in known.items()) or str(entry)
+        else:
+            out[key] = value
+    return out
+
+
 def cell(name: str, value: Any) -> str:
     """Write one value for people; the name of its column tells counts from other numbers."""
     if value is None:
