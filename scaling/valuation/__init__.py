@@ -78,32 +78,13 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
-    "appraisal.band": (
-        "Band",
-        "random_band",
-    ),
-    "appraisal.broken_line": (
-        "Scan",
-        "fit_broken_line",
-        "scan_bends",
-    ),
+    "appraisal.band": ("Band", "random_band"),
+    "appraisal.broken_line": ("Scan", "fit_broken_line", "scan_bends"),
     "appraisal.entrance": ("appraise",),
-    "appraisal.over_optimised": (
-        "OverOptimisation",
-        "detect_over_optimisation",
-    ),
+    "appraisal.over_optimised": ("OverOptimisation", "detect_over_optimisation"),
     "appraisal.result": ("Appraisal",),
-    "equivalence.score_curve": (
-        "EquivalentSize",
-        "ScoreCurve",
-        "random_score_curve",
-        "score_curve_of",
-    ),
-    "imitation": (
-        "ImitationThreshold",
-        "fit_imitation",
-        "imitation_threshold",
-    ),
+    "equivalence.score_curve": ("EquivalentSize", "ScoreCurve", "random_score_curve", "score_curve_of"),
+    "imitation": ("ImitationThreshold", "fit_imitation", "imitation_threshold"),
     "catalogue": ("make_objective",),
     "choosing.certificate": ("Certificate",),
     "choosing.entrance": ("select",),
@@ -112,10 +93,7 @@ _PLACES = {
     "embeddings": ("as_embeddings",),
     "guarantee": ("Guarantee",),
     "objective": ("Objective",),
-    "points.alignment": (
-        "Alignment",
-        "loss_drop_alignment",
-    ),
+    "points.alignment": ("Alignment", "loss_drop_alignment"),
     "points.dynamics": (
         "Forgetting",
         "TrainingMap",
@@ -126,33 +104,11 @@ _PLACES = {
         "training_map",
         "true_label_probability",
     ),
-    "points.joint_batches": (
-        "JointBatch",
-        "sample_joint_batch",
-    ),
-    "points.losses": (
-        "FilteredByLoss",
-        "color_filter",
-        "color_score",
-        "learnability",
-        "mean_token_loss",
-    ),
-    "points.nearest": (
-        "knn_banzhaf",
-        "knn_leave_one_out",
-        "knn_shapley",
-        "knn_utility",
-    ),
-    "points.neighbour_graph": (
-        "GraphValues",
-        "knn_shapley_from_graph",
-    ),
-    "points.prototypes": (
-        "PrototypeScores",
-        "Pruned",
-        "prototype_difficulty",
-        "prune_by_difficulty",
-    ),
+    "points.joint_batches": ("JointBatch", "sample_joint_batch"),
+    "points.losses": ("FilteredByLoss", "color_filter", "color_score", "learnability", "mean_token_loss"),
+    "points.nearest": ("knn_banzhaf", "knn_leave_one_out", "knn_shapley", "knn_utility"),
+    "points.neighbour_graph": ("GraphValues", "knn_shapley_from_graph"),
+    "points.prototypes": ("PrototypeScores", "Pruned", "prototype_difficulty", "prune_by_difficulty"),
     "points.sensitivity": (
         "CentreExamples",
         "MeanLoss",
@@ -161,19 +117,9 @@ _PLACES = {
         "sensitivity_sample",
         "weighted_mean_loss",
     ),
-    "points.shard_source": (
-        "ArrayShards",
-        "ShardSource",
-    ),
-    "points.sharded": (
-        "ScorePlan",
-        "plan_scores",
-        "score_shards",
-    ),
-    "points.tau_overlap": (
-        "TauOverlap",
-        "overlap_by_tau",
-    ),
+    "points.shard_source": ("ArrayShards", "ShardSource"),
+    "points.sharded": ("ScorePlan", "plan_scores", "score_shards"),
+    "points.tau_overlap": ("TauOverlap", "overlap_by_tau"),
     "spectral.diversity": (
         "DiversityRow",
         "DiversityTable",
@@ -185,37 +131,14 @@ _PLACES = {
         "vendi",
         "von_neumann",
     ),
-    "equivalence.across_sizes": (
-        "SizeTrend",
-        "worth_across_sizes",
-    ),
+    "equivalence.across_sizes": ("SizeTrend", "worth_across_sizes"),
     "equivalence.pool_law": ("Pool",),
-    "equivalence.pools": (
-        "PoolAllocation",
-        "allocate_pools",
-    ),
-    "equivalence.quality": (
-        "SourceWeights",
-        "fit_source_weights",
-    ),
-    "equivalence.repetition": (
-        "effective_tokens",
-        "fit_repeated_pools",
-        "pooled_tokens",
-        "repeated_pool_error",
-    ),
-    "equivalence.thresholds": (
-        "Thresholds",
-        "filtering_thresholds",
-    ),
-    "equivalence.tokens": (
-        "Worth",
-        "worth",
-    ),
-    "sources.price": (
-        "TokenPrice",
-        "token_price",
-    ),
+    "equivalence.pools": ("PoolAllocation", "allocate_pools"),
+    "equivalence.quality": ("SourceWeights", "fit_source_weights"),
+    "equivalence.repetition": ("effective_tokens", "fit_repeated_pools", "pooled_tokens", "repeated_pool_error"),
+    "equivalence.thresholds": ("Thresholds", "filtering_thresholds"),
+    "equivalence.tokens": ("Worth", "worth"),
+    "sources.price": ("TokenPrice", "token_price"),
     "sources.valued": ("SourceValues",),
     "sources.values": ("source_values",),
 }

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation.embeddings import Rows, as_embeddings
-from scaling.valuation.points.shard_source import ShardSource
+from scaling.valuation.embeddings import Rows
+from scaling.valuation.points.shard_source import ShardSource, unit_blocks
 
 Array = NDArray[np.float64]
-
-_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -48,14 +46,13 @@ class SecondMoments:
         name : str
             What to call it in messages.
         """
-        checked = as_embeddings(rows, name=name)
-        if checked.shape[1] != len(self.matrix):
-            raise InputDataError(f"{name} has {checked.shape[1]} columns, shards before had {len(self.matrix)}.")
+        if rows.ndim != 2 or rows.shape[1] != len(self.matrix):
+            raise InputDataError(f"{name} has shape {rows.shape}; rows of {len(self.matrix)} columns are expected.")
         total = self.matrix.copy()
-        for start in range(0, len(checked), _ROWS):
-            part = checked[start : start + _ROWS].astype(np.float64)
-            total += part.T @ part
-        return SecondMoments(total, self.n + len(checked))
+        for _, part in unit_blocks(rows, name):
+            double = part.astype(np.float64)
+            total += double.T @ double
+        return SecondMoments(total, self.n + len(rows))
 
 
 def second_moments(source: ShardSource, progress: Callable[[int, int], None] | None = None) -> SecondMoments:
@@ -116,8 +113,6 @@ def leverage(rows: Rows, whitened: Array) -> Array:
     whitened : ndarray (m, m)
         Of `whitener`.
     """
-    scores = np.empty(len(rows))
-    for start in range(0, len(rows), _ROWS):
-        part = rows[start : start + _ROWS].astype(np.float64) @ whitened.T
-        scores[start : start + _ROWS] = np.einsum("ij,ij->i", part, part)
+    white = rows.astype(np.float64) @ whitened.T
+    scores: Array = np.einsum("ij,ij->i", white, white)
     return scores

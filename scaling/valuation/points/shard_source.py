@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.errors import UsageError
+from scaling.errors import InputDataError, UsageError
+from scaling.valuation.embeddings import Rows, as_embeddings
 
 Indices = NDArray[np.intp]
+
+_VALUES = 1 << 18  # of a block: 2 MiB in double precision, which stay in the cache from the check to the score
 
 
 class ShardSource(Protocol):
@@ -111,3 +115,34 @@ def draw_rows(source: ShardSource, size: int, seed: int) -> tuple[NDArray[Any], 
     else:
         indices = np.sort(np.random.default_rng(seed).choice(source.n, size, replace=False, shuffle=False))
     return source.gather(indices), indices
+
+
+def unit_blocks(shard: NDArray[Any], name: str) -> Iterator[tuple[slice, Rows]]:
+    """Check a shard and bring its rows to length one, a block that fits the cache at a time.
+
+    Parameters
+    ----------
+    shard : ndarray (s, m)
+        Embeddings.
+    name : str
+        What to call it in messages.
+
+    Yields
+    ------
+    tuple of slice and ndarray
+        Which rows, and these at length one.
+
+    Raises
+    ------
+    InputDataError
+        For rows with NaN or nothing but zeros, counted from the start of the shard.
+    """
+    step = max(1, _VALUES // max(1, shard.shape[1]))
+    for start in range(0, max(1, len(shard)), step):
+        which = slice(start, min(start + step, len(shard)))
+        try:
+            rows = as_embeddings(shard[which], name=name)
+        except InputDataError:
+            as_embeddings(shard, name=name)  # says the same of the shard, whose rows are counted from its start
+            raise
+        yield which, rows

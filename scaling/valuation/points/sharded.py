@@ -22,7 +22,7 @@ from scaling.valuation.embeddings import as_embeddings
 from scaling.valuation.points.kmeans import find_clusters, nearest_centre
 from scaling.valuation.points.leverage import leverage, second_moments, whitener
 from scaling.valuation.points.losses import color_score
-from scaling.valuation.points.shard_source import ShardSource, draw_rows
+from scaling.valuation.points.shard_source import ShardSource, draw_rows, unit_blocks
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,6 @@ METHODS: dict[str, str] = {
     "leverage": "ridge leverage: high for directions that few examples have; two passes",
     "color": "prior less conditional loss, shards holding the two losses of an example in a row",
 }
-_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -92,16 +91,15 @@ class ScorePlan:
             raise InputDataError(f"{name} has shape {given.shape}; rows of {self.m} columns are expected.")
         if self.method == "color":
             return color_score(given[:, 0], given[:, 1])
-        rows = as_embeddings(given, name=name)
-        if self.method == "prototype":
-            return nearest_centre(rows, self.arrays["centres"])[1] / 2
-        if self.method == "leverage":
-            return leverage(rows, self.arrays["whitener"])
-        queries, nearest = self.arrays["queries"], self.options["reduce"] == "max"
-        scores = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS):
-            cosines = rows[start : start + _ROWS].astype(np.float64) @ queries.T
-            scores[start : start + _ROWS] = cosines.max(axis=1) if nearest else cosines.mean(axis=1)
+        scores = np.empty(len(given))
+        for which, rows in unit_blocks(given, name):
+            if self.method == "prototype":
+                scores[which] = nearest_centre(rows, self.arrays["centres"])[1] / 2
+            elif self.method == "leverage":
+                scores[which] = leverage(rows, self.arrays["whitener"])
+            else:
+                cosines = self.arrays["queries"] @ rows.astype(np.float64).T  # reduced along its long axis
+                scores[which] = cosines.max(axis=0) if self.options["reduce"] == "max" else cosines.mean(axis=0)
         return scores
 
     def to_dict(self) -> dict[str, Any]:

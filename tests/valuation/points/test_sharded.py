@@ -129,6 +129,17 @@ def test_a_shard_that_cannot_be_scored_is_named_after_those_before_were_given():
     assert taken == [0, 1]
 
 
+def test_rows_of_a_long_shard_are_counted_from_its_start():
+    rows = np.ones((60_000, 12), np.float32)
+    rows[50_000] = 0
+    with pytest.raises(InputDataError, match="the first is row 50000"):
+        plan_scores("leverage", ArrayShards(rows, 60_000))
+    plan = plan_scores("similarity", ArrayShards(ROWS), queries=QUERIES)
+    assert len(plan.score(np.ones((50_000, 12)))) == 50_000
+    with pytest.raises(InputDataError, match="shard 7 has shape \\(0, 12\\)"):
+        plan.score(np.ones((0, 12)), "shard 7")
+
+
 def test_a_missing_loss_is_no_score():
     assert np.isnan(ScorePlan("color", 2, {}, {}).score([[1.0, np.nan], [1.0, 0.5]])).tolist() == [True, False]
 
