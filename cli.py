@@ -47,6 +47,19 @@ LISTS = {
     "AS n_runs FROM metric_defs AS d ORDER BY metric",
     "fits": "SELECT name, fit_id, law, objective, objective_value, n_obs, verdict, group_value, metric, created_at "
     "FROM fits ORDER BY created_at, name",
+    "examples": "SELECT set_name, n_examples, n_dims, embeddings_format, "
+    "(SELECT count(DISTINCT label) FROM examples AS e WHERE e.set_name = s.set_name) AS n_labels, "
+    "(SELECT count(DISTINCT role) FROM example_losses AS l WHERE l.set_name = s.set_name) AS n_roles, "
+    "source_uri, embeddings_uri, created_at FROM example_sets AS s ORDER BY created_at, set_name",
+    "valuations": "SELECT valuation_name, what, method, set_name, fit_name, n_items, (SELECT count(sha256) || '/' || "
+    "count(*) FROM valuation_shards AS p WHERE p.valuation_name = d.valuation_name) AS shards, complete, unit, "
+    "created_at FROM valuation_defs AS d ORDER BY created_at, valuation_name",
+    "subsets": "SELECT subset_name, set_name, size, objective, method, value, score, is_random, created_at "
+    "FROM subsets ORDER BY created_at, subset_name",
+    "appraisals": "SELECT appraisal_name, performance_metric, (SELECT count(DISTINCT subset_name) FROM appraisals AS a "
+    "WHERE a.appraisal_name = d.appraisal_name) AS n_subsets, (SELECT string_agg(DISTINCT objective, ', ' "
+    "ORDER BY objective) FROM appraisals AS a WHERE a.appraisal_name = d.appraisal_name) AS objectives, created_at "
+    "FROM appraisal_defs AS d ORDER BY created_at, appraisal_name",
 }
 
 
@@ -343,7 +356,7 @@ def explain_reading(mapping: Sequence[str], warnings: Sequence[str], problems: S
 
 @command(DATA, "Example: scaling ls --what sources")
 def ls(
-    what: Annotated[str, Option("--what", help="runs, sources, metrics, models, tasks or fits.")] = "runs",
+    what: Annotated[str, Option("--what", help=f"{', '.join(LISTS)}.")] = "runs",
     limit: Annotated[int | None, Option("--limit", min=1, help="Rows at most; in a table 50, otherwise all.")] = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
@@ -361,15 +374,18 @@ def ls(
 
 @command(DATA, "Examples: scaling show run-17;  scaling show c4")
 def show(
-    name: Annotated[str, Argument(metavar="RUN|FIT", help="Identifier of a run, or name of a fit.")],
+    name: Annotated[
+        str, Argument(metavar="NAME", help="A run, a fit, a set of examples, a valuation, a subset or an appraisal.")
+    ],
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Show everything about a run or a fit."""
+    """Show everything about a run, a fit, a set of examples, a valuation, a subset or an appraisal."""
     from db.saved import load_fit
     from db.store import Store
+    from db.valued import describe_valued, valued_names
     from reports.rows import saved_fit_row, saved_fit_text
-    from reports.terminal import cell
+    from reports.terminal import cell, spread
 
     with Store(db, read_only=True) as store:
         columns, rows = store.query("SELECT * FROM runs_final WHERE run_id = ?", [name])
@@ -377,10 +393,16 @@ def show(
             try:
                 saved = load_fit(store, name)
             except UsageError as error:
+                if described := describe_valued(store, name):
+                    lines = [{"field": k, "value": cell(k, v)} for row in described for k, v in spread(row).items()]
+                    emit(described, format_, lines)
+                    return
                 _, known = store.query("SELECT run_id FROM runs UNION ALL SELECT name FROM fits LIMIT 10000")
-                near = did_you_mean(name, [k for (k,) in known]).split("There are:")[0]
-                hint = f"{near}See what there is with: scaling ls, scaling fits"
-                raise UsageError(f"The store has no run and no fit '{name}'.", hint) from error
+                near = did_you_mean(name, [k for (k,) in known] + valued_names(store)).split("There are:")[0]
+                hint = f"{near}See what there is with: scaling ls, scaling fits, scaling ls --what subsets"
+                raise UsageError(
+                    f"The store has no run and no fit '{name}', nor a set, valuation, subset or appraisal.", hint
+                ) from error
             emit([saved_fit_row(saved, 0.95)], format_, saved_fit_text(saved, 0.95))
             return
         run = dict(zip(columns, rows[0], strict=True))
@@ -397,26 +419,30 @@ def show(
 
 @command(DATA, "Example: scaling rm source 3f9c2a7b1d04")
 def rm(
-    kind: Annotated[str, Argument(metavar="KIND", help="run, source or fit.")],
+    kind: Annotated[str, Argument(metavar="KIND", help="run, source, fit, set, valuation, subset or appraisal.")],
     name: Annotated[str, Argument(metavar="NAME", help="Which one.")],
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Remove a run, a source with its runs or scores, or a fit. The audit table keeps that it was done."""
+    """Remove a run, a fit, or what else the store holds by a name. The audit table keeps that it was done."""
     from db.fits import remove_fit
     from db.removal import remove_run, take_out_source
     from db.saved import load_fit
     from db.store import Store
     from db.translations import made_of
+    from db.valued import VALUED, remove_valued
     from scaling.formatting import format_plural
 
-    if kind not in ("run", "source", "fit"):
-        raise UsageError(f"There is no kind '{kind}' to remove.", did_you_mean(kind, ["run", "source", "fit"]))
+    kinds = ["run", "source", "fit", *VALUED]
+    if kind not in kinds:
+        raise UsageError(f"There is no kind '{kind}' to remove.", did_you_mean(kind, kinds))
     with Store(db, create=False) as store:
         if kind == "run":
             say(f"Removed the run {name} and {format_plural(remove_run(store, name), 'logged value')}.")
         elif kind == "source":
             say(f"Removed the source {name} and {take_out_source(store, name)}.")
+        elif kind in VALUED:
+            say(remove_valued(store, kind, name))
         else:
             made = made_of(store, load_fit(store, name))
             say(f"Removed the fit and the macro {remove_fit(store, name).name}.")
