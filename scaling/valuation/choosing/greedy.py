@@ -15,7 +15,7 @@ from scaling.valuation.objective import Array, Indices, Objective
 
 Progress = Callable[[int, int], None]
 _BATCH = 16  # candidates that a lazy step evaluates first; doubled until no other can win
-_ROUNDING = 1e-9  # of the largest first gain: gains that differ by less are the same but for rounding
+_ROUNDING = 1e-12  # of the largest first gain: gains that differ by less are the same but for rounding
 _FINALISTS = 64  # near ties that are evaluated without approximation, at most
 
 
