@@ -9,7 +9,7 @@ from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 
 Rows = NDArray[np.floating]
-_BLOCK = 1 << 24  # values looked at at a time, so that a check of a mapped file needs little memory
+_BLOCK = 1 << 18  # values looked at at a time: a check of a mapped file needs little memory, and blocks fit the cache
 _UNIT = 1e-6  # how far from 1 a length may be for a row to count as normalised already (float32 rounds to 1e-7)
 
 
@@ -57,7 +57,8 @@ def as_embeddings(X: ArrayLike, *, normalise: bool = True, name: str = "X") -> R
             "have no direction, so no similarity to others.",
             "Leave them out, or use a kernel that does not normalise.",
         )
-    if rows.dtype == kind and np.all(np.abs(lengths - 1) <= _UNIT):
+    lengths[np.abs(lengths - 1) <= _UNIT] = 1.0  # row by row, so that a row is the same whatever it stands among
+    if rows.dtype == kind and np.all(lengths == 1):
         return rows
     made = np.empty(rows.shape, kind)
     step = max(1, _BLOCK // rows.shape[1])
