@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scaling.valuation.choosing.shards import select_from_shards
     from scaling.valuation.embeddings import as_embeddings
     from scaling.valuation.equivalence.across_sizes import SizeTrend, worth_across_sizes
+    from scaling.valuation.equivalence.equivalent_size import EquivalentSize
     from scaling.valuation.equivalence.pool_law import Pool
     from scaling.valuation.equivalence.pools import PoolAllocation, allocate_pools
     from scaling.valuation.equivalence.quality import SourceWeights, fit_source_weights
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
         pooled_tokens,
         repeated_pool_error,
     )
-    from scaling.valuation.equivalence.score_curve import EquivalentSize, ScoreCurve, random_score_curve, score_curve_of
+    from scaling.valuation.equivalence.score_curve import ScoreCurve, random_score_curve, score_curve_of
     from scaling.valuation.equivalence.thresholds import Thresholds, filtering_thresholds
     from scaling.valuation.equivalence.tokens import Worth, worth
     from scaling.valuation.guarantee import Guarantee

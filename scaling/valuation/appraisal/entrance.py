@@ -165,7 +165,7 @@ def _best(
     low, _ = bca_interval(replicates[:, [first]], jackknife[:, [first]], value[[first]], level)
     rivals = []
     for j in np.argsort(-np.nan_to_num(value, nan=-2), kind="stable"):
-        if j == first:
+        if j == first or np.isnan(value[j]):
             continue
         gap = [a[:, [first]] - a[:, [j]] for a in (value[None], replicates, jackknife)]
         below, above = bca_interval(gap[1], gap[2], gap[0][0], level)

@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.bands import replicate_interval
 from scaling.errors import InputDataError, UsageError
-from scaling.formatting import format_interval, format_number, format_percent, format_plural, format_whole
+from scaling.formatting import format_number, format_plural, format_whole
 from scaling.inputs import check_level
 from scaling.serial import plain
 from scaling.valuation.appraisal.draws import Draws, Score, as_score, candidates_of, checked, run_all
+from scaling.valuation.equivalence.equivalent_size import EquivalentSize
 
 if TYPE_CHECKING:
     from scaling.valuation.objective import Objective
@@ -28,59 +29,6 @@ Array = NDArray[np.float64]
 _SIZES = 8
 _FEWEST_SIZES, _FEWEST_DRAWS = 3, 2
 _SMALLEST = 4  # where sizes begin unless they are given, or n is smaller still
-
-
-@dataclass(frozen=True)
-class EquivalentSize:
-    """How many random examples a score is worth.
-
-    Parameters
-    ----------
-    value : float
-        The score.
-    size : float
-        Random examples that score the same on average; infinite beyond the upper end of the curve, 0 below it.
-    interval : (float, float)
-        By bootstrap of the draws of each size, and of the score where it has an error; infinite or 0 likewise.
-    curve : (float, float)
-        Smallest and largest size of the curve.
-    level : float
-        Of the interval.
-    """
-
-    value: float
-    size: float
-    interval: tuple[float, float]
-    curve: tuple[float, float]
-    level: float
-
-    @property
-    def beyond(self) -> str | None:
-        """``above`` or ``below`` where the score lies outside what random subsets on the curve reach."""
-        return "above" if self.size == math.inf else "below" if self.size == 0 else None
-
-    def __repr__(self) -> str:
-        low, high = self.interval
-        ends = f"{format_percent(self.level)} interval {self._end(low)} to {self._end(high)}"
-        if self.beyond is None and low > 0 and high < math.inf:
-            ends = f"{format_percent(self.level)} interval {format_interval(low, high)}"
-        told = {None: f"about {format_number(self.size, 3)}", "above": self._end(math.inf), "below": self._end(0)}
-        return f"a score of {format_number(self.value)} is worth {told[self.beyond]} random examples; {ends}"
-
-    def _end(self, size: float) -> str:
-        if size == math.inf:
-            return f"more than {format_whole(self.curve[1])}"
-        return f"fewer than {format_whole(self.curve[0])}" if size == 0 else format_number(size, 3)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data, strict JSON."""
-        out: dict[str, Any] = plain(
-            {
-                "value": self.value, "size": self.size, "interval": self.interval, "beyond": self.beyond,
-                "curve": self.curve, "level": self.level,
-            }
-        )  # fmt: skip
-        return out
 
 
 @dataclass(frozen=True)
@@ -147,10 +95,13 @@ class ScoreCurve:
         if bootstrap < 2:
             raise UsageError(f"{format_plural(bootstrap, 'replicate')} make no interval.")
         generator = np.random.default_rng(np.random.SeedSequence(self.seed).spawn(1)[0])
-        found = np.empty(bootstrap)
-        for i in range(bootstrap):
-            means = np.array([generator.choice(values, len(values)).mean() for values in self.scores])
-            found[i] = self._inverse(means, value + error * float(generator.standard_normal()))
+        own = self.means
+        # means of m resampled draws scatter by sqrt(1 - 1/m) of what means of m draws do
+        widen = np.sqrt(self._counts / np.maximum(self._counts - 1, 1))
+        drawn = [values[generator.integers(0, len(values), (bootstrap, len(values)))].mean(1) for values in self.scores]
+        means = own + widen * (np.stack(drawn, axis=1) - own)
+        asked = value + error * generator.standard_normal(bootstrap)
+        found = np.array([self._inverse(row, float(one)) for row, one in zip(means, asked, strict=True)])
         low, high = replicate_interval(found[:, None], level)
         ends = (float(self.sizes[0]), float(self.sizes[-1]))
         return EquivalentSize(
@@ -306,4 +257,6 @@ def random_score_curve(
 def _monotone(means: Array, counts: Array, rising: bool) -> Array:
     from scipy.optimize import isotonic_regression
 
+    if np.all(np.diff(means) >= 0 if rising else np.diff(means) <= 0):
+        return means
     return np.asarray(isotonic_regression(means, weights=counts, increasing=rising).x)

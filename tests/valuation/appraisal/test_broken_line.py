@@ -84,6 +84,7 @@ def test_without_a_bend_p_values_are_even():
     assert scan_bends(*bent(), permutations=99, bootstrap=0).p_value == 0.01
 
 
+@pytest.mark.slow
 def test_intervals_of_the_place_and_of_the_slopes_hold_the_truth():
     hits = np.zeros(3)
     for i in range(100):

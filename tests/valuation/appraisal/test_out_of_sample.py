@@ -24,7 +24,7 @@ def test_a_curve_that_rises_is_forecast_and_chance_is_not():
 def test_each_row_is_left_out_by_hand():
     x, y = np.array([1.0, 2, 3, 4, 5]), np.array([0.0, 2, 1, 3, 4])
     errors, _ = held_out_errors(x, y, np.zeros(5, np.intp), SEED)
-    # Without x = 2 the curve is 0.5 there, between (1, 0) and (3, 1); without 5 it ends at 3, without 1 it begins at 1.5.
+    # Without x = 2 the curve is 0.5 there, halfway to (3, 1); without 5 it ends at 3, without 1 it begins at 1.5.
     assert errors[:, 0] == pytest.approx([1.5**2, 1.5**2, (1 - 2.5) ** 2, (3 - (1.5 + 4) / 2) ** 2, 1])
     assert errors[:, 1] == pytest.approx([(v - (10 - v) / 4) ** 2 for v in y])
 
