@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -94,6 +94,13 @@ class Objective(ABC):
 
     def score_at(self, value: float, size: int) -> float | None:  # noqa: ARG002
         """Return the score of any set of this value and size; None where these two do not say it."""
+        return None
+
+    def relaxed_bound(self, best: Callable[[Array], tuple[float, Indices]]) -> float | None:  # noqa: ARG002
+        """Return an upper bound of f over all sets that may be chosen, apart from gains; None where there is none.
+
+        `best` gives, for worths of all candidates, the largest sum over sets that may be chosen, and its members.
+        """
         return None
 
     def describe(self) -> dict[str, Any]:

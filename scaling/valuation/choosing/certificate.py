@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scaling.formatting import format_number, format_percent
+from scaling.formatting import format_number, format_percent, format_plural
 from scaling.valuation.choosing.constraints import Constraint
 from scaling.valuation.objective import Array, Objective
 
@@ -28,7 +28,7 @@ class Certificate:
     upper : float or None
         No set that may be chosen has a larger value.
     prefix : int or None
-        Members of the prefix at which the bound is smallest.
+        Members of the prefix whose gains give the smallest bound; None where fractional sets give a smaller one.
     why : str
         What it rests on, or why there is none.
     score, score_upper, score_share : float or None
@@ -53,9 +53,10 @@ class Certificate:
     def __str__(self) -> str:
         if self.share is None:
             return f"none: {self.why}"
+        basis = "fractional sets" if self.prefix is None else f"gains after {format_plural(self.prefix, 'member')}"
         said = (
             f"at least {format_percent(_down(self.share), 3)} of the optimum, which is at most "
-            f"{format_number(self.upper)} (gains after {self.prefix} members)"
+            f"{format_number(self.upper)} ({basis})"
         )
         if self.score_share is not None:
             said += (
@@ -95,6 +96,8 @@ class UpperBound:
         self.constraint = constraint
         self.value = math.inf
         self.prefix: int | None = None
+        self.relaxed = False
+        self.wanted = wanted
         self.most = constraint.most
         self._due = set(np.linspace(0, self.most, min(_LOOKS, self.most + 1)).astype(int).tolist())
         guarantee = objective.guarantee
@@ -125,6 +128,14 @@ class UpperBound:
         if not self.why_not and (reach is None or len(objective.chosen) + self.most <= reach):
             self._note(objective, keys)
 
+    def relax(self, objective: Objective) -> None:
+        """Take note of what an objective knows of the optimum apart from gains."""
+        if not self.wanted:
+            return
+        found = objective.relaxed_bound(self.constraint.largest)
+        if found is not None and math.isfinite(found) and found < self.value:
+            self.value, self.prefix, self.relaxed = found, None, True
+
     def _note(self, objective: Objective, keys: Array) -> None:
         worth = np.array(keys, dtype=np.float64)
         worth += objective.error / objective.guarantee.ratio
@@ -142,7 +153,7 @@ class UpperBound:
     def certificate(self, objective: Objective) -> Certificate:
         """Return what is certain of the set that an objective holds."""
         value, size = objective.value, len(objective.chosen)
-        if self.why_not or self.prefix is None or not math.isfinite(self.value):
+        if not math.isfinite(self.value) or (self.relaxed and value < 0):
             why = self.why_not or "no gains of all candidates were seen"
             return Certificate(None, value, None, None, why)
         upper = max(self.value, value)
@@ -154,7 +165,9 @@ class UpperBound:
             if score is not None and upper_score is not None and upper_score > 0:
                 score_share = min(1.0, max(0.0, score / upper_score))
         why = "gains shrink as the set grows, and no member takes value away"
-        if objective.guarantee.kind == "weak":
+        if self.relaxed:
+            why = "the objective is concave over fractional sets, and no set is above a tangent of it"
+        elif objective.guarantee.kind == "weak":
             why = f"gains grow by no more than a factor of {format_number(1 / objective.guarantee.ratio, 3)}, and no "
             why += "member takes value away"
         return Certificate(share, value, upper, self.prefix, why, score, upper_score, score_share)

@@ -81,19 +81,26 @@ class Constraint:
 
         Exact for numbers of members and for caps; with a budget the last member may be a fraction.
         """
+        return self.largest(keys)[0]
+
+    def largest(self, keys: Array) -> tuple[float, Indices]:
+        """Return `largest_sum`, and the members of a set that has it, or nearly so where a budget is in the way."""
         worth = np.maximum(keys, 0.0)
+        counted = np.arange(self.n)
         if self.groups is not None and self.caps is not None:
             order = np.lexsort((-worth, self.groups))
             ordered = self.groups[order]
             starts = np.searchsorted(ordered, np.arange(len(self.caps)))
             within = np.arange(self.n) - starts[ordered]
-            counted = worth[order[within < self.caps[ordered]]]
-        else:
-            counted = worth
-        bound = _top(counted, self.k)
+            counted = order[within < self.caps[ordered]]
+        if len(counted) > self.k:
+            counted = counted[np.argpartition(-worth[counted], self.k - 1)[: self.k]]
+        bound = float(worth[counted].sum())
         if self.costs is not None:
-            bound = min(bound, _fractional(worth, self.costs, self.budget * (1 + _ROUNDING)))
-        return bound
+            fraction, affordable = _fractional(worth, self.costs, self.budget * (1 + _ROUNDING))
+            if fraction < bound:
+                return fraction, affordable
+        return bound, counted
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -253,16 +260,9 @@ def _costs(n: int, costs: ArrayLike, budget: float) -> tuple[Array, float]:
     return values, float(budget)
 
 
-def _top(values: Array, k: int) -> float:
-    """Return the sum of the k largest."""
-    if len(values) > k:
-        values = np.partition(values, len(values) - k)[len(values) - k :]
-    return float(values.sum())
-
-
-def _fractional(worth: Array, costs: Array, budget: float) -> float:
-    """Return the most worth that a budget buys where the last purchase may be a fraction."""
-    fits = (costs <= budget) & (worth > 0)
+def _fractional(worth: Array, costs: Array, budget: float) -> tuple[float, Indices]:
+    """Return the most worth that a budget buys where the last purchase may be a fraction, and what is bought whole."""
+    fits = np.flatnonzero((costs <= budget) & (worth > 0))
     worth, costs = worth[fits], costs[fits]
     order = np.argsort(-worth / costs, kind="stable")
     spent = np.cumsum(costs[order])
@@ -271,4 +271,4 @@ def _fractional(worth: Array, costs: Array, budget: float) -> float:
     if whole < len(order):
         left = budget - (spent[whole - 1] if whole else 0.0)
         total += float(worth[order[whole]] * left / costs[order[whole]])
-    return total
+    return total, fits[order[:whole]]

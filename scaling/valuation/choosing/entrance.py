@@ -122,6 +122,7 @@ def select(
         closer = made.objective.gains() if made.method == "eager" else all_gains(made.objective)
         made.evaluations += empty.n
         upper.finish(made.objective, closer / empty.guarantee.ratio)
+    upper.relax(made.objective)
     return _selected(made, upper, constraint, seed, step, swapped, notes + _seen(rows, made, constraint))
 
 

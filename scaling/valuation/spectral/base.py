@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from scaling.valuation.spectral.exact import exact_changes
 from scaling.valuation.spectral.kernels import closest_to_mean, set_eigenvalues, squared_lengths
 from scaling.valuation.spectral.mixture import Mixture, mixture_of
 from scaling.valuation.spectral.phi import Phi
+from scaling.valuation.spectral.relaxation import relaxed_bound
 from scaling.valuation.spectral.resolvent import Resolvent
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -207,6 +208,11 @@ class SpectralObjective(Objective):
     def score_at(self, value: float, size: int) -> float | None:
         """Return the score of any set of unit rows of this value and size: without what made it monotone."""
         return value - self.constant * size if self.unit else None
+
+    def relaxed_bound(self, best: Callable[[Array], tuple[float, Indices]]) -> float | None:
+        """Return an upper bound of f over all sets that may be chosen, from the tangent of a concave phi."""
+        members = np.array(self.chosen, dtype=np.intp)
+        return relaxed_bound(self.rows, self.norms, self.phi, self.constant, members, best)
 
     def eigenvalues(self, subset: Sequence[int] | Indices) -> Array:
         """Return the eigenvalues of the kernel of a set, ascending, without those that are rounding."""
