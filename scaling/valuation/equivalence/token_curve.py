@@ -98,12 +98,15 @@ class TokenCurve:
         record = fit.settings.get(SOURCES, {})
         others = {column: 0.0 for column in record.get("inputs", {}).values() if column != name}
         follows = ("U",) if "U" in fit.law.inputs and name == "D" and "U" not in (at or {}) else ()
-        given = {} if n_params is None else {"N": n_params}
-        held = {k: positive(v, f"the input {k}") for k, v in (given | dict(at or {})).items() if k in fit.law.inputs}
         if unknown := [k for k in at or {} if k not in fit.law.inputs]:
             raise UsageError(
                 f"the law '{fit.law.name}' has no input '{unknown[0]}'", did_you_mean(unknown[0], fit.law.inputs)
             )
+        if name in (at or {}):
+            raise UsageError(f"'{name}' holds the tokens that are asked for, so it cannot be given with the other inputs")
+        held = {k: finite(v, f"the input {k}") for k, v in (at or {}).items()}
+        if "N" in fit.law.inputs and n_params is not None:
+            held["N"] = positive(n_params, "the number of parameters")
         held = others | held
         if missing := [k for k in fit.law.inputs if k not in (name, *follows, *held)]:
             hint = "Give the number of parameters." if missing[0] == "N" else f"Give it as at={{'{missing[0]}': ...}}."
@@ -136,10 +139,13 @@ class TokenCurve:
         """Return the loss (rows, m) at ln D, (m,) or (rows, m), and at the logarithm of unique tokens where given."""
         log_d = np.atleast_1d(np.asarray(log_d, float))
         with np.errstate(all="ignore"):
-            columns = {k: np.full(log_d.shape, np.log(v)) for k, v in self.held.items()}
-            columns |= dict.fromkeys((self.tokens, *self.follows), log_d)
+            columns = dict.fromkeys((self.tokens, *self.follows), log_d)
             columns |= {} if unique is None else dict.fromkeys(self.follows, np.asarray(unique, float))
-            inputs = tuple(columns[k] if logged else np.exp(columns[k]) for k, logged in self.kernel.log_inputs.items())
+            columns |= {k: np.full(log_d.shape, np.log(v) if v > 0 else -np.inf) for k, v in self.held.items()}
+            raw = {k: np.full(log_d.shape, v) for k, v in self.held.items()}
+            inputs = tuple(
+                columns[k] if logged else raw.get(k, np.exp(columns[k])) for k, logged in self.kernel.log_inputs.items()
+            )
             return self.kernel.value(self.theta[rows], Data(inputs, np.empty((0, 0))))
 
     def asymptote(self) -> Array:
@@ -228,6 +234,14 @@ def positive(value: Any, what: str, *, zero: bool = False) -> float:
     number = as_number(value)
     if not (0 <= number < np.inf) or (number == 0 and not zero):
         raise InputDataError(f"{what} must be a finite number {'from 0 on' if zero else 'above 0'}, not {value}")
+    return number
+
+
+def finite(value: Any, what: str) -> float:
+    """Read a finite number; refuse anything else."""
+    number = as_number(value)
+    if not abs(number) < np.inf:
+        raise InputDataError(f"{what} must be a finite number, not {value}")
     return number
 
 

@@ -61,7 +61,7 @@ class LawUtility:
     @property
     def additive(self) -> bool:
         """Whether the law takes one sum over the sources."""
-        return self.brings.shape[2] == 1
+        return bool(self.brings.shape[2] == 1)
 
     @property
     def same_sum(self) -> bool:
