@@ -151,6 +151,10 @@ def imitation_threshold(
         same.
     UsageError
         For settings that mean nothing.
+
+    Notes
+    -----
+    Time grows with the square of the concepts, and with the replicates: seconds for 500, half a minute for 2000.
     """
     check_level(level)
     if min_size < 1 or bootstrap < 2 or permutations < 19 or (penalty is not None and not penalty >= 0):

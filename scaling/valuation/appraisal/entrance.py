@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -193,12 +194,12 @@ def _detect(
         if len(np.unique(column[rows])) < broken_line.FEWEST:
             notes.append(f"'{name}' has too few distinct scores for a line that bends")
             continue
-        out.append(
-            detect_over_optimisation(
-                column[rows], table.performance[rows], is_random=table.is_random[rows], objective=name,
-                better=table.better, level=level, permutations=permutations, bootstrap=bootstrap, seed=int(state),
-            )
+        found = detect_over_optimisation(
+            column[rows], table.performance[rows], is_random=table.is_random[rows], objective=name,
+            better=table.better, level=level, permutations=permutations, bootstrap=bootstrap, seed=int(state),
         )  # fmt: skip
+        of_input = table.rows[rows]
+        out.append(replace(found, pushed_rows=tuple(int(of_input[i]) for i in found.pushed_rows)))
     return tuple(out), notes
 
 

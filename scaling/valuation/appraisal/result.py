@@ -230,6 +230,7 @@ class Appraisal:
         table["best"] = [
             asdict(one) | {"not_told_apart": one.not_told_apart, "verdict": one.verdict} for one in self.best
         ]
+        table["interval_method"] = "BCa bootstrap of subsets, within sizes or budgets"
         table["over_optimised"] = [one.to_dict() for one in self.over_optimised]
         out: dict[str, Any] = plain(table)
         return out

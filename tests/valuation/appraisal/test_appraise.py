@@ -190,6 +190,15 @@ def test_random_subsets_are_summed_up_by_size():
     assert {o.n for o in found.over_optimised} == {60}
 
 
+def test_subsets_that_were_pushed_in_vain_are_named_by_their_rows_of_the_table():
+    rng = np.random.default_rng(0)
+    size, s, y = np.full(N, 100), rng.standard_normal(N), rng.standard_normal(N)
+    y[0], size[1], s[80], s[85], y[80], y[85] = np.nan, 50, 40, 45, 0, -1  # two rows before them are left out
+    found = appraise(size, y, {"s": s}, is_random=RANDOM, **QUICK).over_optimised[0]
+    assert found.reasons == ("z",)
+    assert (found.n, found.n_pushed, found.pushed_rows) == (88, 2, (80, 85))
+
+
 def test_seeds_and_plain_data():
     y, scores = table()
     one, same, other = (appraise(np.full(N, 100), y, scores, is_random=RANDOM, seed=i, **QUICK) for i in (1, 1, 2))
@@ -198,6 +207,7 @@ def test_seeds_and_plain_data():
     assert text != json.dumps(other.to_dict(), allow_nan=False)
     assert one.relation("good").spearman.value == other.relation("good").spearman.value
     data = json.loads(text)
+    assert data["interval_method"].startswith("BCa")
     assert (data["seed"], data["measure"], data["best"][0]["objective"]) == (1, "spearman", "good")
     assert "90 subsets, 50 of them at random" in repr(one)
     with pytest.raises(KeyError):
