@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 import scaling
+from scaling.valuation import fit_source_weights
 from tests.truths import BY_HAND, crossed, design, draw
 
 TRUTH = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.34, "beta": 0.28}
@@ -52,6 +53,25 @@ def repeated(bootstrap=60):
 
 
 @cache
+def mixtures():
+    """Weights from 60 runs on mixtures of three sources, worth 1, 2.5 and 0.4; some on one source alone."""
+    rng = np.random.default_rng(1)
+    total, n = 10 ** rng.uniform(9, 11, 60), 10 ** rng.uniform(7.5, 9.5, 60)
+    mix = rng.dirichlet([1, 1, 1], 60)
+    mix[:9] = np.eye(3)[np.arange(9) % 3]
+    tokens = dict(zip(("web", "books", "code data"), (total[:, None] * mix).T, strict=True))
+    worth_ = tokens["web"] + 2.5 * tokens["books"] + 0.4 * tokens["code data"]
+    loss = (1.7 + 400 / n**0.34 + 400 / worth_**0.28) * np.exp(0.003 * rng.standard_normal(60))
+    return tokens, loss, n
+
+
+@cache
+def weighted():
+    tokens, loss, n = mixtures()
+    return fit_source_weights(tokens, loss, n, reference="web", objective="squared", bootstrap=200)
+
+
+@cache
 def drawn(name):
     """A fit of a law of the book to its own design with 0.2 % of noise, with 20 replicates."""
     rng = np.random.default_rng(2)
@@ -62,7 +82,7 @@ def drawn(name):
 
 
 CLOSED = {
-    "chinchilla": lambda N, D, **t: chinchilla(N, D, **t),
+    "chinchilla": lambda N, D, E, A, B, alpha, beta: E + A / N**alpha + B / D**beta,
     "kaplan": lambda N, D, E, N_c, D_c, alpha_N, alpha_D: E + ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D,
     "skaling": lambda N, D, E, A, R, alpha, beta, k: E + A * (N**-alpha + R * D**-beta) ** k,
     "multiplicative": lambda N, D, E, A, alpha, beta: E + A * N**-alpha * D**-beta,

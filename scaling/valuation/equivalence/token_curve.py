@@ -103,7 +103,7 @@ class TokenCurve:
                 f"the law '{fit.law.name}' has no input '{unknown[0]}'", did_you_mean(unknown[0], fit.law.inputs)
             )
         if name in (at or {}):
-            raise UsageError(f"'{name}' holds the tokens that are asked for, so it cannot be given with the other inputs")
+            raise UsageError(f"'{name}' holds the tokens that are asked for, so it cannot be given as well")
         held = {k: finite(v, f"the input {k}") for k, v in (at or {}).items()}
         if "N" in fit.law.inputs and n_params is not None:
             held["N"] = positive(n_params, "the number of parameters")

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -22,31 +21,12 @@ from scaling.valuation import (
 )
 from scaling.valuation.equivalence.pool_law import PoolLaw
 from scaling.valuation.equivalence.water import water_fill
-from tests.valuation.token_fits import exact, noisy, repeated
+from tests.valuation.token_fits import exact, mixtures, noisy, repeated, weighted
 
 PUBLISHED = "muennighoff-2023"
 BOOKS, WEB = Pool("books", 1e9), Pool("web", 1e11, 0.3)
 steady = settings(derandomize=True, deadline=None, max_examples=60)
 sizes = st.lists(st.floats(0.1, 50), min_size=4, max_size=4)
-
-
-@cache
-def mixtures():
-    """Weights from 60 runs on mixtures of three sources, worth 1, 2.5 and 0.4; some on one source alone."""
-    rng = np.random.default_rng(1)
-    total, n = 10 ** rng.uniform(9, 11, 60), 10 ** rng.uniform(7.5, 9.5, 60)
-    mix = rng.dirichlet([1, 1, 1], 60)
-    mix[:9] = np.eye(3)[np.arange(9) % 3]
-    tokens = dict(zip(("web", "books", "code data"), (total[:, None] * mix).T, strict=True))
-    worth_ = tokens["web"] + 2.5 * tokens["books"] + 0.4 * tokens["code data"]
-    loss = (1.7 + 400 / n**0.34 + 400 / worth_**0.28) * np.exp(0.003 * rng.standard_normal(60))
-    return tokens, loss, n
-
-
-@cache
-def weighted():
-    tokens, loss, n = mixtures()
-    return fit_source_weights(tokens, loss, n, reference="web", objective="squared", bootstrap=200)
 
 
 class TestWaterFilling:

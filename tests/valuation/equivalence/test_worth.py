@@ -258,8 +258,8 @@ class TestRefused:
             worth(exact(), 2.5, 1e9, method="profile")
         with pytest.raises(UsageError, match=r"no method 'profil'.*\nDid you mean 'profile'"):
             worth(exact(), 2.5, 1e9, method="profil")
+        x, loss = noisy()[1]
         with pytest.raises(InputDataError, match="are not those of the fit"):
-            x, loss = noisy()[1]
             worth(noisy()[0], 2.5, 1e9, method="profile", rows=(x, loss * 1.01))
 
     def test_a_law_that_is_not_identified(self):
