@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import UsageError, did_you_mean
 from scaling.fitting.intervals import bca_interval
-from scaling.formatting import format_number, format_plural
+from scaling.formatting import format_plural
 from scaling.inputs import check_level
 from scaling.valuation.appraisal import broken_line
 from scaling.valuation.appraisal.correlations import MEASURES, correlate, left_out, resampled
 from scaling.valuation.appraisal.out_of_sample import held_out_errors, r_squared
 from scaling.valuation.appraisal.over_optimised import OverOptimisation, detect_over_optimisation
 from scaling.valuation.appraisal.result import Appraisal, Best, Coefficient, Difference, RandomSpread, Relation
-from scaling.valuation.appraisal.table import FEWEST, Regime, Table, find_regimes, read_table
+from scaling.valuation.appraisal.table import FEWEST, Regime, Table, bend_rows, find_regimes, read_table
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -33,6 +33,7 @@ def appraise(
     *,
     is_random: ArrayLike | None = None,
     class_counts: ArrayLike | None = None,
+    class_entropy: ArrayLike | None = None,
     balanced: ArrayLike | None = None,
     budget: ArrayLike | None = None,
     better: str = "higher",
@@ -57,6 +58,8 @@ def appraise(
     class_counts : array_like (n, classes), optional
         Members of each class, for the entropy of classes and for what counts as class-balanced: counts that differ by
         at most 1.
+    class_entropy : array_like (n,), optional
+        That entropy itself, nats, where counts are not known.
     balanced : array_like of bool (n,), optional
         Which subsets are class-balanced, where the counts do not say it.
     budget : array_like (n,), optional
@@ -95,8 +98,8 @@ def appraise(
     if bootstrap < 2:
         raise UsageError(f"{format_plural(bootstrap, 'replicate')} make no interval.", "Ask for about a thousand.")
     table = read_table(
-        size, performance, scores, is_random=is_random, class_counts=class_counts, balanced=balanced, budget=budget,
-        better=better,
+        size, performance, scores, is_random=is_random, class_counts=class_counts, class_entropy=class_entropy,
+        balanced=balanced, budget=budget, better=better,
     )  # fmt: skip
     regimes, missing = find_regimes(table)
     relations: list[Relation] = []
@@ -178,16 +181,7 @@ def _detect(
     table: Table, level: float, bootstrap: int, permutations: int, seed: np.random.SeedSequence
 ) -> tuple[tuple[OverOptimisation, ...], list[str]]:
     """Look for over-optimisation of each score among the subsets of the commonest size, or of all of them."""
-    sizes, counts = np.unique(table.size, return_counts=True)
-    common = sizes[np.argmax(counts)]
-    rows = np.flatnonzero(table.size == common)
-    notes = []
-    if len(rows) < max(broken_line.FEWEST, len(table.size) // 4):
-        rows = np.arange(len(table.size))
-        if len(sizes) > 1:
-            notes.append("sizes differ, and with them scores: the bend of performance over a score is of all sizes")
-    elif len(sizes) > 1:
-        notes.append(f"over-optimisation is looked for among the {len(rows)} subsets of {format_number(common)}")
+    rows, notes = bend_rows(table.size)
     out = []
     states: Any = seed.generate_state(len(table.scores))
     for (name, column), state in zip(table.scores.items(), states, strict=True):

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.formatting import format_plural
+from scaling.formatting import format_number, format_plural
+from scaling.valuation.appraisal.broken_line import FEWEST as FEWEST_FOR_A_BEND
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -100,21 +101,24 @@ def read_table(
     *,
     is_random: ArrayLike | None = None,
     class_counts: ArrayLike | None = None,
+    class_entropy: ArrayLike | None = None,
     balanced: ArrayLike | None = None,
     budget: ArrayLike | None = None,
     better: str = "higher",
 ) -> Table:
     """Check a table; see `scaling.valuation.appraise`.
 
-    Rows in which the performance or a score is not finite are left out.
+    Rows in which the performance, a score, the budget or the entropy of classes is not finite are left out.
 
     Raises
     ------
     InputDataError
         For lengths that differ, sizes that are not above 0, a performance that does not vary, or too few rows.
     UsageError
-        For no score, or a direction that there is not.
+        For no score, a direction that there is not, or both counts and an entropy of classes.
     """
+    if class_counts is not None and class_entropy is not None:
+        raise UsageError("The entropy of classes follows from their counts.", "Give one of the two.")
     if better not in BETTER:
         raise UsageError(f"Performance is better 'higher' or 'lower', not '{better}'.", did_you_mean(better, BETTER))
     if not scores:
@@ -123,6 +127,8 @@ def read_table(
     columns |= {f"score '{name}'": _column(values, f"score '{name}'") for name, values in scores.items()}
     if budget is not None:
         columns["budget"] = _column(budget, "budget")
+    if class_entropy is not None:
+        columns["class entropy"] = _column(class_entropy, "class entropy")
     n = len(columns["performance"])
     for name, column in columns.items():
         if len(column) != n:
@@ -131,7 +137,11 @@ def read_table(
         if name in columns and np.any(wrong := ~(columns[name] > 0)):
             row = int(np.flatnonzero(wrong)[0])
             raise InputDataError(f"{name} is {columns[name][row]} in row {row}; it is above 0.")
+    if "class entropy" in columns and np.any(wrong := columns["class entropy"] < 0):
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputDataError(f"class entropy is {columns['class entropy'][row]} in row {row}; it is 0 or above.")
     counts = None if class_counts is None else _counts(class_counts, n)
+    entropy = columns.get("class entropy") if counts is None else _entropy(counts)
     even = None if counts is None else np.ptp(counts, axis=1) <= 1
     if balanced is not None:
         even = _flags(balanced, "balanced", n)
@@ -149,7 +159,7 @@ def read_table(
         performance=columns["performance"][kept],
         scores={name: columns[f"score '{name}'"][kept] for name in scores},
         is_random=random[kept],
-        entropy=None if counts is None else _entropy(counts[kept]),
+        entropy=None if entropy is None else entropy[kept],
         balanced=None if even is None else even[kept],
         budget=None if budget is None else columns["budget"][kept],
         better=better,
@@ -186,6 +196,28 @@ def find_regimes(table: Table) -> tuple[tuple[Regime, ...], dict[str, str]]:
             continue
         found.append(Regime(name, rows, np.unique(code, return_inverse=True)[1]))
     return tuple(found), missing
+
+
+def bend_rows(size: Array) -> tuple[Codes, list[str]]:
+    """Choose the subsets among which a bend is looked for: those of the commonest size, or all where these are few.
+
+    Scores of several sizes are not comparable, but a bend takes twelve points.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Which rows.
+    notes : list of str
+        What to know of them.
+    """
+    sizes, counts = np.unique(size, return_counts=True)
+    common = sizes[np.argmax(counts)]
+    rows = np.flatnonzero(size == common)
+    if len(rows) < max(FEWEST_FOR_A_BEND, len(size) // 4):
+        differ = "sizes differ, and with them scores: the bend of performance over a score is of all sizes"
+        return np.arange(len(size)), [differ] if len(sizes) > 1 else []
+    some = f"over-optimisation is looked for among the {len(rows)} subsets of {format_number(common)}"
+    return rows, [some] if len(sizes) > 1 else []
 
 
 def _column(values: ArrayLike, name: str) -> Array:

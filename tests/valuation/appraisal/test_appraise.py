@@ -233,6 +233,26 @@ def test_columns_that_cannot_be_used_are_refused(change, message):
         appraise(**{"size": np.full(N, 100), "performance": y, "scores": scores} | change, **QUICK)
 
 
+def test_an_entropy_of_classes_stands_for_their_counts():
+    y, scores = table()
+    counts = np.column_stack([np.full(N, 50), 10 + np.arange(N)])
+    share = counts / counts.sum(1, keepdims=True)
+    entropy = -np.sum(share * np.log(share), axis=1)
+    one = appraise(np.full(N, 100), y, scores, class_counts=counts, **QUICK).relation("good")
+    other = appraise(np.full(N, 100), y, scores, class_entropy=entropy, **QUICK)
+    assert other.relation("good").given == one.given == ("class-balance entropy",)
+    assert other.relation("good").partial.value == pytest.approx(one.partial.value, abs=1e-12)
+    assert other.missing["class-balanced"] == "no class counts"
+    for change, error, message in (
+        ({"class_counts": counts}, UsageError, "follows from their counts"),
+        ({"class_entropy": -entropy}, InputDataError, "it is 0 or above"),
+    ):
+        with pytest.raises(error, match=message):
+            appraise(np.full(N, 100), y, scores, **({"class_entropy": entropy} | change), **QUICK)
+    entropy[3] = np.nan
+    assert appraise(np.full(N, 100), y, scores, class_entropy=entropy, **QUICK).n == N - 1
+
+
 def test_settings_that_mean_nothing_are_refused():
     y, scores = table()
     for options, message in (
