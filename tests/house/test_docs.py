@@ -51,6 +51,7 @@ MODULES = [
     "scaling.parameter_counts",
     "scaling.allocation.repetition",
     "scaling.serial",
+    "scaling.valuation.choosing.entrance",
     "scaling.valuation.equivalence.score_curve",
     "scaling.valuation.equivalence.pools",
     "scaling.valuation.equivalence.repetition",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -189,13 +190,10 @@ def make_constraint(
         raise UsageError(f"k is {k}: a whole number of members, from 1 on, is expected.")
     if k > n:
         raise UsageError(f"k is {k}, and there are only {format_plural(n, 'candidate')}.", f"Give k of at most {n}.")
-    notes = [f"k is the number of candidates: all {n} are taken, and the choice is their order"] if k == n else []
-    if budget is not None:
-        notes = []
+    notes: list[str] = []
     groups, limits = None, None
     if labels is not None:
-        groups, limits, said = _classes(n, int(k), labels, per_class, caps)
-        notes += said
+        groups, limits, notes = _classes(n, int(k), labels, per_class, caps)
     elif per_class is not None or caps is not None:
         raise UsageError("labels are missing: most members of a class need the class of every candidate.")
     checked, most = None, float("inf")
@@ -213,7 +211,9 @@ def _classes(
         raise InputDataError(
             f"labels have shape {values.shape}, and there are {format_plural(n, 'candidate')}: one label each."
         )
-    names, groups = np.unique(values, return_inverse=True)
+    if missing := [i for i, value in enumerate(values.tolist()) if value is None or _nan(value)]:
+        raise InputDataError(f"Candidate {missing[0]} has no label.", "Give it one, or leave it out.")
+    names, groups = np.unique(values.astype(str) if values.dtype.kind == "O" else values, return_inverse=True)
     if per_class is not None and caps is not None:
         raise UsageError("per_class and caps both say how many of a class there may be.", "Give one of them.")
     notes = []
@@ -238,9 +238,16 @@ def _classes(
     return groups.astype(np.intp), limits.astype(np.intp), notes
 
 
+def _nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def _costs(n: int, costs: ArrayLike, budget: float) -> tuple[Array, float]:
     """Return costs and a budget, checked."""
-    values = np.asarray(costs, dtype=np.float64)
+    try:
+        values = np.asarray(costs, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"costs hold something that is not a number: {error}") from error
     if values.shape != (n,):
         raise InputDataError(
             f"costs have shape {values.shape}, and there are {format_plural(n, 'candidate')}: one cost each."

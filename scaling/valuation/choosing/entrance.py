@@ -188,6 +188,8 @@ def _seen(rows: Rows | None, made: Finished, constraint: Constraint) -> list[str
     """Say what the set itself shows: members that are equal, or fewer than were asked for."""
     notes = []
     members = made.objective.chosen
+    if len(members) == constraint.n and constraint.costs is None:
+        notes.append(f"k is the number of candidates: all {constraint.n} are taken, and the choice is their order")
     if rows is not None and len(members) > 1:
         distinct = len(np.unique(rows[np.sort(members)], axis=0))
         if distinct < len(members):

@@ -81,6 +81,9 @@ def test_a_budget_is_kept_and_the_best_of_three_ways_is_taken():
         ({"k": 2.5}, UsageError, "k is 2.5"),
         ({"k": None}, UsageError, "k is missing"),
         ({"labels": [0, 1]}, InputDataError, r"labels have shape \(2,\), and there are 12 candidates"),
+        ({"labels": ["a"] * 11 + [None]}, InputDataError, "Candidate 11 has no label"),
+        ({"labels": [0.0] * 11 + [np.nan]}, InputDataError, "Candidate 11 has no label"),
+        ({"costs": ["much"] * 12, "budget": 3.0}, InputDataError, "costs hold something that is not a number"),
         ({"per_class": 2}, UsageError, "labels are missing"),
         ({"labels": [0, 1] * 6, "per_class": 1}, InputDataError, "room for 2 members, and k is 3"),
         ({"labels": [0, 1] * 6, "per_class": 2, "caps": {0: 1}}, UsageError, "both say"),
@@ -106,5 +109,5 @@ def test_k_of_all_and_one_class_are_allowed_and_said():
     found = select(None, 5, toy, labels=["x"] * 5)
     assert sorted(found.indices.tolist()) == [0, 1, 2, 3, 4]
     assert found.certificate.share == pytest.approx(1.0)
-    assert found.notes[0].startswith("k is the number of candidates: all 5 are taken")
-    assert found.notes[1] == "all labels are 'x': with one class there is nothing to balance"
+    assert found.notes[0] == "all labels are 'x': with one class there is nothing to balance"
+    assert found.notes[1].startswith("k is the number of candidates: all 5 are taken")
