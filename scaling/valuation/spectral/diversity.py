@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number
 from scaling.valuation.spectral.kernels import covariance, kernel_rows
-from scaling.valuation.spectral.orders import as_order, hill_of, renyi_of, tsallis_of
+from scaling.valuation.spectral.orders import NEAR_ONE, as_order, hill_of, renyi_of, tsallis_of
 from scaling.valuation.spectral.spectrum import Way, as_weights, kernel_matrix, spectrum_of
 
 Array = NDArray[np.float64]
@@ -122,7 +122,7 @@ def leinster_cobbold(
         )
     if math.isinf(order):
         return float(1 / ordinariness.max())
-    if abs(order - 1) < 1e-6:
+    if abs(order - 1) < NEAR_ONE:
         return float(np.exp(-(p @ np.log(ordinariness))))
     return float((p @ ordinariness ** (order - 1)) ** (1 / (1 - order)))
 

@@ -96,8 +96,8 @@ def mixture_of(phi: Phi, largest: float, tolerance: float) -> Mixture | None:
     largest : float
         L; eigenvalues up to here are covered.
     tolerance : float
-        Largest total variation of the residual allowed, as a share of the scale of phi on [0, L]: L^q for powers,
-        L for ``entropy``, and |phi(L)| but at least 1 for others.
+        Largest total variation of the residual allowed, as a share of the scale of phi on [0, L]: L for ``entropy``,
+        L^q for powers (nearer to order 1 than 1/4, in proportion to the distance), |phi(L)| but at least 1 for others.
 
     Returns
     -------
@@ -114,7 +114,9 @@ def mixture_of(phi: Phi, largest: float, tolerance: float) -> Mixture | None:
         return None
     if phi.degree is None:
         return _fitted(phi.name, phi.parameter, float(largest), tolerance)
-    unit = _fitted(phi.name, phi.parameter, 1.0, tolerance)
+    # What a power says beyond a multiple of x fades as its order nears 1, and so does what may be off.
+    share = 1.0 if phi.parameter is None else min(1.0, 4 * abs(phi.parameter - 1))
+    unit = _fitted(phi.name, phi.parameter, 1.0, tolerance * share)
     if unit is None:
         return None
     scale = largest**phi.degree
@@ -126,7 +128,7 @@ def mixture_of(phi: Phi, largest: float, tolerance: float) -> Mixture | None:
         largest,
         unit.error * scale,
         unit.submodular,
-        scale,
+        scale * share,
     )
 
 

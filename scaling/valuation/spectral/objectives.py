@@ -136,7 +136,7 @@ class Tsallis(Vendi):
     def score_at(self, value: float, size: int) -> float | None:
         """Return the Tsallis entropy of any set of unit rows of this value and size."""
         entropy, q = self._renyi_at(value, size), self.order
-        if entropy is None or q == 1:
+        if entropy is None or self.phi.name == "entropy":
             return entropy
         return 0.0 if math.isinf(q) else (1 - math.exp((1 - q) * entropy)) / (q - 1)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scaling.errors import UsageError
 
 Array = NDArray[np.float64]
-_NEAR_ONE = 1e-6  # nearer to 1 than this, 1/(1 - q) loses more digits than the limit is wrong by
+NEAR_ONE = 1e-6  # nearer to 1 than this, 1/(1 - q) loses more digits than the limit is wrong by
 
 
 def as_order(q: float | str) -> float:
@@ -42,7 +42,7 @@ def renyi_of(values: Array, q: float) -> float:
         return math.log(p.size)
     if math.isinf(q):
         return -math.log(float(p.max()))
-    if abs(q - 1) < _NEAR_ONE:
+    if abs(q - 1) < NEAR_ONE:
         return float(-(p * np.log(p)).sum())
     top = float(np.log(p).max())  # so that a large power does not vanish
     return float((math.log(float(np.exp(q * (np.log(p) - top)).sum())) + q * top) / (1 - q))
@@ -53,7 +53,7 @@ def tsallis_of(values: Array, q: float) -> float:
     p = values[values > 0]
     if math.isinf(q):
         return 0.0
-    if abs(q - 1) < _NEAR_ONE:
+    if abs(q - 1) < NEAR_ONE:
         return float(-(p * np.log(p)).sum())
     return float((1 - (p**q).sum()) / (q - 1))
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scaling.errors import UsageError, did_you_mean
 from scaling.formatting import format_number
 from scaling.valuation.guarantee import Guarantee
+from scaling.valuation.spectral.orders import NEAR_ONE
 
 Array = NDArray[np.float64]
 
@@ -229,6 +230,6 @@ def phi_of_order(q: float) -> Phi:
     """Return the function whose greedy sets are those of the Vendi score of order q, in [0, inf]."""
     if q == 0:
         return make_phi("rank")
-    if q == 1:
+    if abs(q - 1) < NEAR_ONE:
         return make_phi("entropy")
     return make_phi("largest") if math.isinf(q) else make_phi("power", q)
