@@ -86,12 +86,9 @@ class Selected:
         value = f"value {format_number(self.value)}"
         if not np.isclose(self.score, self.value, rtol=1e-12):
             value = f"score {format_number(self.score)} ({value} in the objective's units)"
+        how = f"{self.method} greedy" if self.method in ("eager", "lazy", "stochastic") else self.method
         lines = [
-            f"{len(self)} of {format_plural(self.n, 'candidate')} by {self.objective}, {self.method} greedy, "
-            f"seed {self.seed}"
-            if self.method in ("eager", "lazy", "stochastic")
-            else f"{len(self)} of {format_plural(self.n, 'candidate')} by {self.objective}, {self.method}, "
-            f"seed {self.seed}",
+            f"{len(self)} of {format_plural(self.n, 'candidate')} by {self.objective}, {how}, seed {self.seed}",
             f"  indices: {shown}{more}",
             f"  {value}, {format_plural(self.evaluations, 'gain')} evaluated",
             f"  certificate: {self.certificate}",
@@ -113,7 +110,7 @@ class Selected:
                 "gains": self.gains,
                 "value": self.value,
                 "score": self.score,
-                "scores": None if self.scores is None else self.scores,
+                "scores": self.scores,
                 "best_prefix": self.best_prefix,
                 "certificate": self.certificate.to_dict(),
                 "guarantee": self.guarantee.to_dict(),

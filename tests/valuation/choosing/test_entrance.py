@@ -26,7 +26,7 @@ def test_the_same_seed_gives_the_same_set(points, method):
 
 
 @pytest.mark.parametrize("method", ["eager", "lazy"])
-@pytest.mark.parametrize("objective", ["facility_location", "graph_cut"])
+@pytest.mark.parametrize("objective", ["facility_location", "graph_cut", "vendi", "log_det"])
 def test_the_order_of_the_rows_does_not_matter(points, method, objective):
     order = np.random.default_rng(1).permutation(60)
     plain = select(points, 8, objective, method)
