@@ -52,6 +52,8 @@ class SizeTrend:
         Percentiles of the replicates.
     p_value : float
         Of a slope of 0, two-sided, from the replicates: no smaller than 2/(B + 1).
+    bend_p_value : float
+        The same of a parabola in ln N that is straight; NaN for fewer than four sizes.
     crossing : float
         N at which the line says rho = 1; NaN where it never does.
     trend : str
@@ -74,6 +76,7 @@ class SizeTrend:
     slope: float
     slope_interval: tuple[float, float]
     p_value: float
+    bend_p_value: float
     crossing: float
     trend: str
     level: float
@@ -92,7 +95,8 @@ class SizeTrend:
         slope = f"ln(rho) changes by {format_number(self.slope, 3)} ({ends}) with each unit of ln(N)"
         inside = self.n_params[0] < self.crossing < self.n_params[-1]
         where = f" The line crosses rho = 1 at {format_count(self.crossing)} parameters." if inside else ""
-        return f"{TRENDS[self.trend]} {slope}, p = {format_number(self.p_value, 2)}.{where}"
+        bent = " The ratios bend, so the line only sums them up." if self.bend_p_value < 1 - self.level else ""
+        return f"{TRENDS[self.trend]} {slope}, p = {format_number(self.p_value, 2)}.{where}{bent}"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict a size."""
@@ -113,7 +117,19 @@ class SizeTrend:
         """Return plain data."""
         from scaling.serial import plain
 
-        names = ("slope", "p_value", "crossing", "trend", "level", "lost_share", "method", "verdict", "law", "seed")
+        names = (
+            "slope",
+            "p_value",
+            "bend_p_value",
+            "crossing",
+            "trend",
+            "level",
+            "lost_share",
+            "method",
+            "verdict",
+            "law",
+            "seed",
+        )
         out: dict[str, Any] = plain(
             {name: getattr(self, name) for name in names}
             | {"slope_low": self.slope_interval[0], "slope_high": self.slope_interval[1]}
@@ -188,27 +204,46 @@ def worth_across_sizes(
     weights = _weights(log_ratio[1:])
     ends = np.log(n[[0, -1]])
     slopes, lines = _lines(log_ratio, np.log(n), weights, ends)
-    known = slopes[1:][np.isfinite(slopes[1:])]
-    lost = 1 - len(known) / len(fit.replicates)
+    lost = float(np.mean(~np.isfinite(slopes[1:])))
     slope_low, slope_high = (float(v[0]) for v in replicate_interval(slopes[1:, None], at_level))
     if lost > _MOST_LOST:
         slope_low, slope_high = np.nan, np.nan
-    p = 2 * min(float(np.sum(known <= 0)) + 1, float(np.sum(known >= 0)) + 1) / (len(known) + 1)
     sides = np.stack(replicate_interval(lines[1:], at_level))
+    # A line may leave out what was measured at its ends: a side is told from 1 only where both say so.
+    own = np.stack([low, high])[:, [0, -1]]
+    away = ((sides[0] > 0) & (own[0] > 0)) | ((sides[1] < 0) & (own[1] < 0))
     with np.errstate(all="ignore"):
         crossing = float(np.exp(ends[0] - lines[0, 0] / slopes[0]))
         return SizeTrend(
             n, y, d, np.exp(log_ratio[0]), (np.exp(low), np.exp(high)), float(slopes[0]), (slope_low, slope_high),
-            min(p, 1.0), crossing, _trend(lines[0], sides, slope_low, slope_high), level, lost, fit.interval_method,
-            fit.verdict, fit.law.name, seed,
+            _p_value(slopes[1:]), _p_value(_bends(log_ratio, np.log(n), weights)[1:]), crossing,
+            _trend(lines[0], away, slope_low, slope_high), level, lost, fit.interval_method, fit.verdict,
+            fit.law.name, seed,
         )  # fmt: skip
 
 
-def _trend(line: Array, sides: Array, low: float, high: float) -> str:
-    """Name the trend: `line` is ln rho at the smallest and the largest size, `sides` (2, 2) its intervals."""
+def _p_value(replicates: Array) -> float:
+    """Two-sided p value of 0, from the signs of replicates; NaN without any."""
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return float("nan")
+    return min(1.0, 2 * (min(int(np.sum(known <= 0)), int(np.sum(known >= 0))) + 1) / (len(known) + 1))
+
+
+def _bends(log_ratio: Array, log_n: Array, weights: Array) -> Array:
+    """Quadratic coefficient (R,) of a parabola in ln N; NaN for fewer than four sizes."""
+    if len(np.unique(log_n)) < 4:
+        return np.full(len(log_ratio), np.nan)
+    root = np.sqrt(weights)
+    design = np.stack([np.ones_like(log_n), log_n - log_n.mean(), (log_n - log_n.mean()) ** 2], axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((log_ratio * root) @ np.linalg.pinv(design * root[:, None])[2])
+
+
+def _trend(line: Array, away: NDArray[np.bool_], low: float, high: float) -> str:
+    """Name the trend: `line` is ln rho at the smallest and the largest size, `away` whether each is told from 0."""
     if not (low > 0 or high < 0):
         return "no trend found"
-    away = (sides[0] > 0) | (sides[1] < 0)  # whether a ratio of 1 is left out
     if away.all() and line[0] * line[1] < 0:
         return "reverses"
     if away[0] and not away[1]:

@@ -40,6 +40,19 @@ def test_a_known_trend_is_named(ratio, trend):
     assert np.all(ratio < found.ratio_interval[1])
 
 
+def test_ratios_that_bend_are_no_line():
+    log_n = np.log(SIZES / SIZES[2])
+    straight, bent = (
+        worth_across_sizes(noisy(400)[0], measured(np.exp(-0.2 * log_n - c * log_n**2)), SIZES, 1e10, loss_se=0.002)
+        for c in (0, 0.15)
+    )
+    assert straight.bend_p_value > 0.05 > bent.bend_p_value
+    assert "The ratios bend" in bent.words
+    assert "The ratios bend" not in straight.words
+    few = worth_across_sizes(noisy(400)[0], measured(np.ones(5))[:3], SIZES[:3], 1e10)
+    assert np.isnan(few.bend_p_value)
+
+
 def test_each_ratio_is_that_of_its_own_worth():
     fit = noisy(400)[0]
     found = worth_across_sizes(fit, measured(2 * np.ones(5)), SIZES, 1e10)
