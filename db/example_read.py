@@ -240,16 +240,16 @@ def read_losses(store: Store, set_name: str, role: str) -> Losses:
     values = np.full((n, len(steps) or 1), np.nan)
     n_logged = n_not_finite = 0
     for place, step in enumerate(steps or [None]):
-        rows = store.connection.execute(
+        logged_rows = store.connection.execute(
             "SELECT position, coalesce(value, TRY_CAST(value_status AS DOUBLE)) AS value, "
             "value_status = 'missing' AS missing FROM example_losses WHERE set_name = ? AND role = ? "
             "AND step IS NOT DISTINCT FROM ?",
             [set_name, role, step],
         ).fetchnumpy()
-        logged = np.ma.filled(rows["value"].astype(float), np.nan)
-        values[rows["position"], place] = logged
-        n_logged += int((~rows["missing"]).sum())
-        n_not_finite += int((~np.isfinite(logged) & ~rows["missing"]).sum())
+        logged = np.ma.filled(logged_rows["value"].astype(float), np.nan)
+        values[logged_rows["position"], place] = logged
+        n_logged += int((~logged_rows["missing"]).sum())
+        n_not_finite += int((~np.isfinite(logged) & ~logged_rows["missing"]).sum())
     return Losses(
         set_name,
         role,

@@ -102,7 +102,7 @@ class ValuationDef:
         }
 
     def differences(self, other: ValuationDef) -> list[str]:
-        """Say what differs from another, in what values rest on: ``seed 1 instead of 0``."""
+        """Say what differs from another, in what values rest on: ``the seed (0, now 1)``."""
         words = {
             "what": "what is valued", "method": "the method", "n_items": "the number of items", "set_name": "the set",
             "fit_name": "the fit", "seed": "the seed", "level": "the level", "interval_method": "the intervals",
