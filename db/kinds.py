@@ -29,6 +29,8 @@ _HOMES = {
     "noise_scale": "db.noise_fits",
     "tuning": "db.tuning_fits",
     "learning_curve": "db.learning_curves",
+    "appraisal": "db.value_appraisals",
+    "imitation": "db.imitation_fits",
 }
 KEY = "derived"  # of the configuration
 
@@ -92,6 +94,11 @@ def kind_of(saved: SavedFit) -> Kind | None:
     """Find the kind of a saved fit; None for a fit of rows as they stand in the store."""
     table = saved.config.get(KEY)
     return None if table is None else kind_named(str(table["kind"]))
+
+
+def has_plain_page(saved: SavedFit) -> bool:
+    """Tell whether the page of a fit of such rows is that of any law: its rows are runs, and its inputs columns."""
+    return bool(getattr(kind_of(saved), "PLAIN_PAGE", False))
 
 
 def select_rows(store: Store, name: str, asked: Mapping[str, Any], sql: str | None = None) -> DerivedSelection:
