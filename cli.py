@@ -3457,12 +3457,492 @@ def value_options() -> None:
     """What data is worth, and which part of it to take: scores, selections, values, worth in random tokens."""
 
 
-@command(None, "Example: scaling value objectives --format csv", of=value, name="objectives")
-def value_objectives(format_: Format = None) -> None:
-    """List what a set of examples can be scored by, and chosen for."""
-    from scaling.valuation.catalogue import OBJECTIVES
+Data = Annotated[
+    str, Argument(metavar="DATA", help="Embeddings (.npy, .parquet, a folder of either), or a set of the store.")
+]
+DataColumns = Annotated[
+    list[str] | None,
+    Option("--column", metavar="COLUMN", help="Of Parquet files: the list, or each of the numbers, of an example."),
+]
+Settings = Annotated[
+    list[str] | None, Option("--option", metavar="KEY=VALUE", help="Of the objective or method; a file for arrays.")
+]
+Queries = Annotated[
+    str | None, Option("--queries", metavar="FILE", help="Embeddings of what is asked for, or a set of the store.")
+]
+Represent = Annotated[
+    str | None, Option("--represent", metavar="FILE", help="Embeddings of what has to be represented, or a set.")
+]
+Labels = Annotated[
+    str | None,
+    Option("--labels", metavar="COLUMN|FILE", help="Class of each example: of the set (label), a column, or a file."),
+]
 
-    emit([{"objective": name, "what": line} for name, (_, _, line) in OBJECTIVES.items()], format_)
+
+def again(context: typer.Context, *without: str) -> str:
+    """Write the command that is running as it can be given again; where the store is and how to print stays out."""
+    names: list[str] = []
+    at: Any = context
+    while at.parent is not None:
+        names.insert(0, str(at.info_name))
+        at = at.parent
+    words = ["scaling", *names]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE" or name in ("db", "format_", *without):
+            continue
+        given = context.params[name]
+        for one in given if isinstance(given, list | tuple) else [given]:
+            option = [parameter.opts[0]] if parameter.param_type_name == "option" else []
+            words += option if isinstance(one, bool) else [*option, str(one)]
+    return shlex.join(words)
+
+
+@command(
+    None,
+    "Examples: scaling value add examples.csv --set web --embeddings shards/ --loss prior=loss_general;  "
+    "scaling value add losses.csv --set web --role learner --step step",
+    of=value,
+    name="add",
+)
+def value_add(
+    path: Annotated[
+        str, Argument(metavar="FILE", help="A table, one row an example; or embeddings alone (.npy, a folder).")
+    ],
+    set_name: Annotated[str, Option("--set", metavar="NAME", help="Of the set.")],
+    id_: Annotated[str | None, Option("--id", metavar="COLUMN", help="Identifiers; example_id or id by default.")] = None,
+    label: Annotated[str | None, Option("--label", metavar="COLUMN", help="Class, or target of a regression.")] = None,
+    group: Annotated[str | None, Option("--group", metavar="COLUMN", help="Group, such as the source.")] = None,
+    cost: Annotated[str | None, Option("--cost", metavar="COLUMN", help="What an example costs, such as tokens.")] = None,
+    loss: Annotated[
+        list[str] | None,
+        Option("--loss", metavar="ROLE=COLUMN", help="A logged loss; of a checkpoint ROLE@STEP=COLUMN."),
+    ] = None,
+    embeddings: Annotated[
+        str | None, Option("--embeddings", metavar="FILE|COLUMN", help="Row by row beside the table.")
+    ] = None,
+    columns: DataColumns = None,
+    step: Annotated[
+        str | None,
+        Option("--step", metavar="COLUMN", help="FILE holds losses of a set that is there, a row a checkpoint."),
+    ] = None,
+    role: Annotated[str | None, Option("--role", help="With --step: the role of all losses of FILE.")] = None,
+    replace: Replace = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Read a set of examples into the store: classes, groups, costs, logged losses, and where the embeddings are."""
+    from db.store import Store
+    from db.value_add import add_examples, add_losses
+
+    with Store(db) as store:
+        if step is not None or role is not None:
+            row = add_losses(store, path, set_name, id_=id_, step=step, role=role, losses=loss)
+        else:
+            row = add_examples(
+                store, path, set_name, id_=id_, label=label, group=group, cost=cost, losses=loss,
+                embeddings=embeddings, columns=columns, replace=replace,
+            )  # fmt: skip
+    say(row.pop("said"))
+    for warning in row["warnings"]:
+        say(f"warning: {warning}")
+    emit([row], format_)
+
+
+@command(
+    None,
+    "Examples: scaling value objectives --format csv;  scaling value objectives vendi --option q=3",
+    of=value,
+    name="objectives",
+)
+def value_objectives(
+    name: Annotated[str | None, Argument(metavar="[OBJECTIVE]", help="One alone.")] = None,
+    options_: Settings = None,
+    k: Annotated[int, Option("-k", min=1, help="Members: ratios of weakly submodular objectives fall with it.")] = 100,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """List what a set can be scored by and chosen for, with what each promises of a greedy set, why, and its options."""
+    from db.value_data import store_for
+    from db.value_options import read_options
+    from reports.terminal import choose_format
+    from reports.value_objectives_rows import objectives_shown, objectives_text
+    from scaling.valuation.catalogue import OBJECTIVES
+    from scaling.valuation.descriptions import describe_objective
+
+    if name is None and options_:
+        raise UsageError("Options belong to one objective.", "Name it: scaling value objectives OBJECTIVE --option ...")
+    given: dict[str, Any] = {}
+    if name is not None:
+        with store_for(db, options_ or (), write=False) as store:
+            given = read_options(store, None, name, options_).values
+    found = [describe_objective(one, k, **given) for one in ([name] if name else OBJECTIVES)]
+    sheet = choose_format(format_) in ("csv", "markdown")
+    rows = objectives_shown(found) if sheet else [one.to_dict() for one in found]
+    emit(rows, format_, None if sheet else objectives_text(found))
+
+
+def measure_options(
+    kernel: Annotated[
+        str, Option("--kernel", help="Of diversity: cosine, shifted, linear, gaussian, or precomputed (DATA is it).")
+    ] = "cosine",
+    truncate: Annotated[int | None, Option("--truncate", help="Largest eigenvalues to keep.")] = None,
+    landmarks: Annotated[int | None, Option("--landmarks", help="Examples that stand for all (Nystrom).")] = None,
+    features: Annotated[int | None, Option("--features", help="Pairs of random features of a Gaussian.")] = None,
+    bandwidth: Annotated[float | None, Option("--bandwidth", help="Of the Gaussian kernel.")] = None,
+    ridge: Annotated[float, Option("--ridge", help="Of log_det.")] = 1.0,
+    options_: Settings = None,
+    queries: Queries = None,
+    represent: Represent = None,
+) -> dict[str, Any]:
+    """Read the options that say how examples are measured."""
+    return {
+        "kernel": kernel, "truncate": truncate, "landmarks": landmarks, "features": features, "bandwidth": bandwidth,
+        "ridge": ridge, "options": options_ or (), "queries": queries, "represent": represent,
+    }  # fmt: skip
+
+
+@command(
+    None,
+    "Examples: scaling value score embeddings.npy --q 1 --q inf;  "
+    "scaling value score embeddings.npy --subset chosen.npy --all",
+    of=value,
+    name="score",
+)
+@choosing(options=measure_options)
+def value_score(
+    data: Data,
+    asked: Any,
+    objective: Annotated[
+        list[str] | None,
+        Option("--objective", metavar="NAME", help="vendi (default), renyi, tsallis, leinster_cobbold, von_neumann, "
+               "log_det, or any objective."),
+    ] = None,
+    all_: Annotated[bool, Option("--all", help="All scores that need nothing further.")] = False,
+    order: Annotated[
+        list[str] | None, Option("--q", metavar="Q", help="Order, 0 to inf; 0, .5, 1, 2 and inf by default.")
+    ] = None,
+    subset: Annotated[
+        str | None, Option("--subset", metavar="FILE|NAME", help="Score these, beside random ones of their number.")
+    ] = None,
+    weights: Annotated[
+        str | None, Option("--weights", metavar="COLUMN|FILE", help="Weights of the examples, for diversity.")
+    ] = None,
+    labels: Labels = None,
+    baseline: Annotated[
+        int, Option("--baseline", min=0, help="Random subsets to compare a subset with; 0 for none.")
+    ] = 100,
+    columns: DataColumns = None,
+    seed: Seed = 0,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Score a set of examples, or a subset beside random ones of the same size.
+
+    With --labels the random subsets hold as many of each class.
+    """  # fmt: skip
+    from db.value_data import store_for
+    from db.value_measures import Settings as How
+    from db.value_scores import score_data
+    from reports.value_scores_rows import scores_shown, scores_text
+
+    named = (data, subset, asked["queries"], asked["represent"], *asked["options"])
+    with store_for(db, named, write=False) as store, progress("scoring") as advance:
+        found = score_data(
+            store, data, objectives=objective or (), all_=all_, orders=order or (), subset=subset, weights=weights,
+            labels=labels, baseline=baseline, settings=How(**asked), columns=columns, seed=seed, progress=advance,
+        )  # fmt: skip
+    emit_result(found.to_dict(), format_, scores_text(found), scores_shown(found))
+
+
+def limit_options(
+    labels: Labels = None,
+    per_class: Annotated[int | None, Option("--per-class", min=0, help="Most members of each class.")] = None,
+    cap: Annotated[
+        list[str] | None, Option("--cap", metavar="LABEL=N", help="Most members of that class; others have none.")
+    ] = None,
+    costs: Annotated[
+        str | None, Option("--costs", metavar="COLUMN|FILE", help="Cost of each example, such as its tokens.")
+    ] = None,
+    budget: Annotated[str | None, Option("--budget", help="Most that the members may cost together.")] = None,
+    swaps: Annotated[int, Option("--swaps", min=0, help="Most members swapped for better ones at the end.")] = 0,
+    epsilon: Annotated[float | None, Option("--epsilon", help="Of stochastic and sieve.")] = None,
+    parts: Annotated[int | None, Option("--parts", help="Of partitions.")] = None,
+) -> dict[str, Any]:
+    """Read the options that limit a selection."""
+    return {
+        "labels": labels, "per_class": per_class, "caps": cap, "costs": costs,
+        "budget": None if budget is None else arguments.size(budget, "--budget"), "swaps": swaps, "epsilon": epsilon,
+        "parts": parts,
+    }  # fmt: skip
+
+
+@command(
+    None,
+    "Examples: scaling value select embeddings.npy -k 1000 --objective facility_location -o chosen.npy;  "
+    "scaling value select web -k 500 --objective flqmi --queries target.npy --labels label --name for_target",
+    of=value,
+    name="select",
+)
+@choosing(options=limit_options)
+def value_select(
+    context: typer.Context,
+    data: Data,
+    asked: Any,
+    k: Annotated[int | None, Option("-k", help="How many; as many as the budget buys where left out.")] = None,
+    objective: Annotated[str, Option("--objective", help="See: scaling value objectives.")] = "vendi",
+    method: Annotated[
+        str, Option("--method", help="lazy, eager, stochastic, sieve, partitions, or random.")
+    ] = "lazy",
+    options_: Settings = None,
+    queries: Queries = None,
+    represent: Represent = None,
+    baseline: Annotated[
+        int, Option("--baseline", min=0, help="Random subsets of that size to compare with; 0 for none.")
+    ] = 30,
+    worth: Annotated[bool, Option("--worth", help="Say how many random examples score the same.")] = False,
+    stream: Annotated[bool, Option("--stream", help="Read a shard at a time even where all would fit.")] = False,
+    memory_gib: Annotated[
+        float | None, Option("--memory-gib", help="Beyond which data are streamed; half of the machine's by default.")
+    ] = None,
+    columns: DataColumns = None,
+    seed: Seed = 0,
+    output: Annotated[
+        str | None, Option("--output", "-o", metavar="FILE", help="Positions: .npy, .txt, .csv or .parquet.")
+    ] = None,
+    name: Annotated[str | None, Option("--name", help="Of the subset in the store.")] = None,
+    replace: Replace = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Choose the part of the data that an objective values most, with what is certain of it.
+
+    Beside it stand random subsets of the same size. Classes are balanced with --labels, alone or with --per-class or
+    --cap; --costs and --budget buy as much as fits. With --name the subset is kept in the store.
+    """
+    from db.value_data import store_for
+    from db.value_select import select_data
+    from reports.value_select_rows import first_shown, selection_text
+
+    named = (data, queries, represent, *(options_ or ()))
+    with store_for(db, named, write=name is not None) as store, progress("choosing") as advance:
+        found = select_data(
+            store, data, k, objective, method, options=options_, queries=queries, represent=represent, stream=stream,
+            memory_gib=memory_gib, baseline=baseline, worth=worth, columns=columns, seed=seed, output=output,
+            name=name, replace=replace, command=again(context, "replace", "output"), progress=advance, **asked,
+        )  # fmt: skip
+    emit_result(found.to_dict(), format_, selection_text(found), first_shown(found))
+
+
+def point_options(
+    labels: Labels = None,
+    test: Annotated[
+        str | None, Option("--test", metavar="FILE|SET", help="Embeddings of the examples to be predicted (knn).")
+    ] = None,
+    test_labels: Annotated[
+        str | None, Option("--test-labels", metavar="COLUMN|FILE", help="Their classes; of a set its own by default.")
+    ] = None,
+    queries: Queries = None,
+    probabilities: Annotated[
+        str | None, Option("--probabilities", metavar="FILE", help="Of the classes, .npy (el2n).")
+    ] = None,
+    role: Annotated[
+        list[str] | None, Option("--role", metavar="WHAT=ROLE", help="Role of a logged loss where names differ.")
+    ] = None,
+    columns: DataColumns = None,
+    shard_rows: Annotated[int | None, Option("--shard-rows", min=1, help="Rows of a shard at most.")] = None,
+    keep: Annotated[float | None, Option("--keep", metavar="SHARE", help="Share of the examples to keep.")] = None,
+    end: Annotated[str | None, Option("--end", help="Which end to keep: highest or lowest.")] = None,
+    floor: Annotated[
+        float, Option("--floor", help="With --labels: share of an equal part that each class keeps at least.")
+    ] = 0.0,
+) -> dict[str, Any]:
+    """Read the options that say what values rest on, and what is kept."""
+    return {
+        "labels": labels, "test": test, "test_labels": test_labels, "queries": queries,
+        "probabilities": probabilities, "roles": role, "columns": columns, "shard_rows": shard_rows, "keep": keep,
+        "end": end, "floor": floor,
+    }  # fmt: skip
+
+
+@command(
+    None,
+    "Examples: scaling value points web --method color-filter --name color --keep 0.1 -o kept.npy;  "
+    "scaling value points train.npy --method knn-shapley --labels y.npy --test test.npy --test-labels yt.npy --name knn",
+    of=value,
+    name="points",
+)
+@choosing(options=point_options)
+def value_points(
+    context: typer.Context,
+    data: Data,
+    asked: Any,
+    method: Annotated[
+        str,
+        Option("--method", help="knn-shapley, knn-banzhaf, knn-leave-one-out, color-filter, learnability, jest, "
+               "prototypes, sensitivity, alignment, el2n, forgetting, maps, relevance, leverage."),
+    ],
+    name: Annotated[str, Option("--name", help="Of the values in the store.")],
+    options_: Settings = None,
+    output: Annotated[
+        str | None, Option("--output", "-o", metavar="FILE", help="Positions that are kept, the best first.")
+    ] = None,
+    seed: Seed = 0,
+    replace: Replace = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Value every example, and keep the values in the store.
+
+    Values are written a shard at a time: after a kill, the same command goes on where it was stopped. Methods of losses
+    take a set of the store, or a file with the losses of an example in a row.
+    """  # fmt: skip
+    from db.store import Store
+    from db.value_points import value_points as work
+    from reports.value_points_rows import ends_rows, points_text
+
+    with Store(db) as store, progress("valuing") as advance:
+        found = work(
+            store, data, method, name, options=options_, output=output, seed=seed, replace=replace,
+            command=again(context, "replace", "output", "keep", "end", "floor"), progress=advance, **asked,
+        )  # fmt: skip
+    emit_result(found.to_dict(), format_, points_text(found), ends_rows(found))
+
+
+def curve_options(
+    count: Annotated[
+        str | None, Option("--count", metavar="COLUMN", help="Examples of its group that a run was trained on.")
+    ] = None,
+    by: Annotated[
+        str | None, Option("--by", metavar="COLUMN", help="What parts the runs into groups, such as domain.")
+    ] = None,
+    value_: Annotated[
+        str | None, Option("--value", metavar="COLUMN", help="What was measured; the loss by default.")
+    ] = None,
+    higher_is_better: Annotated[
+        bool, Option("--higher-is-better", help="It is a share of right answers; the curve is of the error, 1 - value.")
+    ] = False,
+    law: Annotated[
+        str, Option("--law", help="power_floor (E + A/n^alpha), power (A/n^alpha), or auto: what forecasts best.")
+    ] = "power_floor",
+    pool: Annotated[
+        bool, Option("--pool", help="Let groups share what they know of their exponents; for few sizes a group.")
+    ] = False,
+    metric: Metric = None,
+    where: Where = None,
+) -> dict[str, Any]:
+    """Read the options that say which learning curves."""
+    return {
+        "count": count, "by": by, "value": value_, "higher": higher_is_better, "law": law, "pool": pool,
+        "metric": metric, "where": where,
+    }  # fmt: skip
+
+
+@command(
+    None,
+    "Examples: scaling value curves --count n_examples --by domain --name lc;  "
+    "scaling value curves --count n_examples --by domain --value accuracy --higher-is-better --pool --name lc",
+    of=value,
+    name="curves",
+)
+@choosing(options=curve_options)
+def value_curves(
+    asked: Any,
+    held_out: Annotated[
+        bool, Option("--held-out", help="Also forecast the largest size of each group from its smaller ones.")
+    ] = False,
+    bootstrap: Bootstrap = 200,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: Annotated[
+        str | None, Option("--name", help="Of the fit; of several groups what their names begin with.")
+    ] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit the learning curve of each group of runs: how the error falls with its number of examples."""
+    from db.collection_answers import fit_curves
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.value_collection_rows import curves_row, curves_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    with Store(db, create=False) as store, progress("fitting") as advance:
+        shut_out_files(store)
+        found = fit_curves(
+            store, asked, name=name, replace=replace, held_out=held_out, bootstrap=bootstrap, seed=seed,
+            progress=advance,
+        )  # fmt: skip
+    row = curves_row(found, level)
+    emit_result(row, format_, curves_text(row), row["curves"])
+    fail_on_verdict(fail_on, *(curve["verdict"] for curve in row["curves"]))
+
+
+@command(
+    None,
+    "Examples: scaling value collect lc --budget 50K --cost 1;  "
+    "scaling value collect lc --budget 50K --cost web=1 --cost code=4 --goal worst --rounds 3",
+    of=value,
+    name="collect",
+)
+def value_collect(
+    names: Annotated[
+        list[str], Argument(metavar="CURVES...", help="What the names of saved curves begin with, or fits.")
+    ],
+    budget: Annotated[str, Option("--budget", metavar="MONEY", help="Of all rounds, in the unit of the prices.")],
+    cost: Annotated[
+        list[str], Option("--cost", metavar="[GROUP=]PRICE", help="Price of an example; one for all, or of each group.")
+    ],
+    have: Annotated[
+        list[str] | None,
+        Option("--have", metavar="GROUP=N", help="Examples at hand; the most that were measured with by default."),
+    ] = None,
+    available: Annotated[
+        list[str] | None, Option("--available", metavar="[GROUP=]N", help="Examples to be had; any number by default.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None, Option("--weight", metavar="GROUP=W", help="How much its loss counts; 1 by default.")
+    ] = None,
+    goal: Annotated[
+        str, Option("--goal", help="sum: the weighted sum of the losses; worst: the worst of them.")
+    ] = "sum",
+    rounds: Annotated[int, Option("--rounds", min=1, help="Rounds to spend it in; what is shown is the next one.")] = 1,
+    least_gain: Annotated[
+        float | None, Option("--least-gain", help="Say stop where the round lowers the goal by less than this.")
+    ] = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Spend a collection budget: how many examples of each group to buy, beside plainer splits.
+
+    With --rounds only the next part is spent.
+    Measure, ingest, fit the curves again, and ask for the rest with one round less.
+    """
+    from db.collection_answers import plan_collection
+    from db.store import Store
+    from reports.value_collection_rows import plan_row, plan_text
+
+    money = arguments.size(budget, "--budget")
+    options = {
+        "cost": arguments.by_name(cost, "--cost"),
+        "have": arguments.by_name(have, "--have"),
+        "available": arguments.by_name(available, "--available"),
+        "weights": arguments.by_name(weight, "--weight"),
+    }
+    with Store(db, read_only=True) as store:
+        found, plan = plan_collection(
+            store, names, money, rounds=rounds, goal=goal, level=level, force=force, **options
+        )  # fmt: skip
+    row = plan_row(found, plan, money, rounds, least_gain)
+    emit_result(row, format_, plan_text(row, plan), row["groups"])
+    fail_on_verdict(fail_on, plan.verdict)
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------
@@ -3486,6 +3966,7 @@ def report(
     """Write the forecast, and how far to trust it, as one self-contained HTML page."""
     from db.batch_pages import load_named
     from db.freed import freed_fit
+    from db.kinds import has_plain_page
     from db.provenance import is_simulated, sources_of, sources_of_scores
     from db.saved import unchanged_rows
     from db.select import shut_out_files
@@ -3501,7 +3982,7 @@ def report(
     with Store(db, read_only=True) as store:
         shut_out_files(store)
         saved = load_named(store, name)
-        if saved.derived:
+        if saved.derived and not has_plain_page(saved):
             report_derived(store, saved, output, targets, [*budgets, *scores], level, format_)
             return
         arguments.check_targets(targets, saved.fit.law.name, list(saved.fit.law.inputs))

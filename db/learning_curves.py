@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 KIND = "learning_curve"
+PLAIN_PAGE = True  # every row is a run
 #: Everything that can be asked for, with what it is where nothing was said.
 USUAL: dict[str, Any] = {
     "count": None, "by": None, "value": None, "metric": None, "where": None, "higher": False, "law": "power_floor",

@@ -347,6 +347,43 @@ def losses(texts: Sequence[str] | None, what: str) -> float | str | list[float] 
     return values[0] if len(values) == 1 else values
 
 
+def by_name(texts: Sequence[str] | None, what: str) -> float | dict[str, float] | None:
+    """Read one number, or a number for each name.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        Such as ``["2"]``, or ``["web=1", "code=4"]``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    float, dict of str to float, or None
+        None where there is no text.
+
+    Raises
+    ------
+    UsageError
+        For a mixture, several numbers, or a name that comes twice.
+
+    Examples
+    --------
+    >>> by_name(["2K"], "--cost"), by_name(["web=1", "code=4"], "--cost")
+    (2000.0, {'web': 1.0, 'code': 4.0})
+    """
+    if not texts:
+        return None
+    parts = [text.rpartition("=") for text in texts]
+    if len(parts) == 1 and not parts[0][1]:
+        return quantity(texts[0], what)
+    if not all(name and mark for name, mark, _ in parts):
+        raise UsageError(f"{what} takes one number for all, or NAME=NUMBER for each.", f"Such as {what} web=1")
+    if len({name for name, *_ in parts}) < len(parts):
+        raise UsageError(f"{what} names something twice.", "Give each one number.")
+    return {name: quantity(number, what) for name, _, number in parts}
+
+
 def number_or_name(text: str | None) -> float | str | None:
     """Read a number; a text that is none, such as the name of a column, stays as it is.
 

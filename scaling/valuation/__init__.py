@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from scaling.valuation.choosing.entrance import select
     from scaling.valuation.choosing.selected import Selected
     from scaling.valuation.choosing.shards import select_from_shards
+    from scaling.valuation.collection.allocation import allocate_collection
+    from scaling.valuation.collection.curves import LearningCurve, LearningCurves, learning_curves
+    from scaling.valuation.collection.held_out import HeldOutCurves, hold_out_largest
+    from scaling.valuation.collection.plan import CollectionPlan
+    from scaling.valuation.collection.rehearsal import Rehearsal, rehearse_collection
+    from scaling.valuation.collection.sequential import Rounds, collect_in_rounds
     from scaling.valuation.embeddings import as_embeddings
     from scaling.valuation.equivalence.across_sizes import SizeTrend, worth_across_sizes
     from scaling.valuation.equivalence.equivalent_size import EquivalentSize
@@ -91,6 +97,25 @@ _PLACES = {
     "choosing.entrance": ("select",),
     "choosing.selected": ("Selected",),
     "choosing.shards": ("select_from_shards",),
+    "collection.allocation": ("allocate_collection",),
+    "collection.curves": (
+        "LearningCurve",
+        "LearningCurves",
+        "learning_curves",
+    ),
+    "collection.held_out": (
+        "HeldOutCurves",
+        "hold_out_largest",
+    ),
+    "collection.plan": ("CollectionPlan",),
+    "collection.rehearsal": (
+        "Rehearsal",
+        "rehearse_collection",
+    ),
+    "collection.sequential": (
+        "Rounds",
+        "collect_in_rounds",
+    ),
     "embeddings": ("as_embeddings",),
     "guarantee": ("Guarantee",),
     "objective": ("Objective",),
@@ -152,6 +177,7 @@ __all__ = [
     "Band",
     "CentreExamples",
     "Certificate",
+    "CollectionPlan",
     "DiversityRow",
     "DiversityTable",
     "EquivalentSize",
@@ -159,8 +185,11 @@ __all__ = [
     "Forgetting",
     "GraphValues",
     "Guarantee",
+    "HeldOutCurves",
     "ImitationThreshold",
     "JointBatch",
+    "LearningCurve",
+    "LearningCurves",
     "MeanLoss",
     "Objective",
     "OverOptimisation",
@@ -168,6 +197,8 @@ __all__ = [
     "PoolAllocation",
     "PrototypeScores",
     "Pruned",
+    "Rehearsal",
+    "Rounds",
     "Scan",
     "ScoreCurve",
     "ScorePlan",
@@ -182,10 +213,12 @@ __all__ = [
     "TrainingMap",
     "WeightedSample",
     "Worth",
+    "allocate_collection",
     "allocate_pools",
     "appraise",
     "as_embeddings",
     "centre_examples",
+    "collect_in_rounds",
     "color_filter",
     "color_score",
     "detect_over_optimisation",
@@ -199,6 +232,7 @@ __all__ = [
     "fit_repeated_pools",
     "fit_source_weights",
     "forgetting_events",
+    "hold_out_largest",
     "imitation_threshold",
     "knn_banzhaf",
     "knn_leave_one_out",
@@ -206,6 +240,7 @@ __all__ = [
     "knn_shapley_from_graph",
     "knn_utility",
     "learnability",
+    "learning_curves",
     "leinster_cobbold",
     "log_det_score",
     "loss_drop_alignment",
@@ -218,6 +253,7 @@ __all__ = [
     "prune_by_difficulty",
     "random_band",
     "random_score_curve",
+    "rehearse_collection",
     "renyi",
     "repeated_pool_error",
     "right_from_losses",

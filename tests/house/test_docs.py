@@ -52,6 +52,8 @@ MODULES = [
     "scaling.allocation.repetition",
     "scaling.serial",
     "scaling.valuation.choosing.entrance",
+    "scaling.valuation.collection.allocation",
+    "scaling.valuation.collection.curves",
     "scaling.valuation.equivalence.score_curve",
     "scaling.valuation.equivalence.pools",
     "scaling.valuation.equivalence.repetition",

@@ -21,7 +21,7 @@ _HELD = 1e3  # strength of the penalty that holds an exponent: it moves by less 
 _COVARIANCE_DRAWS = 400
 _THREE_SIZES = (
     "It has three sizes alone: of simulated curves, intervals at 90 % held the truth at eight times the largest size "
-    "in 67 to 85 %."
+    "in 70 to 84 %."
 )
 
 

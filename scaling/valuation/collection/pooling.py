@@ -23,7 +23,7 @@ _CENTRES, _SPREADS = 60, 24  # of the grid over mu and tau
 _LEAST_SPREAD, _MOST_SPREAD = 0.01, 0.5
 _FLOOR_SHARE = 1.25  # of the lowest value, as the law book bounds floors
 _WORTH = 4.0  # degrees of freedom that the scatter of all groups is worth to that of one
-_SCATTERS, _LEAST_SCATTER = 16, 0.1  # of the grid over the scatter, and its low end in units of the high one
+_SCATTERS, _LEAST_SCATTER = 20, 0.1  # of the grid over the scatter, and its low end at most in units of the high one
 _ROUNDING = 1e-7  # no measurement scatters less
 
 
@@ -51,7 +51,7 @@ class Pool:
     Parameters
     ----------
     mean, spread : float
-        Posterior means of mu and tau.
+        Mean and standard deviation of exponents from group to group, as the posterior has them.
     scatter : float
         Relative scatter around the curves that the groups have in common.
     exponents : ndarray (k,)
@@ -163,18 +163,21 @@ def pool_exponents(groups: Sequence[tuple[Array, Array]]) -> Pool:
     tau = np.geomspace(_LEAST_SPREAD, _MOST_SPREAD, _SPREADS)
     spread = np.exp(-0.5 * ((exponents - mu[:, None, None]) / tau[:, None]) ** 2) * exponents  # the grid is in logs
     spread /= spread.sum(axis=-1, keepdims=True)
-    # With one exponent for all the scatter is what is left, and no more than that.
+    # With one exponent for all the scatter is what is left, and no more than that; with one each it is no less.
     most = np.sqrt(max(float(squares.sum(axis=0).min()) / max(free.sum() - 1, 1), _ROUNDING**2))
-    scatters = most * np.geomspace(_LEAST_SCATTER, 1.5, _SCATTERS)
+    least = np.sqrt(float(squares.min(axis=1).sum()) / free.sum())
+    scatters = np.geomspace(max(min(_LEAST_SCATTER * most, 0.5 * least), 0.1 * _ROUNDING), 1.5 * most, _SCATTERS)
     parts = [_given(one, squares, free, spread, tau) for one in scatters]
     weight = np.exp(np.array([log for _, log, _ in parts]) - max(log for _, log, _ in parts))
     weight /= weight.sum()
     posterior = np.einsum("s,sgk->gk", weight, np.stack([found for found, _, _ in parts]))
     over = np.einsum("s,smt->mt", weight, np.stack([found for _, _, found in parts]))
+    first = spread @ exponents  # of the exponents of groups, for each mu and tau
+    second = spread @ exponents**2
     common = float(np.exp(weight @ np.log(scatters)))
     return Pool(
-        mean=float(over.sum(axis=1) @ mu),
-        spread=float(over.sum(axis=0) @ tau),
+        mean=float(np.sum(over * first)),
+        spread=float(np.sum(over * np.sqrt(np.maximum(second - first**2, 0.0)))),
         scatter=common,
         exponents=exponents,
         posterior=posterior,
