@@ -1,6 +1,6 @@
-"""Pages that decide a batch size or a learning rate: what all of them share.
+"""Pages that decide a batch size, a learning rate or what data to take: what all of them share.
 
-Each kind of fit makes a `Decision`: the answer, sections of figures and tables, and how it was made. One template sets
+Each kind makes a `Decision`: the answer, sections of figures and tables, and how it was made. One template sets
 them all, so that they read alike.
 """
 
@@ -40,8 +40,8 @@ class Origin:
     ----------
     name : str
         Of the saved fit.
-    fit : Fit
-        The fit.
+    fit : Fit or None
+        The fit; None for a page that rests on no single one.
     command, sql, data_sha256, store, created_at, where : str
         What was typed; the query and the hash of the rows; the store; when the fit was saved; which runs.
     rows : str
@@ -60,10 +60,14 @@ class Origin:
         Whether the runs come from a simulator.
     level : float
         Nominal coverage of every interval, unless the page says otherwise.
+    words : str
+        What to say of the data where they are not rows of a fit from runs.
+    seed : int or None
+        Of a page without a fit, where all of it has one.
     """
 
     name: str
-    fit: Fit
+    fit: Fit | None = None
     command: str = ""
     sql: str = ""
     data_sha256: str = ""
@@ -78,10 +82,14 @@ class Origin:
     versions: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
     level: float = 0.9
+    words: str = ""
+    seed: int | None = None
 
     @property
     def data(self) -> str:
         """The rows of the fit: how many, of which files, under which condition."""
+        if self.words:
+            return self.words
         files = [source.file for source in self.sources]
         shown = listed(files) if 0 < len(files) <= 3 else format_plural(len(files), "file")
         of = f" of {shown}" if files else ""
@@ -90,6 +98,7 @@ class Origin:
 
     def made_of(self, intervals: str = "", data: str = "") -> str:
         """Say what stands behind numbers: law, objective, how intervals were made, and the data."""
+        assert self.fit is not None
         how = intervals or self.fit.interval_method
         goal = f"Law: {self.fit.law.name}; objective: {self.fit.objective}; "
         return f"{goal}intervals: {how}; data: {data or self.data}."
@@ -132,6 +141,10 @@ class Decision:
         ``ok``, ``weak`` or ``not identified``.
     verdict_of : str
         What the verdict is of, where that is not the answer itself.
+    points : tuple of str or Markup
+        More answers below the first, where a page answers several questions.
+    verdict_words : str
+        What the verdict means, where that is not what it means of a fit.
     reasons : tuple of str
         One sentence for each finding behind it.
     sections : tuple of Section
@@ -156,6 +169,8 @@ class Decision:
     tables: tuple[Table, ...] = ()
     machine: Mapping[str, Any] = field(default_factory=dict)
     verdict_of: str = ""
+    points: tuple[str | Markup, ...] = ()
+    verdict_words: str = ""
 
 
 def render_decision(decision: Decision, origin: Origin) -> str:
@@ -192,7 +207,7 @@ def render_decision(decision: Decision, origin: Origin) -> str:
         origin=origin,
         sections=[s for s in sections if s["parts"] or s["words"]],
         verdict_class=word.replace(" ", "-"),
-        verdict_words=verdict_words(word, decision.sections),
+        verdict_words=decision.verdict_words or verdict_words(word, decision.sections),
         sources=of_sources(origin),
         excluded=of_excluded(origin),
         css=Markup(resource("theme.css")),
@@ -225,7 +240,8 @@ def of_sources(origin: Origin) -> Table:
         (name_cell(s.file), str(s.rows), s.imported_at, Markup("<code>{}</code>").format(s.sha256))
         for s in origin.sources
     ]
-    return make_table("Sources", ("file", "runs", "imported", "SHA-256"), rows, texts=(0, 2, 3))
+    counted = "runs" if origin.fit is not None else "rows"
+    return make_table("Sources", ("file", counted, "imported", "SHA-256"), rows, texts=(0, 2, 3))
 
 
 def of_excluded(origin: Origin) -> Table:
@@ -263,7 +279,7 @@ def estimates_table(fit: Fit, origin: Origin, names: Sequence[str] | None = None
 def _machine(decision: Decision, origin: Origin) -> dict[str, Any]:
     import json
 
-    fit: dict[str, Any] = json.loads(origin.fit.to_json(replicates=False))
+    fit: dict[str, Any] | None = None if origin.fit is None else json.loads(origin.fit.to_json(replicates=False))
     return {
         "report_version": 1,
         "name": origin.name,
