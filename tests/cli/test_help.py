@@ -35,7 +35,8 @@ PANELS = {
     "Data": {"ingest", "ls", "show", "rm"},
     "Fit": {"laws", "fit", "fits", "backtest", "profile", "verify"},
     "Decide": {
-        "forecast", "allocate", "approaches", "batch-size", "boundary", "compare", "epochs", "plan", "transfer", "tune"
+        "forecast", "allocate", "approaches", "batch-size", "boundary", "compare", "epochs", "plan", "transfer", "tune",
+        "value",
     },
     "Report": {"report", "demo"},
     "Store": {"sql", "schema"},
@@ -106,7 +107,8 @@ class TestEveryCommand:
 
     def test_has_the_common_options(self, words: tuple[str, ...]) -> None:
         options = {option for param in LEAVES[words].params for option in param.opts}
-        if words[0] not in ("laws", "demo") and words != ("tune", "published"):  # those need no store
+        without = {("tune", "published"), ("value", "objectives")}  # those and two more need no store
+        if words[0] not in ("laws", "demo") and words not in without:
             assert "--db" in options
         if words[0] != "demo":
             assert "--format" in options
