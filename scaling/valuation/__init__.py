@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     )
     from scaling.valuation.equivalence.score_curve import ScoreCurve, random_score_curve, score_curve_of
     from scaling.valuation.equivalence.thresholds import Thresholds, filtering_thresholds
-    from scaling.valuation.equivalence.tokens import Worth, worth
+    from scaling.valuation.equivalence.tokens import worth
+    from scaling.valuation.equivalence.worth_result import Worth
     from scaling.valuation.guarantee import Guarantee
     from scaling.valuation.imitation import ImitationThreshold, fit_imitation, imitation_threshold
     from scaling.valuation.objective import Objective
@@ -163,7 +164,8 @@ _PLACES = {
     "equivalence.quality": ("SourceWeights", "fit_source_weights"),
     "equivalence.repetition": ("effective_tokens", "fit_repeated_pools", "pooled_tokens", "repeated_pool_error"),
     "equivalence.thresholds": ("Thresholds", "filtering_thresholds"),
-    "equivalence.tokens": ("Worth", "worth"),
+    "equivalence.tokens": ("worth",),
+    "equivalence.worth_result": ("Worth",),
     "sources.price": ("TokenPrice", "token_price"),
     "sources.valued": ("SourceValues",),
     "sources.values": ("source_values",),

@@ -104,7 +104,7 @@ def repeated_pool_error(
     c: ArrayLike,
     d: float,
     *,
-    first_epochs_floor: bool = False,
+    floor_in_product: bool = False,
 ) -> Array:
     """Work out the error of a model trained on pools whose utility is halved every `c` epochs, for any number of them.
 
@@ -118,7 +118,7 @@ def repeated_pool_error(
         Scale of the samples, and the error that none take away.
     b, c : float or array_like (p,)
         Exponent (below 0) and half-life in epochs of each pool.
-    first_epochs_floor : bool, default False
+    floor_in_product : bool, default False
         Multiply `d` by the ratios of later epochs as well, as code published with the law does; for comparison alone.
 
     Returns
@@ -160,7 +160,7 @@ def repeated_pool_error(
         exponent = float(np.mean(slopes * 2 ** (-k / (pools * lives))))
         later += exponent * np.log(np.minimum(n, (k + 1) * epoch) / np.minimum(n, k * epoch))
     first = (a * np.minimum(n, epoch)) ** float(np.mean(slopes))
-    return np.asarray((first + d) * np.exp(later) if first_epochs_floor else d + first * np.exp(later))
+    return np.asarray((first + d) * np.exp(later) if floor_in_product else d + first * np.exp(later))
 
 
 def fit_repeated_pools(n_samples: ArrayLike, unique_samples: ArrayLike, error: ArrayLike, **options: Any) -> Fit:

@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.fitting.compile import Data, Kernel, compile_value
-from scaling.formatting import format_number
 from scaling.inputs import as_number
 from scaling.results import Fit
 from scaling.roots import LOG_HIGH, LOG_LOW, find_root
@@ -167,6 +166,12 @@ class TokenCurve:
         target = np.broadcast_to(np.asarray(loss, float), (len(self.theta),))[:, None]
         root = find_root(lambda x: self.loss(x) - target, LOG_LOW, LOG_HIGH, target.shape)[:, 0]
         far, near = self.asymptote(), self.loss([LOG_LOW])[:, 0]
+        if np.isnan(far[0]):
+            raise UsageError(
+                f"the law '{self.fit.law.name}' has no value for ever more tokens with the other inputs held, so it "
+                "does not say which losses they reach",
+                hint="Leave the unique tokens out: every token is then fresh." if "U" in self.held else None,
+            )
         with np.errstate(invalid="ignore"):
             out = np.where(np.isnan(root) & (near <= target[:, 0]), -np.inf, root)
             return np.where(target[:, 0] <= far, np.inf, out)
@@ -252,10 +257,3 @@ def require_replicates(fit: Fit, what: str) -> None:
             f"{what} rests on the bootstrap replicates of the law, but this fit of '{fit.law.name}' has none",
             hint="Fit with some hundreds of replicates.",
         )
-
-
-def interval_words(low: float, high: float, level: float) -> str:
-    """Write an interval of tokens in brackets."""
-    from scaling.formatting import format_count_interval
-
-    return f"({format_number(100 * level)} % interval {format_count_interval(low, high)})"

@@ -7,7 +7,6 @@ same number of parameters: ``D_eq = (B/(L - E - A/N**alpha))**(1/beta)`` for Chi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.bands import replicate_interval
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.formatting import format_count, format_factor, format_interval, format_number, format_percent
+from scaling.formatting import format_factor
 from scaling.inputs import check_level
 from scaling.valuation.equivalence.delta import (
     NEAR,
@@ -24,7 +23,8 @@ from scaling.valuation.equivalence.delta import (
     distance_from_asymptote,
     profile_interval,
 )
-from scaling.valuation.equivalence.token_curve import SOURCES, TokenCurve, interval_words, positive
+from scaling.valuation.equivalence.token_curve import SOURCES, TokenCurve, positive
+from scaling.valuation.equivalence.worth_result import Worth
 from scaling.verdicts import EXTRAPOLATING, NOT_IDENTIFIED
 
 if TYPE_CHECKING:
@@ -32,117 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 METHODS = ("bootstrap", "delta", "profile", "band")
-BEYOND = "worth more than any amount of random data under this law"
 _SAME = 1.05  # extrapolation factor from which a forecast says so
-
-
-@dataclass(frozen=True)
-class Worth:
-    """A loss in random tokens.
-
-    Parameters
-    ----------
-    d_eq : float
-        Tokens of random data with that loss; infinite at or below the asymptote of the law, 0 above its loss without
-        data.
-    interval : (float, float)
-        NaN where it is not known; an upper end that is infinite says that the loss may lie below the asymptote.
-    level : float
-        Nominal coverage.
-    loss, loss_se : float
-        What was measured, and its standard error as it was counted.
-    loss_se_from : str
-        ``given``, or ``scatter of the runs`` that the law was fitted to.
-    asymptote : float
-        Loss that no number of tokens takes away at this size.
-    n_params : float or None
-        N.
-    n_tokens : float or None
-        Tokens that were used to get the loss.
-    ratio : float
-        ``d_eq/n_tokens``; NaN where these are not known.
-    ratio_interval : (float, float)
-        Of it.
-    endless_share : float
-        Share of the bootstrap replicates under which no amount of random data is enough; NaN without replicates.
-    extrapolation_factor : float
-        How far `d_eq` lies beyond the data of the law.
-    method : str
-        How the interval was made.
-    verdict : str
-        That of the fit, or ``extrapolating x37``.
-    law : str
-        Name of the law.
-    seed : int
-        Of the noise of the loss.
-    of : str
-        ``random tokens``, or which tokens where the law is one of several sources.
-    """
-
-    d_eq: float
-    interval: tuple[float, float]
-    level: float
-    loss: float
-    loss_se: float
-    loss_se_from: str
-    asymptote: float
-    n_params: float | None
-    n_tokens: float | None
-    ratio: float
-    ratio_interval: tuple[float, float]
-    endless_share: float
-    extrapolation_factor: float
-    method: str
-    verdict: str
-    law: str
-    seed: int
-    of: str = "random tokens"
-
-    @property
-    def words(self) -> str:
-        """The answer in a sentence or three."""
-        where = "" if self.n_params is None else f" at {format_count(self.n_params)} parameters"
-        head = f"A loss of {format_number(self.loss)}{where} is "
-        low, high = self.interval
-        if np.isinf(self.d_eq):
-            said = f"{head}{BEYOND}: the loss that no data take away is {format_number(self.asymptote)}."
-            return said if np.isnan(low) or np.isinf(low) else f"{said} At least {format_count(low)} tokens."
-        if self.d_eq == 0:
-            return f"{head}above that of no data at all under this law: it is worth nothing."
-        out = [f"{head}worth {format_count(self.d_eq)} {self.of} {interval_words(low, high, self.level)}."]
-        if self.n_tokens is not None:
-            ends = format_interval(*self.ratio_interval)
-            out.append(
-                f"That is {format_number(self.ratio, 3)} times the {format_count(self.n_tokens)} that it was trained "
-                f"on ({ends})."
-            )
-        if np.isinf(high):
-            out.append("The interval has no end: the loss may be one that no amount of random data reaches.")
-        return " ".join(out)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        from scaling.serial import plain
-
-        names = [name for name in self.__dataclass_fields__ if "interval" not in name]
-        out: dict[str, Any] = plain(
-            {name: getattr(self, name) for name in names}
-            | {
-                "d_eq_low": self.interval[0],
-                "d_eq_high": self.interval[1],
-                "ratio_low": self.ratio_interval[0],
-                "ratio_high": self.ratio_interval[1],
-                "words": self.words,
-            }
-        )
-        return out
-
-    def __repr__(self) -> str:
-        share = "" if not self.endless_share > 0 else f"; without end in {format_percent(self.endless_share)} of them"
-        noise = f"standard error of the loss {format_number(self.loss_se, 2)} ({self.loss_se_from})"
-        return "\n".join(
-            [self.words, f"  law: {self.law}; verdict: {self.verdict}", f"  interval: {self.method}{share}; {noise}"]
-        )
 
 
 def worth(
@@ -239,6 +129,7 @@ def worth(
         verdict=_verdict(fit, factor),
         law=fit.law.name,
         seed=seed,
+        output="loss" if fit.law.output == "y" else fit.law.output,
         of=f"tokens of {fit.settings[SOURCES]['reference']}" if SOURCES in fit.settings else "random tokens",
     )
 

@@ -5,7 +5,7 @@ import pytest
 
 import scaling
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation import effective_tokens, fit_repeated_pools, pooled_tokens, repeated_pool_error
+from scaling.valuation import effective_tokens, fit_repeated_pools, pooled_tokens, repeated_pool_error, worth
 from tests.truths import draw, repeated_pools
 
 R_D = 15.387756
@@ -55,7 +55,7 @@ class TestRepeatedPoolError:
         np.testing.assert_allclose(found, [1.1, 1.0012504626, 0.9234707870, 0.8844097440], atol=5e-11)
 
     def test_the_published_code_multiplies_the_floor_as_well(self):
-        formula, code = (repeated_pool_error([80, 250], 100, **POOL, first_epochs_floor=f) for f in (False, True))
+        formula, code = (repeated_pool_error([80, 250], 100, **POOL, floor_in_product=f) for f in (False, True))
         assert code[0] == formula[0]  # within one epoch the two are the same
         later = (formula[1] - 0.1) / 2**-0.15
         assert code[1] == pytest.approx((2**-0.15 + 0.1) * later, rel=1e-13)
@@ -115,3 +115,6 @@ class TestTheLawOfTheBook:
         [inside, beyond] = made.evaluate({"D": [32e9, 32.1e9], "U": [1e9, 1e9]})[0]
         assert np.isfinite(inside)
         assert np.isnan(beyond)
+        assert worth(made, 0.5).d_eq > 0  # fresh samples
+        with pytest.raises(UsageError, match=r"has no value for ever more tokens.*\nLeave the unique tokens out"):
+            worth(made, 0.5, at={"U": 1e9})
