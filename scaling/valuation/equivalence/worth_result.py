@@ -95,6 +95,7 @@ class Worth:
             return said if np.isnan(low) or np.isinf(low) else f"{said} At least {format_count(low)} tokens."
         if self.d_eq == 0:
             return f"{head}no better than without any data under this law: it is worth nothing."
+        ends = f"{format_number(100 * self.level)} % interval {format_count_interval(low, high)}"
         out = [f"{head}worth {format_count(self.d_eq)} {self.of} ({ends})."]
         if self.n_tokens is not None:
             ratio = f"{format_number(self.ratio, 3)} times the {format_count(self.n_tokens)} that it was trained on"
