@@ -3511,10 +3511,14 @@ def value_add(
         str, Argument(metavar="FILE", help="A table, one row an example; or embeddings alone (.npy, a folder).")
     ],
     set_name: Annotated[str, Option("--set", metavar="NAME", help="Of the set.")],
-    id_: Annotated[str | None, Option("--id", metavar="COLUMN", help="Identifiers; example_id or id by default.")] = None,
+    id_: Annotated[
+        str | None, Option("--id", metavar="COLUMN", help="Identifiers; example_id or id by default.")
+    ] = None,
     label: Annotated[str | None, Option("--label", metavar="COLUMN", help="Class, or target of a regression.")] = None,
     group: Annotated[str | None, Option("--group", metavar="COLUMN", help="Group, such as the source.")] = None,
-    cost: Annotated[str | None, Option("--cost", metavar="COLUMN", help="What an example costs, such as tokens.")] = None,
+    cost: Annotated[
+        str | None, Option("--cost", metavar="COLUMN", help="What an example costs, such as tokens.")
+    ] = None,
     loss: Annotated[
         list[str] | None,
         Option("--loss", metavar="ROLE=COLUMN", help="A logged loss; of a checkpoint ROLE@STEP=COLUMN."),
@@ -3563,7 +3567,7 @@ def value_objectives(
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """List what a set can be scored by and chosen for, with what each promises of a greedy set, why, and its options."""
+    """List what a set can be scored by and chosen for: what each promises of a greedy set, why, and its options."""
     from db.value_data import store_for
     from db.value_options import read_options
     from reports.terminal import choose_format
@@ -3585,8 +3589,9 @@ def value_objectives(
 
 def measure_options(
     kernel: Annotated[
-        str, Option("--kernel", help="Of diversity: cosine, shifted, linear, gaussian, or precomputed (DATA is it).")
-    ] = "cosine",
+        str | None,
+        Option("--kernel", help="Of diversity: cosine (default), shifted, linear, gaussian, or precomputed (DATA)."),
+    ] = None,
     truncate: Annotated[int | None, Option("--truncate", help="Largest eigenvalues to keep.")] = None,
     landmarks: Annotated[int | None, Option("--landmarks", help="Examples that stand for all (Nystrom).")] = None,
     features: Annotated[int | None, Option("--features", help="Pairs of random features of a Gaussian.")] = None,
@@ -3616,8 +3621,11 @@ def value_score(
     asked: Any,
     objective: Annotated[
         list[str] | None,
-        Option("--objective", metavar="NAME", help="vendi (default), renyi, tsallis, leinster_cobbold, von_neumann, "
-               "log_det, or any objective."),
+        Option(
+            "--objective",
+            metavar="NAME",
+            help="vendi (default), renyi, tsallis, leinster_cobbold, von_neumann, log_det, or any objective.",
+        ),
     ] = None,
     all_: Annotated[bool, Option("--all", help="All scores that need nothing further.")] = False,
     order: Annotated[
@@ -3641,7 +3649,7 @@ def value_score(
     """Score a set of examples, or a subset beside random ones of the same size.
 
     With --labels the random subsets hold as many of each class.
-    """  # fmt: skip
+    """
     from db.value_data import store_for
     from db.value_measures import Settings as How
     from db.value_scores import score_data
@@ -3692,9 +3700,7 @@ def value_select(
     asked: Any,
     k: Annotated[int | None, Option("-k", help="How many; as many as the budget buys where left out.")] = None,
     objective: Annotated[str, Option("--objective", help="See: scaling value objectives.")] = "vendi",
-    method: Annotated[
-        str, Option("--method", help="lazy, eager, stochastic, sieve, partitions, or random.")
-    ] = "lazy",
+    method: Annotated[str, Option("--method", help="lazy, eager, stochastic, sieve, partitions, or random.")] = "lazy",
     options_: Settings = None,
     queries: Queries = None,
     represent: Represent = None,
@@ -3769,7 +3775,7 @@ def point_options(
 @command(
     None,
     "Examples: scaling value points web --method color-filter --name color --keep 0.1 -o kept.npy;  "
-    "scaling value points train.npy --method knn-shapley --labels y.npy --test test.npy --test-labels yt.npy --name knn",
+    "scaling value points X.npy --method knn-shapley --labels y.npy --test test.npy --test-labels yt.npy --name knn",
     of=value,
     name="points",
 )
@@ -3780,8 +3786,11 @@ def value_points(
     asked: Any,
     method: Annotated[
         str,
-        Option("--method", help="knn-shapley, knn-banzhaf, knn-leave-one-out, color-filter, learnability, jest, "
-               "prototypes, sensitivity, alignment, el2n, forgetting, maps, relevance, leverage."),
+        Option(
+            "--method",
+            help="knn-shapley, knn-banzhaf, knn-leave-one-out, color-filter, learnability, jest, "
+            "prototypes, sensitivity, alignment, el2n, forgetting, maps, relevance, leverage.",
+        ),
     ],
     name: Annotated[str, Option("--name", help="Of the values in the store.")],
     options_: Settings = None,
@@ -3797,7 +3806,7 @@ def value_points(
 
     Values are written a shard at a time: after a kill, the same command goes on where it was stopped. Methods of losses
     take a set of the store, or a file with the losses of an example in a row.
-    """  # fmt: skip
+    """
     from db.store import Store
     from db.value_points import value_points as work
     from reports.value_points_rows import ends_rows, points_text
