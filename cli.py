@@ -3954,6 +3954,197 @@ def value_collect(
     fail_on_verdict(fail_on, plan.verdict)
 
 
+def appraisal_options(
+    performance: Annotated[
+        str | None,
+        Option("--performance", metavar="COLUMN", help="What training on each subset gave, on held-out data."),
+    ] = None,
+    lower_is_better: Annotated[
+        bool, Option("--lower-is-better", help="The performance is a loss or an error.")
+    ] = False,
+    score: Annotated[
+        list[str] | None, Option("--score", metavar="COLUMN", help="A score of the subsets; repeat.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        Option("--size", metavar="COLUMN", help="Examples or tokens in each; from the store where --id names subsets."),
+    ] = None,
+    random: Annotated[
+        str | None, Option("--random", metavar="COLUMN", help="Whether a subset was drawn at random: true or false.")
+    ] = None,
+    class_entropy: Annotated[
+        str | None, Option("--class-entropy", metavar="COLUMN", help="Entropy of its classes, nats.")
+    ] = None,
+    class_count: Annotated[
+        list[str] | None, Option("--class-count", metavar="COLUMN", help="Members of a class; repeat for each class.")
+    ] = None,
+    regime: Annotated[
+        str | None,
+        Option("--regime", metavar="COLUMN", help="How the subsets were trained on; each value is a table of its own."),
+    ] = None,
+    budget: Annotated[
+        str | None, Option("--budget", metavar="COLUMN", help="What training was given; those of one budget compare.")
+    ] = None,
+    id_: Annotated[
+        str | None, Option("--id", metavar="COLUMN", help="Names of the subsets; row numbers by default.")
+    ] = None,
+    measure: Annotated[
+        str, Option("--measure", help="What decides which score predicts best: spearman, kendall or pearson.")
+    ] = "spearman",
+    level: Annotated[float, Option("--level", help="Nominal coverage of the intervals.")] = 0.95,
+    permutations: Annotated[int, Option("--permutations", min=19, help="Behind the p-value of a bend.")] = 999,
+) -> dict[str, Any]:
+    """Read the options that say what a table of scored subsets holds."""
+    return {
+        "performance": performance, "lower": lower_is_better, "score": score, "size": size, "random": random,
+        "class_entropy": class_entropy, "class_count": class_count, "regime": regime, "budget": budget, "id": id_,
+        "measure": measure, "level": level, "permutations": permutations,
+    }  # fmt: skip
+
+
+@command(
+    None,
+    "Examples: scaling value appraise subsets.csv --performance accuracy --score vendi --score facility_location "
+    "--size size --random random --name digits;  scaling value appraise digits --measure pearson",
+    of=value,
+    name="appraise",
+)
+@choosing(options=appraisal_options)
+def value_appraise(
+    table: Annotated[
+        str, Argument(metavar="TABLE", help="One row a subset (CSV, JSON lines, Parquet), or a saved appraisal.")
+    ],
+    asked: Any,
+    bootstrap: Annotated[int, Option("--bootstrap", min=2, help="Replicates behind the intervals.")] = 1000,
+    seed: Seed = 0,
+    name: Annotated[
+        str | None, Option("--name", help="Save the appraisal, and the bent line of each score as NAME_SCORE.")
+    ] = None,
+    replace: Replace = False,
+    stop_on: Annotated[
+        str | None,
+        Option("--fail-on", metavar="over-optimised", help="Exit with 1 where a score was pushed too far."),
+    ] = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Hold scores of subsets against what training on them gave: which predicts best, and up to where."""
+    from db.select import shut_out_files
+    from db.value_appraisals import appraise_table
+    from db.value_data import store_for
+    from reports.value_appraisal_rows import appraisal_row, appraisal_text, relation_rows
+
+    check_finding(stop_on, "over-optimised")
+    missing = None if asked["size"] and asked["random"] else asked["id"]  # which the store may know
+    with store_for(db, (table, missing), write=name is not None) as store:
+        if store is not None and not Path(table).exists():
+            shut_out_files(store)
+        found = appraise_table(store, table, asked, name=name, replace=replace, bootstrap=bootstrap, seed=seed)
+    row = appraisal_row(found)
+    emit_result(row, format_, appraisal_text(row), relation_rows(row))
+    flagged = ", ".join(dict.fromkeys(one.objective for one in found.flagged))
+    fail_on_finding(stop_on, bool(flagged), f"Over-optimised: {flagged}.")
+
+
+@command(
+    None,
+    "Examples: scaling value baseline embeddings.npy --objective facility_location --subset chosen.npy;  "
+    "scaling value baseline web --objective vendi --sizes 50,100,200,400 --labels label --name web_random",
+    of=value,
+    name="baseline",
+)
+@choosing(options=measure_options)
+def value_baseline(
+    context: typer.Context,
+    data: Data,
+    asked: Any,
+    objective: Annotated[
+        list[str] | None, Option("--objective", metavar="NAME", help="As of value score; vendi by default; repeat.")
+    ] = None,
+    order: Annotated[list[str] | None, Option("--q", metavar="Q", help="Order of a diversity; 1 by default.")] = None,
+    sizes: Annotated[
+        str | None, Option("--sizes", metavar="N,N,...", help="Of random subsets; eight up to all by default.")
+    ] = None,
+    draws: Annotated[int, Option("--draws", min=2, help="Random subsets of each size.")] = 15,
+    band_draws: Annotated[int, Option("--band-draws", min=10, help="Random subsets of the size of --subset.")] = 100,
+    subset: Annotated[
+        str | None, Option("--subset", metavar="FILE|NAME", help="Positions, or a saved subset, to hold against them.")
+    ] = None,
+    labels: Labels = None,
+    columns: DataColumns = None,
+    level: Annotated[float, Option("--level", help="Nominal coverage of the interval.")] = 0.95,
+    bootstrap: Annotated[int, Option("--bootstrap", min=2, help="Replicates behind the interval.")] = 500,
+    seed: Seed = 0,
+    name: Annotated[str | None, Option("--name", help="Save the random subsets and their scores.")] = None,
+    replace: Replace = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Score random subsets of several sizes: the band, and how many random examples a subset is worth."""
+    from db.value_baselines import random_baselines, save_baselines
+    from db.value_data import store_for
+    from db.value_measures import Settings as How
+    from reports.value_appraisal_rows import baseline_row, baseline_text, curve_rows
+
+    asked_sizes = None if sizes is None else arguments.whole_numbers(sizes, "--sizes")
+    named = (data, subset, asked["queries"], asked["represent"], *asked["options"])
+    with store_for(db, named, write=name is not None) as store, progress("scoring") as advance:
+        found = random_baselines(
+            store, data, objectives=objective or ("vendi",), orders=order or (), sizes=asked_sizes, draws=draws,
+            band_draws=band_draws, subset=subset, labels=labels, settings=How(**asked), columns=columns, level=level,
+            bootstrap=bootstrap, seed=seed, progress=advance,
+        )  # fmt: skip
+        if name is not None and store is not None:
+            save_baselines(store, name, found, command=again(context, "replace"), replace=replace)
+    row = baseline_row(found, name, again(context, "replace"))
+    emit_result(row, format_, baseline_text(row, found), curve_rows(row))
+
+
+@command(
+    None,
+    "Example: scaling value imitation --count n_images --metric imitation --name faces",
+    of=value,
+    name="imitation",
+)
+def value_imitation(
+    count: Annotated[
+        str | None, Option("--count", metavar="COLUMN", help="Training examples of each concept; a run is a concept.")
+    ] = None,
+    metric: Annotated[str | None, Option("--metric", help="How well a concept is imitated.")] = None,
+    where: Where = None,
+    min_size: Annotated[int, Option("--min-size", min=1, help="Fewest concepts in a stretch of one mean.")] = 5,
+    penalty: Annotated[
+        float | None,
+        Option("--penalty", help="What a further stretch takes off the squares; from the scatter if missing."),
+    ] = None,
+    permutations: Annotated[int, Option("--permutations", min=19, help="Behind the p-value of a break.")] = 999,
+    bootstrap: Annotated[int, Option("--bootstrap", min=2, help="Replicates of concepts behind the intervals.")] = 300,
+    seed: Seed = 0,
+    level: Annotated[float, Option("--level", help="Nominal coverage of the intervals.")] = 0.95,
+    name: Annotated[str | None, Option("--name", help="Of the saved rise.")] = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Find how often a concept has to be trained on before it is imitated: the change point, and the rise."""
+    from db.imitation_fits import answer_imitation
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports.value_imitation_rows import imitation_row, imitation_text, isotonic_rows
+
+    asked = {
+        "count": count, "metric": metric, "where": where, "min_size": min_size, "penalty": penalty, "level": level,
+        "permutations": permutations,
+    }  # fmt: skip
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        found = answer_imitation(store, asked, name=name, replace=replace, bootstrap=bootstrap, seed=seed)
+    row = imitation_row(found)
+    emit_result(row, format_, imitation_text(row, found), isotonic_rows(row))
+    fail_on_verdict(fail_on, found.saved.fit.verdict)
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 

@@ -75,6 +75,36 @@ def sizes(texts: Sequence[str] | None, what: str) -> tuple[float, ...]:
     return tuple(size(text, what) for text in texts or ())
 
 
+def whole_numbers(text: str, what: str) -> list[int]:
+    """Read whole numbers from 1 on, with commas between them.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``50,100,1K``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+
+    Examples
+    --------
+    >>> whole_numbers("50, 100,1K", "--sizes")
+    [50, 100, 1000]
+    """
+    found = [size(part, what) for part in text.split(",")]
+    if bad := [value for value in found if value != int(value)]:
+        raise UsageError(f"{what} takes whole numbers, not {bad[0]:g}.", "Such as 50,100,200.")
+    return [int(value) for value in found]
+
+
 def day(text: str, what: str) -> str:
     """Read a day of the calendar.
 
