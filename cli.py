@@ -3537,10 +3537,10 @@ def value_add(
     format_: Format = None,
 ) -> None:
     """Read a set of examples into the store: classes, groups, costs, logged losses, and where the embeddings are."""
-    from db.store import Store
     from db.value_add import add_examples, add_losses
+    from db.value_data import store_for
 
-    with Store(db) as store:
+    with store_for(db, (), write=True) as store:
         if step is not None or role is not None:
             row = add_losses(store, path, set_name, id_=id_, step=step, role=role, losses=loss)
         else:
@@ -3807,11 +3807,11 @@ def value_points(
     Values are written a shard at a time: after a kill, the same command goes on where it was stopped. Methods of losses
     take a set of the store, or a file with the losses of an example in a row.
     """
-    from db.store import Store
+    from db.value_data import store_for
     from db.value_points import value_points as work
     from reports.value_points_rows import ends_rows, points_text
 
-    with Store(db) as store, progress("valuing") as advance:
+    with store_for(db, (), write=True) as store, progress("valuing") as advance:
         found = work(
             store, data, method, name, options=options_, output=output, seed=seed, replace=replace,
             command=again(context, "replace", "output", "keep", "end", "floor"), progress=advance, **asked,
@@ -4123,7 +4123,9 @@ def value_imitation(
     level: Annotated[float, Option("--level", help="Nominal coverage of the intervals.")] = 0.95,
     name: Annotated[str | None, Option("--name", help="Of the saved rise.")] = None,
     replace: Replace = False,
-    fail_on: FailOn = None,
+    stop_on: Annotated[
+        str | None, Option("--fail-on", metavar="no-break", help="Exit with 1 where chance breaks scores as much.")
+    ] = None,
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
@@ -4132,7 +4134,9 @@ def value_imitation(
     from db.select import shut_out_files
     from db.store import Store
     from reports.value_imitation_rows import imitation_row, imitation_text, isotonic_rows
+    from scaling.valuation.imitation import ERROR_RATE
 
+    check_finding(stop_on, "no-break")
     asked = {
         "count": count, "metric": metric, "where": where, "min_size": min_size, "penalty": penalty, "level": level,
         "permutations": permutations,
@@ -4142,7 +4146,8 @@ def value_imitation(
         found = answer_imitation(store, asked, name=name, replace=replace, bootstrap=bootstrap, seed=seed)
     row = imitation_row(found)
     emit_result(row, format_, imitation_text(row, found), isotonic_rows(row))
-    fail_on_verdict(fail_on, found.saved.fit.verdict)
+    p = found.threshold.p_value
+    fail_on_finding(stop_on, p > ERROR_RATE, f"Scores in any other order break as much with a chance of {p:.2g}.")
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------

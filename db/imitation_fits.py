@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from db import kinds
 from db.batch_steps import asked_words
 from db.fits import check_fit_name
-from db.kinds import DerivedSelection, hash_lines
+from db.kinds import DerivedSelection, axis_of, hash_lines
 from db.select import Excluded
 from db.sweeps import check_column, number_of, runs_sql
 from scaling.errors import InputDataError, UsageError
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.saved import SavedFit
@@ -183,8 +184,14 @@ def derive(
         metric=metrics[0],
         order=concepts.counts[seen],
         source=concepts,
-        notes=(f"{never} concepts of a count of 0 are part of the change point and not of the rise.",) if never else (),
+        notes=_notes(never),
     )
+
+
+def _notes(never: int) -> tuple[str, ...]:
+    if not never:
+        return ()
+    return (f"{format_plural(never, 'concept')} with a count of 0: part of the change point, not of the rise.",)
 
 
 def make(rows: DerivedSelection, asked: Mapping[str, Any], bootstrap: int = 300, seed: int = 0) -> Fit:
@@ -204,7 +211,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
     """Hold the concepts out that were seen most often."""
     import scaling
 
-    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, by=rows.order, **settings)
+    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, by=axis_of(rows), **settings)
 
 
 def command_of(config: Mapping[str, Any]) -> str:

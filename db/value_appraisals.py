@@ -262,9 +262,7 @@ def backtest(saved: SavedFit, rows: DerivedSelection, **settings: Any) -> Backte
     """Hold the highest scores out, to see whether performance goes on as it began."""
     import scaling
 
-    own = {key: value for key, value in saved.fit.settings.items() if key != "start"}
-    fit = replace(saved.fit, settings=own)
-    return scaling.backtest_law(fit, rows.inputs, rows.observed, by=axis_of(rows), **settings)
+    return scaling.backtest_law(saved.fit, rows.inputs, rows.observed, by=axis_of(rows), **settings)
 
 
 def command_of(config: Mapping[str, Any]) -> str:

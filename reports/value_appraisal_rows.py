@@ -181,7 +181,8 @@ def _notes(part: Any, several: bool) -> list[str]:
 
 def _highest(part: Any) -> list[dict[str, Any]]:
     """Find the subset that was not drawn at random and scores highest, by each objective."""
-    subsets, out = part.subsets, []
+    subsets = part.subsets
+    out: list[dict[str, Any]] = []
     if subsets.is_random is None:
         return out
     sign = 1 if part.appraisal.better == "higher" else -1
@@ -210,8 +211,13 @@ def _of(one: Mapping[str, Any], text: str) -> str:
 def _shown(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return correlations as people read them."""
     several = len({one["part"] for one in row["relations"]}) > 1
+    pooled = {(one["part"], one["objective"], one["subsets"]): one["n"] for one in row["relations"]
+              if one["regime"] == "pooled"}  # fmt: skip
     out = []
     for one in row["relations"]:
+        same = pooled.get((one["part"], one["objective"], one["subsets"])) == one["n"]
+        if one["regime"] == "fixed size" and one["strata"] == 1 and same:
+            continue  # of one size, and so the same as pooled
         line = {"table": one["part"]} if several else {}
         line |= {"objective": one["objective"], "regime": one["regime"], "subsets": one["subsets"], "n": one["n"]}
         for measure, head in zip(_MEASURES, _HEADS, strict=True):

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.bands import replicate_interval
 from scaling.errors import InputDataError, UsageError
-from scaling.formatting import format_interval, format_number, format_percent, format_plural
+from scaling.formatting import format_number, format_percent, format_plural
 from scaling.inputs import check_level
 from scaling.serial import plain
 from scaling.valuation.appraisal.out_of_sample import rising_curve
@@ -92,9 +92,10 @@ class ImitationThreshold:
         if np.isnan(self.threshold):
             lines = [f"No imitation threshold: the scores of {format_plural(self.n, 'concept')} are one stretch."]
         else:
+            low, high = (format_number(end) for end in self.interval)  # counts, in as many digits as the threshold
             lines = [
                 f"Imitation threshold {format_number(self.threshold)} ({format_percent(self.level)} interval "
-                f"{format_interval(*self.interval)}): mean score {format_number(self.means[0], 3)} below, "
+                f"{low} to {high}): mean score {format_number(self.means[0], 3)} below, "
                 f"{format_number(self.means[1], 3)} from there on"
             ]
         lines.append(
