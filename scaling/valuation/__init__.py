@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from scaling.valuation.choosing.selected import Selected
     from scaling.valuation.choosing.shards import select_from_shards
     from scaling.valuation.collection.allocation import allocate_collection
+    from scaling.valuation.collection.cross import CrossEffect, CrossEffects, cross_effects
+    from scaling.valuation.collection.crossed import CrossedPlan, allocate_crossed
     from scaling.valuation.collection.curves import LearningCurve, LearningCurves, learning_curves
     from scaling.valuation.collection.held_out import HeldOutCurves, hold_out_largest
     from scaling.valuation.collection.plan import CollectionPlan
@@ -99,6 +101,15 @@ _PLACES = {
     "choosing.selected": ("Selected",),
     "choosing.shards": ("select_from_shards",),
     "collection.allocation": ("allocate_collection",),
+    "collection.cross": (
+        "CrossEffect",
+        "CrossEffects",
+        "cross_effects",
+    ),
+    "collection.crossed": (
+        "CrossedPlan",
+        "allocate_crossed",
+    ),
     "collection.curves": (
         "LearningCurve",
         "LearningCurves",
@@ -180,6 +191,9 @@ __all__ = [
     "CentreExamples",
     "Certificate",
     "CollectionPlan",
+    "CrossEffect",
+    "CrossEffects",
+    "CrossedPlan",
     "DiversityRow",
     "DiversityTable",
     "EquivalentSize",
@@ -216,6 +230,7 @@ __all__ = [
     "WeightedSample",
     "Worth",
     "allocate_collection",
+    "allocate_crossed",
     "allocate_pools",
     "appraise",
     "as_embeddings",
@@ -223,6 +238,7 @@ __all__ = [
     "collect_in_rounds",
     "color_filter",
     "color_score",
+    "cross_effects",
     "detect_over_optimisation",
     "diversity_table",
     "effective_tokens",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scaling.errors import VerdictError
 from scaling.inputs import check_level
 from scaling.valuation.collection.filling import Curves, fill_in_proportion
-from scaling.valuation.collection.market import FILL, Market, PerGroup, notes_of, read_market
+from scaling.valuation.collection.market import FILL, Market, PerGroup, notes_of, read_market, stack
 from scaling.valuation.collection.plan import CollectionPlan, Split
 from scaling.verdicts import NOT_IDENTIFIED
 
@@ -166,12 +166,6 @@ def to_whole(market: Market, best: Curves, buy: Array) -> Array:
             worth = saved / market.cost if market.goal == "sum" else loss
             more[int(np.argmax(np.where(can, worth, -np.inf)))] = 1
         bought = bought + more
-
-
-def stack(parts: list[Array], weight: Array) -> Curves:
-    """Put parameters (R, 3) of each group side by side."""
-    table = np.stack(parts, axis=1)
-    return Curves(table[..., 0], table[..., 1], table[..., 2], weight)
 
 
 def draws_of(curves: LearningCurves, market: Market) -> Curves | None:

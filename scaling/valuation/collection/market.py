@@ -63,12 +63,21 @@ def read_market(
     curves: LearningCurves, budget: float, cost: PerGroup, goal: str, weights: PerGroup | None,
     have: PerGroup | None, available: PerGroup | None, whole: bool,
 ) -> Market:  # fmt: skip
-    """Check what can be bought; see `allocate_collection`."""
+    """Check what can be bought; see `scaling.valuation.collection.allocation.allocate_collection`."""
+    return market_of(
+        tuple(sorted(curves)), {g: curves[g].have for g in curves}, budget, cost, goal, weights, have, available, whole
+    )
+
+
+def market_of(
+    groups: tuple[str, ...], most_measured: Mapping[str, float], budget: float, cost: PerGroup, goal: str,
+    weights: PerGroup | None, have: PerGroup | None, available: PerGroup | None, whole: bool,
+) -> Market:  # fmt: skip
+    """Check what can be bought of groups, which have what was measured with unless `have` says otherwise."""
     if goal not in GOALS:
         raise UsageError(f"there is no goal '{goal}' of a collection", hint=did_you_mean(goal, GOALS))
     if not (np.isfinite(budget) and budget > 0):
         raise UsageError(f"a budget of {budget:g} buys nothing; it must be above 0 and finite")
-    groups = tuple(sorted(curves))
     price = _per_group(cost, groups, "the price", None)
     if np.any(~np.isfinite(price) | (price <= 0)):
         i = int(np.flatnonzero(~np.isfinite(price) | (price <= 0))[0])
@@ -77,7 +86,7 @@ def read_market(
     if np.any(~np.isfinite(weight) | (weight <= 0)):
         i = int(np.flatnonzero(~np.isfinite(weight) | (weight <= 0))[0])
         raise UsageError(f"the loss of {groups[i]} counts {weight[i]:g}; a weight must be above 0 and finite")
-    held = _per_group(have, groups, "what is at hand", np.array([curves[g].have for g in groups]))
+    held = _per_group(have, groups, "what is at hand", np.array([most_measured[g] for g in groups]))
     if np.any(~np.isfinite(held) | (held < 1)):
         i = int(np.flatnonzero(~np.isfinite(held) | (held < 1))[0])
         raise UsageError(f"of {groups[i]} {held[i]:g} examples are at hand; a curve begins at 1")
@@ -93,6 +102,12 @@ def read_market(
             f"the budget of {budget:g} buys no single example: the cheapest to be had costs {price[most >= 1].min():g}"
         )
     return Market(groups, float(budget), price, weight, held, most, goal)
+
+
+def stack(parts: list[Array], weight: Array) -> Curves:
+    """Put parameters (R, 3) of each group side by side."""
+    table = np.stack(parts, axis=1)
+    return Curves(table[..., 0], table[..., 1], table[..., 2], weight)
 
 
 def _per_group(said: PerGroup | None, groups: tuple[str, ...], what: str, usual: Array | None) -> Array:
