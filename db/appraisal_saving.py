@@ -85,7 +85,7 @@ def appraisal_rows(part: Part) -> Iterator[dict[str, Any]]:
                 "class_entropy": None if subsets.entropy is None else subsets.entropy[i],
                 "score": score[i],
                 "z_random": part.z_random[objective][i],
-                "n_eq": part.n_eq[objective][i],
+                "n_eq": part.n_eq[objective][i] if 0 < part.n_eq[objective][i] < np.inf else None,
                 "performance": subsets.performance[i],
             }
 

@@ -385,10 +385,11 @@ def _gone(store: Store, saved: SavedFit, why: str) -> InputDataError:
         text = f"The rows of the fit '{saved.name}' can no longer be selected ({then} then, {left} still there): {why}"
     else:
         text = f"The rows of the fit '{saved.name}' are no longer in the store: {then} then, none now."
+    again = "read the file that they came from in again: scaling ingest FILE"
+    if saved.derived and saved.config["derived"]["kind"] == "appraisal":
+        again = f"appraise again: {saved.command} --replace"
     return InputDataError(
-        text,
-        "forecast, allocate and compare still work, from the fit itself. To bring the rows back, read the file that "
-        "they came from in again: scaling ingest FILE",
+        text, f"forecast, allocate and compare still work, from the fit itself. To bring the rows back, {again}"
     )
 
 

@@ -54,7 +54,8 @@ class Part:
     z_random : dict of str to ndarray (n,)
         By objective: standard deviations above random subsets of the size; NaN where there are too few of them.
     n_eq : dict of str to ndarray (n,)
-        By objective: size at which random subsets score as much; NaN where none does.
+        By objective: size at which random subsets score as much; infinite or 0 beyond what any of them reaches, NaN
+        where they have fewer than three sizes.
     saved : dict of str to SavedFit
         The bent line of each objective, where they were saved.
     """
@@ -179,8 +180,9 @@ def _against_random(
             curve = score_curve_of(subsets.size[use], score[use], seed=seed)
         except InputDataError:  # fewer than three sizes: nothing to read the size from
             continue
-        sizes = [curve.worth(float(s), bootstrap=2).size if np.isfinite(s) else np.nan for s in score]
-        worth[objective] = np.array([k if 0 < k < np.inf else np.nan for k in sizes])
+        worth[objective] = np.array(
+            [curve.worth(float(s), bootstrap=2).size if np.isfinite(s) else np.nan for s in score]
+        )
     return z, worth
 
 

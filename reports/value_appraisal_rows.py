@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scaling.formatting import format_interval, format_number, format_percent, format_plural, format_whole
+from scaling.serial import plain
 
 _MEASURES = ("spearman", "kendall", "pearson", "partial", "isotonic_r2")
 _HEADS = ("Spearman", "Kendall", "Pearson", "partial", "isotonic R2")
@@ -200,7 +201,7 @@ def _highest(part: Any) -> list[dict[str, Any]]:
             "z_random": float(part.z_random[objective][best]), "n_eq": float(part.n_eq[objective][best]),
             "performance": float(subsets.performance[best]), "performance_z": float(gain),
         }  # fmt: skip
-        out.append({k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()})
+        out.append(plain(row))
     return out
 
 
@@ -208,9 +209,13 @@ def _of(one: Mapping[str, Any], text: str) -> str:
     return text if one["part"] is None else f"[{one['part']}] {text}"
 
 
+def _table(one: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Name the table of a line, where there are several."""
+    return {"table": one["part"]} if len({other["part"] for other in among}) > 1 else {}
+
+
 def _shown(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return correlations as people read them."""
-    several = len({one["part"] for one in row["relations"]}) > 1
     pooled = {(one["part"], one["objective"], one["subsets"]): one["n"] for one in row["relations"]
               if one["regime"] == "pooled"}  # fmt: skip
     out = []
@@ -218,7 +223,7 @@ def _shown(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         same = pooled.get((one["part"], one["objective"], one["subsets"])) == one["n"]
         if one["regime"] == "fixed size" and one["strata"] == 1 and same:
             continue  # of one size, and so the same as pooled
-        line = {"table": one["part"]} if several else {}
+        line = _table(one, row["relations"])
         line |= {"objective": one["objective"], "regime": one["regime"], "subsets": one["subsets"], "n": one["n"]}
         for measure, head in zip(_MEASURES, _HEADS, strict=True):
             line[head] = _coefficient(one[measure], short=measure == "isotonic_r2")
@@ -235,7 +240,8 @@ def _coefficient(one: Mapping[str, Any], *, short: bool = False) -> str:
 
 def _spreads_shown(spreads: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {
+        _table(one, spreads)
+        | {
             "of": one["of"],
             "size": format_whole(one["size"]),
             "n": one["n"],
@@ -248,11 +254,14 @@ def _spreads_shown(spreads: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
 
 
 def _highest_shown(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    def text(value: float | None) -> str:
+    def text(value: float | str | None) -> str:
+        if isinstance(value, str):
+            return "more than any"
         return "unknown" if value is None else format_number(value, 3)
 
     return [
-        {
+        _table(one, row["highest"])
+        | {
             "objective": one["objective"], "subset": one["subset"], "score": format_number(one["score"]),
             "sd above random": text(one["z_random"]), "worth in random": text(one["n_eq"]),
             "performance": format_number(one["performance"]), "sd above": text(one["performance_z"]),
