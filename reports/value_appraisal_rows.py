@@ -82,6 +82,8 @@ def appraisal_text(row: Mapping[str, Any]) -> str:
     lines += [_of(one, one["verdict"]) for one in row["best"]]
     lines += ["", *(_of(one, one["verdict"]) for one in row["over_optimised"])]
     lines += ["", render(_shown(row), "table").rstrip("\n")]
+    if same := dict.fromkeys(one["regime"] for one in row["relations"] if _is_pooled(one, row["relations"])):
+        lines.append(f"{', '.join(same)}: the same subsets as pooled")
     if spreads := [one for one in row["spreads"] if len({s["size"] for s in row["spreads"]}) <= 3]:
         lines += ["", "random subsets", render(_spreads_shown(spreads), "table").rstrip("\n")]
     if row["highest"]:
@@ -174,7 +176,7 @@ def _notes(part: Any, several: bool) -> list[str]:
     elif len({one.size for one in found.spreads}) < 3:
         out.append("random subsets have fewer than three sizes: what a score is worth in random examples is not known")
     if len(set(subsets.size.tolist())) == 1:
-        out.append(f"all subsets have {format_number(subsets.size[0])} members, so pooled and fixed size are the same")
+        out.append(f"all subsets have {format_number(subsets.size[0])} members: what size does is not in the data")
     still = [name for name, score in subsets.scores.items() if len({s for s in score.tolist() if s == s}) < 2]  # noqa: PLR0124
     out += [f"'{name}' is the same for all subsets and predicts nothing" for name in still]
     return [f"{subsets.regime}: {note}" for note in out] if several else out
@@ -216,19 +218,25 @@ def _table(one: Mapping[str, Any], among: Sequence[Mapping[str, Any]]) -> dict[s
 
 def _shown(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return correlations as people read them."""
-    pooled = {(one["part"], one["objective"], one["subsets"]): one["n"] for one in row["relations"]
-              if one["regime"] == "pooled"}  # fmt: skip
     out = []
     for one in row["relations"]:
-        same = pooled.get((one["part"], one["objective"], one["subsets"])) == one["n"]
-        if one["regime"] == "fixed size" and one["strata"] == 1 and same:
-            continue  # of one size, and so the same as pooled
+        if _is_pooled(one, row["relations"]):
+            continue
         line = _table(one, row["relations"])
         line |= {"objective": one["objective"], "regime": one["regime"], "subsets": one["subsets"], "n": one["n"]}
         for measure, head in zip(_MEASURES, _HEADS, strict=True):
             line[head] = _coefficient(one[measure], short=measure == "isotonic_r2")
         out.append(line)
     return out
+
+
+def _is_pooled(one: Mapping[str, Any], relations: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a regime has the subsets of the pooled one, all of one size or budget: it says nothing more."""
+    return one["regime"] != "pooled" and any(
+        other["regime"] == "pooled" and one["strata"] == 1
+        and all(one[key] == other[key] for key in ("part", "objective", "subsets", "n"))
+        for other in relations
+    )  # fmt: skip
 
 
 def _coefficient(one: Mapping[str, Any], *, short: bool = False) -> str:
