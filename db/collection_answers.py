@@ -78,7 +78,6 @@ def fit_curves(
         Where no curve can be fitted.
     """
     from db.query import run_select
-    from scaling.valuation.collection.curves import learning_curves as fit_all
     from scaling.valuation.collection.held_out import hold_out_largest
 
     asked = {**learning_curves.USUAL, **asked}
@@ -88,10 +87,8 @@ def fit_curves(
     if not found:
         raise InputDataError("No run of the store is selected.", "See what there is with: scaling ls")
     rows, excluded = learning_curves.read_curve_rows(asked, columns, found)
-    curves = fit_all(
-        rows.x, rows.y, rows.group, law=asked["law"], pool=asked["pool"], higher_is_better=asked["higher"],
-        bootstrap=bootstrap, seed=seed, progress=progress,
-    )  # fmt: skip
+    asked["unit"] = learning_curves.unit_of(store, asked, str(found[0][columns.index("metric")]))
+    curves = rows.fit(asked, bootstrap, seed, progress)
     base, names = _names(store, name, list(curves) if asked["by"] else [])
     parts = []
     for group in curves:

@@ -1,8 +1,8 @@
 """Learning curves of groups of runs: one fit a group, of what was measured over the examples it was trained on.
 
-What was asked for, as plain data: ``count by group base value metric where higher law pool``. ``count`` is the column
-of the number of examples, ``by`` that of the groups, ``group`` the one a fit is of, and ``base`` what the names of all
-of them begin with. Where groups share their exponents (``pool``), every fit rests on the rows of all of them.
+What was asked for, as plain data: ``count by group base value metric where higher law pool unit``. ``count`` is the
+column of the number of examples, ``by`` that of the groups, ``group`` the one a fit is of, and ``base`` what the names
+of all of them begin with. Where groups share their exponents (``pool``), every fit rests on the rows of all of them.
 """
 
 from __future__ import annotations
@@ -78,14 +78,36 @@ class CurveRows:
             tuple(self.run_ids[i] for i in some), tuple(self.group[i] for i in some), self.x[some], self.y[some]
         )
 
-    def fit(self, asked: Mapping[str, Any], bootstrap: int, seed: int) -> LearningCurves:
-        """Fit the curves of all groups."""
+    def fit(self, asked: Mapping[str, Any], bootstrap: int, seed: int, progress: Any = None) -> LearningCurves:
+        """Fit the curves of all groups; their unit is that which was asked for, where one was."""
         from scaling.valuation.collection.curves import learning_curves
 
-        return learning_curves(
+        found = learning_curves(
             self.x, self.y, self.group, law=asked.get("law") or USUAL["law"], pool=bool(asked.get("pool")),
             higher_is_better=bool(asked.get("higher")), bootstrap=bootstrap, seed=seed,
+            progress=progress,
         )  # fmt: skip
+        unit = asked.get("unit")
+        if unit is None:
+            return found
+        curves = {
+            group: replace(curve, fit=replace(curve.fit, law=replace(curve.fit.law, unit=unit)))
+            for group, curve in found.curves.items()
+        }
+        return replace(found, curves=curves)
+
+
+def unit_of(store: Store, asked: Mapping[str, Any], metric: str) -> str:
+    """Tell the unit of what was measured: that of the metric, as far as the store knows it; none of a column's."""
+    if asked.get("higher"):
+        return "error, 1 - value"
+    if asked.get("value"):
+        return ""
+    _, rows = store.query("SELECT unit, kind FROM metric_defs WHERE metric = ?", [metric])
+    known, kind = rows[0] if rows else ("unknown", "loss")
+    if known != "unknown":
+        return str(known)
+    return "nats/token, assumed" if kind == "loss" else ""
 
 
 def sql_of(store: Store, asked: Mapping[str, Any]) -> str:

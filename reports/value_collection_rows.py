@@ -145,18 +145,21 @@ def plan_text(row: Mapping[str, Any], plan: Any) -> str:
 def plan_shown(plan: Any) -> list[dict[str, Any]]:
     """Return what to buy as people read it."""
     level = format_percent(plan.level, 3)
-    return [
-        {
-            "group": one["group"],
-            "have": format_count(one["have"]),
-            "buy": format_count(one["buy"]),
-            f"{level} interval": format_count_interval(one["buy_low"], one["buy_high"]),
-            "price": format_number(one["cost"]),
-            "spend": format_number(one["spend"]),
-            "beyond measured": format_factor(one["factor"]),
-            "loss now": format_number(one["loss_now"]),
-            "loss then": format_number(one["loss_after"]),
-            f"{level} of it": format_interval(one["loss_low"], one["loss_high"]),
-        }
-        for one in plan.rows()
-    ]
+    out = []
+    for i, group in enumerate(plan.groups):
+        price, bought = float(plan.cost[i]), float(plan.buy[i])
+        out.append(
+            {
+                "group": group,
+                "have": format_count(float(plan.have[i])),
+                "buy": format_count(bought),
+                f"{level} interval": format_count_interval(float(plan.buy_low[i]), float(plan.buy_high[i])),
+                "price": format_number(price),
+                "spend": format_number(price * bought),
+                "beyond measured": format_factor(float(plan.factor[i])),
+                "loss now": format_number(float(plan.loss_now[i])),
+                "loss then": format_number(float(plan.loss_after[i])),
+                f"{level} of it": format_interval(float(plan.loss_low[i]), float(plan.loss_high[i])),
+            }
+        )
+    return out

@@ -128,11 +128,22 @@ def test_a_round_spends_its_part_and_says_when_to_stop(store: Path, ok: Run) -> 
     assert "No purchase takes the worst loss below" in text
 
 
+def test_curves_without_replicates_have_no_intervals(store: Path, ok: Run) -> None:
+    ok(*CURVES, "--bootstrap", "0", "--name", "bare")
+    words = ("value", "collect", "bare", "--budget", "1K", "--cost", "1", "--available", "web=100")
+    row = ok(*words, "--least-gain", "1").row
+    assert (row["groups"][0]["buy_low"], row["outcome_low"], row["draws"], row["stop"]) == (None, None, 0, True)
+    text = ok(*words, "--least-gain", "1", "--format", "table").out
+    assert "without replicates no interval" in text
+    assert text.count("unknown") >= 6
+
+
 def test_an_accuracy_becomes_an_error(store: Path, ok: Run) -> None:
     row = ok(*CURVES, "--value", "accuracy", "--higher-is-better", "--pool", "--name", "acc").row
     assert row["measure"] == "error = 1 - value"
     assert row["shared_exponent"]["mean"] == pytest.approx(0.41, abs=0.15)
     assert "--higher-is-better" in row["command"]
+    assert "error, 1 - value" in ok("forecast", "acc_web", "--at", "x=1e5", "--format", "table").err
     text = ok("value", "collect", "acc", "--budget", "1K", "--cost", "1", "--format", "table").out
     assert "the weighted sum of the losses" in text
 
