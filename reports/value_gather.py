@@ -1,0 +1,186 @@
+"""Turn what the store holds of selections, values and appraisals into the parts of a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports.inputs import Source
+from reports.value_appraisal_page import AppraisalPage, appraisal_part
+from reports.value_page import Part
+from reports.value_subset_page import SubsetPage, subset_part
+from scaling.formatting import format_interval, format_number
+
+
+def when(moment: Any) -> str:
+    """Write a time of the store; empty where it is not known."""
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def source_of(entry: Mapping[str, Any] | None) -> Source | None:
+    """Say which file a set of examples is from."""
+    if entry is None or not (entry["source_uri"] or entry["embeddings_uri"]):
+        return None
+    uri, sha256 = entry["source_uri"], entry["source_sha256"]
+    if not uri:
+        uri, sha256 = entry["embeddings_uri"], entry["embeddings_sha256"]
+    return Source(Path(uri).name, sha256 or "", int(entry["n_examples"]), when(entry["created_at"]))
+
+
+def appraisal_parts(loaded: Any) -> list[Part]:
+    """Make the parts of an appraisal: one a regime of its table.
+
+    Parameters
+    ----------
+    loaded : db.value_pages.LoadedAppraisal
+        The appraisal, its subsets, and what came of it.
+
+    Returns
+    -------
+    list of Part
+    """
+    saved, out = loaded.saved, []
+    source = None
+    if saved.source_uri:
+        source = Source(Path(saved.source_uri).name, saved.source_sha256 or "", loaded.n_rows, when(saved.created_at))
+    several = len(loaded.parts) > 1
+    for subsets, found in loaded.parts:
+        drawn = np.zeros(len(subsets.names), bool) if subsets.is_random is None else subsets.is_random
+        page = AppraisalPage(
+            name=f"{saved.name}, {subsets.regime}" if several else saved.name,
+            metric=saved.performance_metric or "performance",
+            unit=saved.performance_unit or "",
+            result=appraisal_of(found),
+            names=subsets.names,
+            size=subsets.size,
+            performance=subsets.performance,
+            scores=subsets.scores,
+            is_random=np.asarray(drawn, bool),
+            regime=subsets.regime or "" if several else "",
+            source=source,
+            command=saved.command or "",
+            created_at=when(saved.created_at),
+            sha256=saved.source_sha256 or "",
+            notes=() if subsets.is_random is not None else ("Which subsets were drawn at random is not known.",),
+        )
+        out.append(appraisal_part(page))
+    return out
+
+
+def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
+    """Make the part of a selection.
+
+    Parameters
+    ----------
+    loaded : db.value_pages.LoadedSubset
+        The selection.
+    appraisals : sequence of db.value_pages.LoadedAppraisal
+        Those that the page also shows: what they say of the objective is said of the selection.
+
+    Returns
+    -------
+    Part
+    """
+    saved = loaded.saved
+    cap, predicts = _said_of(saved.objective, appraisals)
+    score = saved.score if saved.score is not None else saved.value
+    page = SubsetPage(
+        name=saved.name,
+        set_name=saved.set_name or "a file",
+        n=loaded.n,
+        size=saved.size,
+        objective=saved.objective,
+        method=saved.method,
+        options=saved.options,
+        score=math.nan if score is None else score,
+        value=saved.value,
+        is_random=saved.is_random,
+        certificate=saved.certificate or {},
+        guarantee=saved.guarantee or {},
+        gains=saved.gains,
+        members=loaded.members,
+        classes=loaded.classes,
+        class_word=loaded.class_word,
+        cost=loaded.cost,
+        band=loaded.band,
+        curve=loaded.curve,
+        worth=loaded.worth,
+        no_random=loaded.no_random,
+        path_sizes=loaded.path_sizes,
+        path_scores=loaded.path_scores,
+        cap=cap,
+        predicts=predicts,
+        embeddings=loaded.embeddings,
+        seed=saved.seed,
+        command=saved.command or "",
+        sha256=saved.inputs_sha256 or "",
+        created_at=when(saved.created_at),
+        source=source_of(loaded.entry),
+    )
+    return subset_part(page)
+
+
+def _said_of(objective: str, appraisals: Sequence[Any]) -> tuple[Any, Any]:
+    """Find what appraisals say of an objective: up to where, and whether it predicts."""
+    for loaded in appraisals:
+        for _, found in loaded.parts:
+            result = appraisal_of(found)
+            if objective not in result.objectives:
+                continue
+            cap = None
+            for one in result.over_optimised:
+                if one.objective == objective:
+                    cap = (loaded.saved.name, one.cap if one.flagged else math.inf, *one.cap_interval)
+            regimes = [one.regime for one in result.relations if one.objective == objective]
+            relation = result.relation(objective, "fixed size" if "fixed size" in regimes else "pooled")
+            c = getattr(relation, result.measure)
+            number = f"{format_number(c.value, 2)} ({format_interval(c.low, c.high)})"
+            return cap, (loaded.saved.name, number, bool(c.low > 0))
+    return None, None
+
+
+def appraisal_of(found: Mapping[str, Any]) -> Any:
+    """Make an appraisal of what was kept of it.
+
+    Parameters
+    ----------
+    found : mapping
+        As `Appraisal.to_dict` gives it.
+
+    Returns
+    -------
+    Appraisal
+    """
+    from scaling.valuation.appraisal.over_optimised import OverOptimisation
+    from scaling.valuation.appraisal.result import Appraisal, Best, Coefficient, Difference, RandomSpread, Relation
+
+    def of(kind: Any, row: Mapping[str, Any]) -> Any:
+        return kind(**{name: _value(row[name]) for name in kind.__dataclass_fields__})
+
+    measures = ("spearman", "kendall", "pearson", "partial", "isotonic_r2")
+    relations = tuple(
+        of(Relation, {**row, **{name: of(Coefficient, row[name]) for name in measures}}) for row in found["relations"]
+    )
+    best = []
+    for row in found["best"]:
+        others = tuple(of(Difference, other) for other in row["others"])
+        best.append(Best(row["regime"], row["measure"], row["objective"], row["predicts"], others))
+    rest = {
+        "relations": relations,
+        "best": tuple(best),
+        "over_optimised": tuple(of(OverOptimisation, row) for row in found["over_optimised"]),
+        "spreads": tuple(of(RandomSpread, row) for row in found["spreads"]),
+    }
+    own = {name: _value(found[name]) for name in Appraisal.__dataclass_fields__ if name not in rest}
+    return Appraisal(**own, **rest)
+
+
+def _value(value: Any) -> Any:
+    """Undo what JSON does: lists for tuples, and nothing for a number that is none."""
+    if isinstance(value, list):
+        return tuple(math.nan if one is None else one for one in value)
+    return math.nan if value is None else value

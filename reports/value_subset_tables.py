@@ -1,0 +1,125 @@
+"""Checks and tables of a selection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reports.batch_page import name_cell
+from reports.tables import NOTHING, Table, make_table
+from reports.trust import NO, NONE, YES, Check
+from reports.value_subset_figures import share_words
+from reports.words import printable, sentence
+from scaling.formatting import format_interval, format_number, format_percent, format_plural, format_whole
+
+if TYPE_CHECKING:
+    from reports.value_subset_page import SubsetPage
+
+ABOVE = 3.0  # sd above random subsets from which chance is out of the question
+_NEAR = 0.9  # share of the optimum that counts as near it
+_MOST = 40  # classes that the table lists
+
+
+def subset_checks(page: SubsetPage) -> list[Check]:
+    """List how far to trust a selection.
+
+    Parameters
+    ----------
+    page : SubsetPage
+        The selection.
+
+    Returns
+    -------
+    list of Check
+    """
+    lines = [_against_random(page), _certified(page)]
+    if page.cap is not None:
+        limit = "no limit seen"
+        if np.isfinite(page.cap[1]):
+            limit = f"{format_number(page.score)} of {format_number(page.cap[1])}"
+        said = f"By the appraisal {page.cap[0]}, of subsets that were trained on."
+        question = "Does its score stay where more of it still helps?"
+        lines.append(Check(question, NO if page.beyond else YES, limit, said))
+    if page.predicts is not None:
+        name, number, told = page.predicts
+        said = f"Correlation, by the appraisal {name}."
+        lines.append(Check("Does this score predict performance?", YES if told else NO, number, said))
+    elif not page.is_random:
+        lines.append(Check("Does this score predict performance?", NONE, "–", "No appraisal of it was named."))
+    if page.classes:
+        missing = [name for name, (mine, _) in page.classes.items() if not mine]
+        number = f"{len(page.classes) - len(missing)} of {len(page.classes)}"
+        said = f"Left out: {', '.join(printable(m) for m in missing[:5])}." if missing else "See the table below."
+        lines.append(Check(f"Is every {page.class_word} in it?", NO if missing else YES, number, said))
+    return lines
+
+
+def _against_random(page: SubsetPage) -> Check:
+    question = "Does it score above random subsets?"
+    if page.band is None:
+        return Check(question, NONE, "–", f"{sentence(page.no_random or 'none were drawn')}.")
+    said = f"Random subsets of its size: {format_number(page.band.mean)} on average, 95 % {page.band_ends}, of "
+    said += f"{len(page.band.values)} draws. More than {ABOVE:g} sd counts."
+    return Check(question, YES if page.z > ABOVE else NO, f"{format_number(page.z, 3)} sd", said)
+
+
+def _certified(page: SubsetPage) -> Check:
+    question, certificate = "Is it near the best possible?", page.certificate
+    share, of = certificate.get("share"), "value"
+    if certificate.get("score_share") is not None:
+        share, of = certificate["score_share"], "score"
+    if share is None:
+        why = str(certificate.get("why") or "no certificate was asked for").rstrip(".")
+        return Check(question, NONE, "–", f"{sentence(why)}.")
+    said = f"Of the largest {of} that any set of its size has, for these data: a certificate, not an estimate."
+    return Check(question, YES if share >= _NEAR else NO, f"at least {share_words(share)}", said)
+
+
+def scores_table(page: SubsetPage) -> Table:
+    """Hold the score against random subsets."""
+    random = above = worth = NOTHING
+    if page.band is not None:
+        random = f"{format_number(page.band.mean)} ({page.band_ends})"
+        above = f"{format_number(page.z, 3)} sd"
+    if page.worth is not None:
+        low, high = (format_whole(v) for v in page.worth.curve)
+        size = format_number(page.worth.size, 3)
+        if page.worth.beyond is None:
+            worth = f"{size} ({format_interval(*page.worth.interval)})"
+        else:
+            worth = f"above {high}" if page.worth.beyond == "above" else f"below {low}"
+    row = (name_cell(page.name), format_whole(page.size), format_number(page.score), random, above, worth)
+    heads = ("selection", "examples", page.score_words, "random, 95 % of draws", "above random", "random examples")
+    return make_table("Scores", heads, [row], note=page.made_of())
+
+
+def classes_table(page: SubsetPage) -> Table | None:
+    """Count what was chosen of each class or group; None where these are not known."""
+    if not page.classes:
+        return None
+    rows = []
+    for name, (mine, every) in sorted(page.classes.items(), key=lambda item: -item[1][0]):
+        times = format_number(mine * page.n / (page.size * every), 2)
+        rows.append((printable(name), str(mine), str(every), format_percent(mine / every), times))
+    cost = ""
+    if page.cost is not None:
+        cost = f" Cost: {format_number(page.cost[0])} of {format_number(page.cost[1])}."
+    heads = (page.class_word, "chosen", "there are", "share chosen", "times as often as at random")
+    more = f"Of {format_plural(len(rows), page.class_word)} those with most chosen. " if len(rows) > _MOST else ""
+    note = f"{more}{page.made_of()}{cost}"
+    return make_table(f"Chosen examples of each {page.class_word}", heads, rows[:_MOST], note=note)
+
+
+def members_table(page: SubsetPage) -> Table | None:
+    """List the first members."""
+    if not page.members:
+        return None
+    shown = [name for name in ("label", "grp") if any(m.get(name) is not None for m in page.members)]
+    rows = []
+    for m in page.members:
+        known = [NOTHING if m.get(name) is None else printable(str(m[name])) for name in shown]
+        gain = NOTHING if m.get("gain") is None else format_number(m["gain"], 3)
+        rows.append((str(m["rank"] + 1), name_cell(str(m["example_id"])), *known, gain))
+    heads = ("turn", "example", *("group" if name == "grp" else name for name in shown), "gain")
+    return make_table("The first members", heads, rows, 2 + len(shown), page.made_of())
