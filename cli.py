@@ -4150,6 +4150,286 @@ def value_imitation(
     fail_on_finding(stop_on, p > ERROR_RATE, f"Scores in any other order break as much with a chance of {p:.2g}.")
 
 
+AtOne = Annotated[str | None, Option("--at", metavar="NAME=VALUE,...", help="Other inputs of the law.")]
+TokenInput = Annotated[
+    str | None, Option("--token-input", metavar="NAME", help="Input of the law that holds tokens; D by default.")
+]
+OneSize = Annotated[str | None, Option("--params", metavar="N", help="Parameters, such as 7e9 or 7B.")]
+Decay = Annotated[
+    float | None,
+    Option(
+        "--decay", metavar="R", help="Repeats after which a token has lost 1 - 1/e of its worth, where none is given."
+    ),
+]
+Currency = Annotated[str, Option("--currency", help="Of the costs, for the words.")]
+
+
+def inputs_at(text: str | None) -> dict[str, float] | None:
+    """Read other inputs of a law."""
+    return (
+        None
+        if text is None
+        else {k: arguments.quantity(v, f"--at {k}") for k, v in arguments.pairs(text.split(","), "--at")}
+    )
+
+
+@command(
+    None,
+    "Examples: scaling value sources c4 --source web=100B --source code=20B,weight=1.5 --base 1B --params 1B;  "
+    "scaling value sources mix --sources sources.csv --params 1B --method all --name worth",
+    of=value,
+    name="sources",
+)
+def value_sources(
+    context: typer.Context,
+    name: FitName,
+    source: Annotated[
+        list[str] | None,
+        Option("--source", metavar="NAME=TOKENS,...", help="A source; weight=, unique=, decay= and cost= may follow."),
+    ] = None,
+    sources: Annotated[
+        str | None,
+        Option("--sources", metavar="FILE", help="A table of them: source, tokens, and weight, unique, decay, cost."),
+    ] = None,
+    params: OneSize = None,
+    base: Annotated[
+        str | None, Option("--base", metavar="TOKENS", help="Tokens that are there without any source; 0 by default.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        Option("--method", help="shapley (default), banzhaf, beta, leave-one-out, aumann-shapley; or all."),
+    ] = None,
+    beta: Annotated[str, Option("--beta", metavar="A:B", help="Parameters of the Beta values.")] = "16:1",
+    rounds: Annotated[
+        int | None, Option("--rounds", min=2, help="Sample orders in place of all coalitions, 2 k of them a round.")
+    ] = None,
+    decay: Decay = None,
+    currency: Currency = "",
+    at: AtOne = None,
+    token_input: TokenInput = None,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    keep_as: Annotated[
+        str | None, Option("--name", help="Of the values in the store; of several methods what the names begin with.")
+    ] = None,
+    replace: Replace = False,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Divide what all sources take off the loss among them by a fitted law, and price the next token of each.
+
+    Nothing is trained: the law says what any coalition of sources would reach. Weights and decays are given, or those
+    of the law, with their uncertainty: see scaling value quality.
+    """
+    from db.store import Store
+    from db.value_entries import read_entries
+    from db.value_sources import KEYS, values_of_sources
+    from reports.value_sources_rows import sources_row, sources_text
+
+    entries = read_entries(source, sources, "--source", "source", KEYS)
+    settings = {
+        "methods": method, "base": 0.0 if base is None else arguments.quantity(base, "--base"), "decay": decay,
+        "beta": arguments.two(beta, "--beta"), "level": level, "rounds": rounds, "seed": seed,
+        "at": inputs_at(at), "input_name": token_input, "currency": currency, "force": force,
+    }  # fmt: skip
+    with Store(db, read_only=keep_as is None, create=False) as store:
+        found = values_of_sources(
+            store, name, entries, None if params is None else arguments.size(params, "--params"), **settings,
+            keep_as=keep_as, replace=replace, command=again(context, "replace"),
+        )  # fmt: skip
+    row = sources_row(found)
+    emit_result(row, format_, sources_text(found), row["values"])
+    say_verdict(found.saved)
+    fail_on_verdict(fail_on, found.saved.fit.verdict, found.values.verdict)
+
+
+@command(
+    None,
+    "Examples: scaling value worth c4 --loss 2.61 --params 1B --tokens 20B;  "
+    "scaling value worth c4 --across filtered.csv;  scaling value worth c4 --runs \"corpus = 'filtered'\"",
+    of=value,
+    name="worth",
+)
+def value_worth(
+    name: FitName,
+    loss: Annotated[
+        list[str] | None, Option("--loss", metavar="L", help="Of a model trained on the data; repeat for more.")
+    ] = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    across: Annotated[
+        str | None, Option("--across", metavar="FILE", help="A table of n_params, loss, n_tokens (and run).")
+    ] = None,
+    runs: Annotated[
+        str | None, Option("--runs", metavar="SQL", help="Runs of the store, by a condition on runs_final.")
+    ] = None,
+    loss_se: Annotated[
+        float | None, Option("--loss-se", help="Standard error of a loss; the scatter of the law's runs by default.")
+    ] = None,
+    method: Annotated[
+        str | None, Option("--method", help="Of the interval: bootstrap, delta, profile or band; by the fit.")
+    ] = None,
+    at: AtOne = None,
+    token_input: TokenInput = None,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say how many random tokens a loss is worth, by a law of random data; and whether that depends on the size.
+
+    Several losses are given one each with their --params and --tokens, as a table, or as runs of the store.
+    """
+    from db.select import shut_out_files
+    from db.store import Store
+    from db.value_worth import Measured, losses_of_table, worths_of
+    from reports.value_worth_rows import worth_row, worth_rows, worth_text
+
+    if sum(way is not None for way in (loss, across, runs)) != 1:
+        raise UsageError(
+            "A loss to value is given as --loss, as a table (--across), or as runs of the store (--runs).",
+            "Give one of the three.",
+        )
+    if loss is None and (params or tokens):
+        raise UsageError("--params and --tokens go with --loss: the table, or the runs, say them.", "Leave them out.")
+    losses = None
+    if loss is not None:
+        losses = [
+            Measured(None, one["L"], one.get("N"), one.get("D")) for one in arguments.places(params, tokens, loss)
+        ]
+    elif across is not None:
+        losses = losses_of_table(across)
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        found = worths_of(
+            store, name, losses, where=runs, loss_se=loss_se, level=level, method=method, at=inputs_at(at),
+            tokens=token_input, seed=seed, force=force, need_trend=across is not None,
+        )  # fmt: skip
+    emit_result(worth_row(found), format_, worth_text(found), worth_rows(found))
+    say_verdict(found.saved)
+    fail_on_verdict(fail_on, *found.verdicts)
+
+
+@command(
+    None,
+    "Examples: scaling value pools --pool books=1B --pool web=100B,quality=0.4 --params 1B --tokens 20B;  "
+    "scaling value pools c4 --pool a=10B,cost=2e-9 --pool b=90B,quality=0.5,cost=0 --decay 15 --params 7B --flops 1e22",
+    of=value,
+    name="pools",
+)
+def value_pools(
+    name: Annotated[
+        str | None,
+        Argument(
+            metavar="FIT", help="A saved law of tokens; without one, of repeated data as arXiv:2305.16264 printed."
+        ),
+    ] = None,
+    pool: Annotated[
+        list[str] | None,
+        Option("--pool", metavar="NAME=UNIQUE,...", help="A pool; quality=, decay= and cost= may follow."),
+    ] = None,
+    pools: Annotated[
+        str | None, Option("--pools", metavar="FILE", help="A table of them: pool, unique, and quality, decay, cost.")
+    ] = None,
+    params: OneSize = None,
+    tokens: Annotated[str | None, Option("--tokens", metavar="D", help="To train on, repeats counted.")] = None,
+    flops: Annotated[str | None, Option("--flops", metavar="C", help="In their place: compute, 6 N D.")] = None,
+    between: Annotated[
+        str | None, Option("--between", metavar="LOW:HIGH", help="Budgets in tokens that filters are compared at.")
+    ] = None,
+    kind: Annotated[
+        str, Option("--filters", help="nested: the best pools down to some quality; single: one pool alone.")
+    ] = "nested",
+    decay: Decay = None,
+    at: AtOne = None,
+    token_input: TokenInput = None,
+    level: Level = 0.9,
+    force: Force = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Say how many epochs of which pool to train on at a budget, when good data are few and other data are plenty."""
+    from contextlib import nullcontext
+
+    from db.store import Store
+    from db.value_entries import read_entries
+    from db.value_pools import KEYS, use_pools
+    from reports.value_pools_rows import pools_row, pools_text
+
+    entries = read_entries(pool, pools, "--pool", "pool", KEYS)
+    n = None if params is None else arguments.size(params, "--params")
+    budget = arguments.tokens_of(tokens, flops, n)
+    with nullcontext(None) if name is None else Store(db, read_only=True) as store:
+        found = use_pools(
+            store, name, entries, budget, n, budgets=arguments.ends(between, "--between"), kind=kind, decay=decay,
+            level=level, at=inputs_at(at), input_name=token_input, force=force,
+        )  # fmt: skip
+    row = pools_row(found)
+    emit_result(row, format_, pools_text(found), row["pools"])
+    if found.saved is None:
+        say("Coefficients of C4, arXiv:2305.16264, which come without intervals. For other data fit your own runs.")
+        return
+    say_verdict(found.saved)
+    fail_on_verdict(fail_on, found.saved.fit.verdict, found.plan.verdict)
+
+
+@command(
+    None,
+    "Example: scaling value quality --tokens web=web_tokens --tokens code=code_tokens --reference web --name mix",
+    of=value,
+    name="quality",
+)
+def value_quality(
+    tokens: Annotated[
+        list[str],
+        Option("--tokens", metavar="SOURCE=COLUMN", help="Tokens of a source in each run: a column or SQL expression."),
+    ],
+    reference: Annotated[
+        str | None, Option("--reference", metavar="SOURCE", help="Whose weight is 1; that of the most tokens.")
+    ] = None,
+    one_size: Annotated[
+        bool, Option("--one-size", help="Take all runs as of one size: a law of tokens alone.")
+    ] = False,
+    metric: Metric = None,
+    where: Where = None,
+    bootstrap: Bootstrap = 1000,
+    seed: Seed = 0,
+    level: Level = 0.9,
+    name: LawName = None,
+    replace: Replace = False,
+    fail_on: FailOn = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Fit what a token of each source is worth, from runs on different mixtures: one law, one weight a source.
+
+    The law is E + A/N^alpha + B/(D_ref + w_a*D_a + ...)^beta, and a saved fit, from which the other commands of
+    scaling value take the weights.
+    """
+    from db.select import shut_out_files
+    from db.source_quality import fit_quality
+    from db.store import Store
+    from reports.value_sources_rows import quality_row, quality_text
+    from scaling.inputs import check_level
+
+    check_level(level)
+    asked = {
+        "tokens": dict(arguments.pairs(tokens, "--tokens")), "reference": reference, "one_size": one_size,
+        "metric": metric, "where": where,
+    }  # fmt: skip
+    with Store(db, create=False) as store:
+        shut_out_files(store)
+        found = fit_quality(store, asked, name=name, replace=replace, bootstrap=bootstrap, seed=seed)
+    row = quality_row(found, level)
+    emit_result(row, format_, quality_text(row), row["sources"])
+    fail_on_verdict(fail_on, found.saved.fit.verdict)
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 

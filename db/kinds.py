@@ -31,6 +31,7 @@ _HOMES = {
     "learning_curve": "db.learning_curves",
     "appraisal": "db.value_appraisals",
     "imitation": "db.imitation_fits",
+    "source_quality": "db.source_quality",
 }
 KEY = "derived"  # of the configuration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-from scaling.errors import UsageError
+from scaling.errors import UsageError, did_you_mean
 
 _FACTORS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _SIZES = ("N", "D", "C")  # parameters, tokens and compute: none can be zero or below
@@ -457,3 +457,111 @@ def places(
         counts = ", ".join(f"{len(values)} {given[name][1]}" for name, values in read.items())
         raise UsageError(f"There are {counts}.", "Give as many of each, one a place.")
     return [dict(zip(read, values, strict=True)) for values in zip(*read.values(), strict=True)] if read else []
+
+
+def entries(texts: Sequence[str] | None, what: str, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Read ``NAME=NUMBER,key=NUMBER,...`` texts: things with a number each, and what else is known of them.
+
+    Parameters
+    ----------
+    texts : sequence of str, optional
+        What was typed.
+    what : str
+        The option, for the message.
+    keys : sequence of str
+        The key of the first number, and those that may follow.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        By name and key.
+
+    Raises
+    ------
+    UsageError
+        For a text that cannot be read, a key that is unknown or comes twice, or a name that comes twice.
+
+    Examples
+    --------
+    >>> entries(["web=10B,weight=0.4", "books=1B"], "--source", ["tokens", "weight"])
+    {'web': {'tokens': 10000000000.0, 'weight': 0.4}, 'books': {'tokens': 1000000000.0}}
+    """
+    out: dict[str, dict[str, float]] = {}
+    example = f"Such as {what} web=10B" + (f",{keys[1]}=2" if len(keys) > 1 else "")
+    for text in texts or ():
+        first, *rest = text.split(",")
+        name, equals, value = (part.strip() for part in first.rpartition("="))
+        if not (name and equals and value):
+            raise UsageError(f"'{text}' is not of the form NAME=NUMBER that {what} takes.", example)
+        if name in out:
+            raise UsageError(f"{what} gives '{name}' twice.", "Give each one number.")
+        out[name] = {keys[0]: quantity(value, what)}
+        for key, number in pairs([part for part in rest if part.strip()], f"{what} {name}"):
+            if key not in keys[1:]:
+                raise UsageError(f"{what} {name} has no '{key}'.", did_you_mean(key, keys[1:]))
+            out[name][key] = quantity(number, f"{key} of {what} {name}")
+    return out
+
+
+def two(text: str, what: str) -> tuple[float, float]:
+    """Read two numbers above 0 with a colon between them, in any order.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``16:1``.
+    what : str
+        The option, for the message.
+
+    Returns
+    -------
+    (float, float)
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+
+    Examples
+    --------
+    >>> two("16:1", "--beta")
+    (16.0, 1.0)
+    """
+    first, colon, last = text.partition(":")
+    if not (colon and first.strip() and last.strip()):
+        raise UsageError(f"'{text}' is not the two numbers that {what} takes.", f"Such as {what} 16:1")
+    return size(first, what), size(last, what)
+
+
+def tokens_of(tokens: str | None, flops: str | None, n_params: float | None) -> float:
+    """Read a budget of tokens, or one of compute that a model of a size spends on them.
+
+    Parameters
+    ----------
+    tokens, flops : str, optional
+        One of the two.
+    n_params : float, optional
+        N; needed with compute.
+
+    Returns
+    -------
+    float
+        D; ``C/(6 N)`` of compute.
+
+    Raises
+    ------
+    UsageError
+        For none or both, or compute without a size.
+
+    Examples
+    --------
+    >>> tokens_of("20B", None, None), tokens_of(None, "6e20", 1e9)
+    (20000000000.0, 100000000000.0)
+    """
+    if (tokens is None) == (flops is None):
+        raise UsageError("The budget is given as --tokens or as --flops.", "Such as --tokens 20B.")
+    if tokens is not None:
+        return size(tokens, "--tokens")
+    if n_params is None:
+        raise UsageError("--flops buys tokens for a model of a size, which is not given.", "Add --params 7B.")
+    return size(str(flops), "--flops") / (6 * n_params)

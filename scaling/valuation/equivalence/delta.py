@@ -84,7 +84,7 @@ def band_interval(
     -------
     low, high : float
         Minus infinity and infinity where the band never leaves the loss on that side. Near the asymptote such an
-        interval has no upper end, as Fieller's has none.
+        interval has no upper end, as Fieller's has none. Around a finite `log_d` it is in one piece.
     """
     goal = curve.fit.objective
     scaled = float(goal.to_scale(np.array([loss]))[0])
@@ -106,6 +106,13 @@ def band_interval(
     grid = _grid(curve, log_d, _COARSE)
     with np.errstate(all="ignore"):
         reached, left = margins(grid)
+        if np.isfinite(log_d):
+            # Errors of a back-test grow without end beyond the data, until a forecast holds any loss: what counts are
+            # the numbers of tokens around the estimate, as far as every one of them holds it.
+            up, down = grid >= log_d, grid <= log_d
+            high = _first(lambda x: -margins(x)[1], grid[up], -left[up])
+            low = -_first(lambda x: -margins(-x)[0], -grid[down][::-1], -reached[down][::-1])
+            return (-np.inf if np.isnan(low) else low), (np.inf if np.isnan(high) else high)
         return (
             _first(lambda x: margins(x)[0], grid, reached),
             -_first(lambda x: margins(-x)[1], -grid[::-1], left[::-1]),

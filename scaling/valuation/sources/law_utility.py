@@ -112,7 +112,7 @@ def law_utility(
     curve = TokenCurve.of(fit, n_params, at=at, tokens=input_name, force=force)
     start = positive(base, "the tokens that are there without any source", zero=True)
     pools = None if unique is None else _aligned(unique, labels, "unique tokens", np.nan)
-    if pools is not None and not np.all((pools > 0) & (pools <= amounts * (1 + 1e-9))):
+    if pools is not None and not np.all(((pools > 0) | (amounts == 0)) & (pools <= amounts * (1 + 1e-9))):
         raise InputDataError("unique tokens must be above 0, and no more than the tokens of their source")
     if curve.follows and decay is None and weights is None:
         seen = amounts if pools is None else pools

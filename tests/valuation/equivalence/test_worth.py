@@ -187,6 +187,22 @@ class TestIntervals:
         moved = (fit.estimates["B"] / (loss - 0.02 - worth(fit, loss, 1e9).asymptote)) ** (1 / fit.estimates["beta"])
         assert moved < wide.interval[1]
 
+    @pytest.mark.parametrize(("n", "d"), [(1e9, 1e10), (1e10, 4e12)])
+    def test_errors_of_a_back_test_leave_the_band_in_one_piece(self, n, d):
+        """They grow without end beyond the data, where a forecast holds any loss: no number of tokens there counts."""
+        fit, (x, losses) = noisy(200)
+        held = replace(fit, backtest=scaling.backtest_law(fit, x, losses, bootstrap=0))
+        loss = loss_at(fit, n, d)
+        plain, wide = worth(fit, loss, n, method="band"), worth(held, loss, n)
+        assert "the errors of its back-test" in wide.method
+        assert wide.interval[0] <= plain.interval[0] < d < plain.interval[1] <= wide.interval[1] < 4 * d
+        if d > 2e12:  # beyond the data
+            assert wide.interval[0] < plain.interval[0] < plain.interval[1] < wide.interval[1]
+        end = held.predict({"N": n, "D": wide.interval[1]}, level=0.95, kind="run")
+        assert end.high == pytest.approx(loss, rel=1e-4)
+        far = held.predict({"N": n, "D": 1e26}, level=0.95, kind="run")
+        assert far.low < loss < far.high
+
     def test_a_seed_repeats_it(self):
         fit, _ = noisy(200)
         one, again, other = (worth(fit, 2.5, 1e9, seed=s).interval for s in (3, 3, 4))
