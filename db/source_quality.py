@@ -178,8 +178,8 @@ def derive(
     reference = str(said) if said is not None else max(names, key=lambda name: float(by_source[name].sum()))
     source = MixtureRuns(by_source, size if sized else None, loss_, reference)
     law_inputs = _inputs(names, reference, sized)
-    inputs = {law_inputs[name]: column for name, column in by_source.items()}
-    inputs |= {"N": size} if sized else {}
+    inputs = {"N": size} if sized else {}  # the order is that of the law, and so of its macro
+    inputs |= {law_inputs[name]: column for name, column in by_source.items()}
     total = every.sum(axis=1)
     return DerivedSelection(
         run_ids=tuple(run_id for run_id, *_ in kept),
@@ -189,8 +189,8 @@ def derive(
         sha256=hash_lines([[run_id, n if sized else 0.0, loss, *tokens] for run_id, n, loss, tokens in kept]),
         excluded=tuple(excluded),
         not_selected=0,
-        columns={law_inputs[name]: _as_column(text) for name, text in asked["tokens"].items()}
-        | ({"N": "n_params"} if sized else {}),
+        columns=({"N": "n_params"} if sized else {})
+        | {law_inputs[name]: _as_column(text) for name, text in asked["tokens"].items()},
         metric=str(asked.get("metric") or (metrics.pop() if len(metrics) == 1 else "loss")),
         order=total * (size if sized else 1.0),
         members=tuple((run_id,) for run_id, *_ in kept),

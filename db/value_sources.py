@@ -230,8 +230,7 @@ def _price(fit: Fit, game: LawUtility, asked: Asked, base: float, level: float, 
             name: float(effective_tokens(n, n / epochs[name], (asked.decay or {})[name])) if name in epochs else n
             for name, n in asked.tokens.items()
         }
-        reference = str(record["reference"])
-        # A first token has no price where a law has no finite loss without any; what is there in any case counts.
+        reference = str(record["reference"])  # what is there in any case counts as tokens of it
         reached = fresh_tokens | {reference: fresh_tokens.get(reference, 0.0) + base}
         return token_price(fit, reached, n_params, cost=_costs(asked, record["inputs"]), **own)
     weights = asked.weights or dict.fromkeys(game.names, 1.0)
@@ -286,9 +285,8 @@ def _keep(
             level=found.level, interval_method=found.method, unit=saved.fit.law.unit or None,
             inputs_sha256=saved.data_sha256, command=command or None,
         )  # fmt: skip
-        save_valuation(
-            store, made, found.values[method], low=low, high=high, items=list(found.names), replace=replace
-        )  # fmt: skip
+        own = {"low": low, "high": high, "items": list(found.names)}
+        save_valuation(store, made, found.values[method], replace=replace, **own)
 
 
 def _notes(fit: Fit, asked: Asked) -> tuple[str, ...]:

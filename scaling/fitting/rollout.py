@@ -83,8 +83,9 @@ def find_axis(law: Law, inputs: Mapping[str, Array], by: str | ArrayLike | None 
     inputs : mapping of str to ndarray (n,)
         Natural units.
     by : str or array_like (n,), optional
-        An input, or values of its own. Where missing: 6*N*D, else C, else the only input. An input that is a loss, by
-        its unit, or is in the unit of what the law predicts, is taken downwards, because larger runs have lower losses.
+        An input, or values of its own. Where missing: 6*N*D, else C, else the only input, or D beside unique ones (U).
+        An input that is a loss, by its unit, or is in the unit of what the law predicts, is taken downwards, because
+        larger runs have lower losses.
 
     Returns
     -------
@@ -108,6 +109,8 @@ def find_axis(law: Law, inputs: Mapping[str, Array], by: str | ArrayLike | None 
         axis = Axis("6*N*D", 6 * inputs["N"] * inputs["D"], {"N": 0.5, "D": 0.5})
     elif "C" in inputs:
         axis = Axis("C", inputs["C"], {"C": 1.0})
+    elif set(inputs) == {"D", "U"}:  # unique ones say how often they are seen, and not how large the run is
+        axis = Axis("D", inputs["D"], {"D": 1.0})
     elif len(law.inputs) == 1:
         name, unit = next(iter(law.inputs.items()))
         unit, predicted = (text.removesuffix(", assumed") for text in (unit, law.unit))
