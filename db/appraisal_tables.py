@@ -161,13 +161,15 @@ def _read_file(store: Store | None, source: str, asked: Mapping[str, Any]) -> Sc
     if asked.get("class_count"):
         if asked.get("class_entropy"):
             raise UsageError("--class-entropy follows from --class-count.", "Leave out one of the two.")
-        counts = [reader.numbers(name, "--class-count", whole=True) for name in asked["class_count"]]
+        counts = [reader.numbers(name, "--class-count", full=True) for name in asked["class_count"]]
         columns["class_counts"] = np.column_stack(counts)
-    for key in ("class_entropy", "budget"):
-        if asked.get(key):
-            columns[key] = reader.numbers(asked[key], f"--{key.replace('_', '-')}")
+    if asked.get("class_entropy"):
+        columns["class_entropy"] = reader.numbers(asked["class_entropy"], "--class-entropy")
+    if asked.get("budget"):
+        columns["budget"] = reader.numbers(asked["budget"], "--budget", positive=True)
     regimes = reader.texts(asked["regime"], "--regime") if asked.get("regime") else [None] * n
-    columns["size"] = reader.numbers(asked["size"], "--size") if asked.get("size") else None
+    size = asked.get("size")
+    columns["size"] = reader.numbers(size, "--size", full=True, positive=True) if size else None
     columns["is_random"] = reader.flags(asked["random"], "--random") if asked.get("random") else None
     notes = [f"{problem.file}:{problem.line}: {problem.reason}; left out" for problem in table.problems[:5]]
     if (more := len(table.problems) - 5) > 0:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.cells import BAD, MISSING, is_missing, numbers_from_cells, text_from_cell
+from db.cells import BAD, MISSING, OK, is_missing, numbers_from_cells, text_from_cell
 from db.problems import nearest
 from db.readers.table import Table
 from scaling.errors import InputDataError, UsageError
@@ -41,12 +41,14 @@ class ColumnReader:
             )
         return self.table.columns[column]
 
-    def numbers(self, column: str, option: str, *, whole: bool = False) -> Array:
-        """Read a column of numbers; NaN where nothing was written, which only counts of classes may not be."""
+    def numbers(self, column: str, option: str, *, full: bool = False, positive: bool = False) -> Array:
+        """Read a column of numbers; NaN where nothing was written, unless it has to be `full`."""
         cells = self.cells(column, option)
         found = numbers_from_cells(cells)
-        for row in np.flatnonzero((found.status == BAD) | (whole & (found.status == MISSING))).tolist():
-            said = "is empty" if found.status[row] == MISSING else f"holds '{cells[row]}', which is not a number"
+        low = positive & (found.status == OK) & ~(found.values > 0)
+        for row in np.flatnonzero((found.status == BAD) | (full & (found.status != OK)) | low).tolist():
+            what = "above 0" if low[row] else "a finite number" if found.status[row] != BAD else "a number"
+            said = "is empty" if found.status[row] == MISSING else f"holds '{cells[row]}', which is not {what}"
             raise InputDataError(f"{self.table.path}:{self.table.lines[row]}: the column '{column}' {said}.")
         return np.where(np.isfinite(found.values), found.values, np.nan)
 
