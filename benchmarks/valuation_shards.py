@@ -1,7 +1,6 @@
 """Values of 10,000,000 x 64 embeddings in shards, through the command line, killed twice and gone on with.
 
-    python benchmarks/valuation_shards.py               # writes 2.4 GiB beside other temporary files, and removes them
-    python benchmarks/valuation_shards.py --n 1000000
+A part of `valuation.py`. It writes 2.4 GiB beside other temporary files, and removes them; ``--n 1000000`` writes less.
 
 The embeddings are float32, in ``.npy`` files of 250,000 rows. Each method is run once without a break. Then the first
 is run again into a store of its own, killed with SIGKILL in the middle twice, and given again as it was until it ends.
@@ -28,6 +27,7 @@ from typing import NamedTuple
 os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")})
 
 import numpy as np
+from valuation_timing import failed, row, table
 
 from db.store import Store
 from scaling.formatting import format_number
@@ -39,7 +39,7 @@ WAYS = {
     "leverage": [],
     "prototypes": ["--option", "k=100", "--option", "sample=20000"],
 }
-KILLS = (0.35, 0.7)  # of the bytes that a run leaves that is not killed
+KILLS = (0.3, 0.6)  # of the bytes that a run leaves that is not killed
 LIMIT_GIB = 4.0
 
 MARKED = (
@@ -96,31 +96,25 @@ def size_of(store: Path) -> int:
     return sum(file.stat().st_size for file in (store, Path(f"{store}.wal")) if file.exists())
 
 
-def shown(*cells: str) -> None:
-    print(f"| {' | '.join(cells)} |", flush=True)
-
-
 def unbroken(folder: Path, n: int) -> bool:
     """Run every method once; returns whether all went well."""
     print(f"{n:,} x {DIMS} float32 in files of {FILE_ROWS:,} rows; `scaling value points` without a break\n")
-    shown("method", "CPU seconds", "wall seconds", "rows a CPU second", "peak GiB", "store, bytes a row")
-    shown(*["---"] * 6)
+    table("method", "CPU seconds", "wall seconds", "rows a CPU second", "peak GiB", "store, bytes a row")
     good = True
     for method in WAYS:
         ended = run(folder, method, f"{method}.duckdb")
         good &= ended.code == 0 and ended.gib <= LIMIT_GIB
         size = size_of(folder / f"{method}.duckdb") / n
         numbers = (ended.cpu, ended.wall, n / ended.cpu, ended.gib, size)
-        shown(method, *(format_number(number, 3) for number in numbers))
+        row(method, *(format_number(number, 3) for number in numbers))
     return good
 
 
 def killed(folder: Path, method: str) -> bool:
     """Kill the command in the middle, give it again as it was, and ask the store what is there."""
     print(f"\n`{method}` again, killed and given again\n")
-    shown("run", "ended by", "wall seconds", "CPU seconds", "peak GiB", "shards marked", "values", "marked, not whole",
-          "not marked, there")  # fmt: skip
-    shown(*["---"] * 9)
+    table("run", "ended by", "wall seconds", "CPU seconds", "peak GiB", "shards marked", "values", "marked, not whole",
+        "not marked, there")  # fmt: skip
     good, met = True, 0
     bytes_ = size_of(folder / f"{method}.duckdb")
     for i, share in enumerate((*KILLS, None), start=1):
@@ -134,8 +128,8 @@ def killed(folder: Path, method: str) -> bool:
         good &= not torn and not extra and ended.gib <= LIMIT_GIB
         by = "SIGKILL" if ended.code == -signal.SIGKILL else f"itself, exit code {ended.code}"
         numbers = [format_number(number, 3) for number in (ended.wall, ended.cpu, ended.gib)]
-        there = sum(row[2] for row in shards)
-        shown(f"{i}", by, *numbers, f"{done} of {len(shards)}", f"{there:,}", f"{torn}", f"{extra:,}")
+        there = sum(there for _, _, there in shards)
+        row(f"{i}", by, *numbers, f"{done} of {len(shards)}", f"{there:,}", f"{torn}", f"{extra:,}")
     return good and ended.code == 0 and met > 0
 
 
@@ -165,9 +159,7 @@ def main() -> int:
         write(folder, n)
         first = next(iter(WAYS))
         good = unbroken(folder, n) and killed(folder, first) and compared(folder, first, n)
-    if not good:
-        print("FAILED: a value is lost, doubled or another, no kill met a valuation, or memory", file=sys.stderr)
-    return int(not good)
+    return 0 if good else failed("a value is lost, doubled or another, no kill met a valuation, or the memory")
 
 
 if __name__ == "__main__":
