@@ -3539,6 +3539,7 @@ def value_add(
     """Read a set of examples into the store: classes, groups, costs, logged losses, and where the embeddings are."""
     from db.value_add import add_examples, add_losses
     from db.value_data import store_for
+    from reports.value_points_rows import added_shown
 
     with store_for(db, (), write=True) as store:
         if step is not None or role is not None:
@@ -3551,7 +3552,7 @@ def value_add(
     say(row.pop("said"))
     for warning in row["warnings"]:
         say(f"warning: {warning}")
-    emit([row], format_)
+    emit([row], format_, added_shown(row))
 
 
 @command(
@@ -4430,6 +4431,75 @@ def value_quality(
     fail_on_verdict(fail_on, found.saved.fit.verdict)
 
 
+@command(
+    None,
+    "Examples: scaling value report --selection fl100 --appraisal study -o data.html;  "
+    "scaling value report --worth c4 --loss 2.61 --params 1B --tokens 20B;  "
+    "scaling value report --curves lc --budget 50K --cost 1",
+    of=value,
+    name="report",
+)
+def value_report(
+    selection: Annotated[
+        list[str] | None, Option("--selection", metavar="NAME", help="A saved selection, beside random ones; repeat.")
+    ] = None,
+    appraisal: Annotated[
+        list[str] | None, Option("--appraisal", metavar="NAME", help="Which scores predict, and up to where; repeat.")
+    ] = None,
+    worth: Annotated[
+        str | None, Option("--worth", metavar="FIT", help="A law of random data, for --loss, --params and --tokens.")
+    ] = None,
+    loss: Annotated[list[str] | None, Option("--loss", metavar="L", help="Of a model trained on the data.")] = None,
+    params: Params = None,
+    tokens: Tokens = None,
+    sources: Annotated[
+        list[str] | None, Option("--sources", metavar="NAME", help="Values of sources; several methods side by side.")
+    ] = None,
+    values: Annotated[
+        list[str] | None, Option("--values", metavar="NAME", help="Values of examples; repeat for more.")
+    ] = None,
+    curves: Annotated[
+        list[str] | None, Option("--curves", metavar="NAME", help="Learning curves, or what their names begin with.")
+    ] = None,
+    budget: Annotated[
+        str | None, Option("--budget", metavar="MONEY", help="To spend by the curves, with --cost.")
+    ] = None,
+    cost: Annotated[
+        list[str] | None, Option("--cost", metavar="[GROUP=]PRICE", help="Of an example; one for all, or of each group.")
+    ] = None,
+    output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The page.")] = Path("value.html"),
+    seed: Seed = 0,
+    level: Level = 0.9,
+    force: Force = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Write which data to take and what they are worth as one page: the answer, whether to trust it, how it was made."""
+    from db.select import shut_out_files
+    from db.store import Store
+    from reports import check_place
+    from scaling.inputs import check_level
+
+    check_place(output)
+    check_level(level)
+    if (worth is None) != (loss is None):
+        raise UsageError("A worth takes a law of random data and a loss.", "Give both: --worth FIT --loss L --params N")
+    if (budget is None) != (cost is None) or (budget is not None and not curves):
+        raise UsageError(
+            "A budget is spent by learning curves, at a price.", "Give them all: --curves NAME --budget MONEY --cost PRICE"
+        )
+    asked = {
+        "selection": selection or [], "appraisal": appraisal or [], "sources": sources or [], "values": values or [],
+        "curves": curves or [], "worth": worth,
+        "losses": [] if loss is None else arguments.places(params, tokens, loss),
+        "budget": None if budget is None else arguments.size(budget, "--budget"),
+        "cost": arguments.by_name(cost, "--cost"), "seed": seed, "force": force,
+    }  # fmt: skip
+    with Store(db, read_only=True) as store:
+        shut_out_files(store)
+        report_valued(store, asked, output, level, format_)
+
+
 # --- Report ---------------------------------------------------------------------------------------------------------
 
 
@@ -4456,6 +4526,7 @@ def report(
     from db.saved import unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
+    from db.value_page_parts import kind_of_name
     from reports import check_place, write_report
     from reports.gather import gather
     from scaling.alternatives import alternatives
@@ -4466,6 +4537,11 @@ def report(
     budgets, scores = [arguments.size(c, "--flops") for c in flops or []], score or []
     with Store(db, read_only=True) as store:
         shut_out_files(store)
+        if (kind := kind_of_name(store, name)) is not None:
+            if targets or budgets or scores:
+                raise UsageError(f"'{name}' is no fit of a law, so it has no forecast.", "Name it alone.")
+            report_valued(store, {kind: [name]}, output, level, format_)
+            return
         saved = load_named(store, name)
         if saved.derived and not has_plain_page(saved):
             report_derived(store, saved, output, targets, [*budgets, *scores], level, format_)
@@ -4490,6 +4566,24 @@ def report(
         path = write_report(page, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
+
+
+def report_valued(
+    store: Any, asked: Mapping[str, Any], output: Path, level: float, format_: str | None
+) -> None:
+    """Write the page of selections, appraisals, values, worth and learning curves."""
+    from db.value_page_parts import load_parts
+    from reports.batch_page import write_decision
+    from reports.value_gather_values import parts_of
+    from reports.value_page import join_parts
+
+    with progress("scoring") as advance:
+        loaded = load_parts(store, asked, level, advance)
+    decision, origin = join_parts(parts_of(loaded, level), level=level, store=Path(store.path).name)
+    path = write_decision(decision, origin, output)
+    say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
+    parts = decision.machine["parts"]
+    emit([{"kind": p["kind"], "name": p["name"], "path": str(path), "verdict": p["verdict"]} for p in parts], format_)
 
 
 def report_derived(

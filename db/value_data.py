@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from db.embedding_files import Shards, open_embeddings
+from db.embedding_files import Shard, Shards, open_embeddings
 from db.example_read import ExampleSet, open_set, read_examples, set_entry
+from scaling.errors import InputDataError, ScalingError
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
@@ -103,8 +105,17 @@ def store_for(db: str, named: Sequence[str | None], *, write: bool) -> Iterator[
     from db.store import Store
 
     if write:
-        with Store(db) as store:
-            yield store
+        fresh, empty = not Path(db).exists(), False
+        try:
+            with Store(db) as store:
+                try:
+                    yield store
+                except ScalingError:
+                    empty = fresh and not _holds_anything(store)
+                    raise
+        finally:
+            if empty:  # what failed leaves no store where there was none
+                Path(db).unlink(missing_ok=True)
     elif any(name is not None and not Path(name).exists() for name in named) and Path(db).exists():
         with Store(db, read_only=True) as store:
             yield store
@@ -153,6 +164,24 @@ def open_data(
     return Data(source, None, found.n, store, found)
 
 
+@contextmanager
+def naming(data: Data) -> Iterator[None]:
+    """Call the data by their name in errors that know them as X, or by the number of a shard."""
+    try:
+        yield
+    except InputDataError as error:
+        said = re.sub(r"(?<![\w./-])X(?![\w/-]|\.\w)", lambda _: data.name, error.message)
+        if data.shards is not None:
+            places = [place_of(shard) for shard in data.shards.shards]
+            said = re.sub(r"\bshard (\d+)\b", lambda found: places[int(found[1])], said)
+        raise InputDataError(said, error.hint) from error
+
+
+def place_of(shard: Shard) -> str:
+    """Say where a shard is, so that rows can be counted from its start."""
+    return shard.source if shard.start == 0 else f"{shard.source} from row {shard.start} on"
+
+
 def read_table(store: Store | None, source: str, *, columns: Sequence[str] | None = None) -> NDArray[Any]:
     """Read embeddings, or any other matrix, that an option names."""
     return open_data(store, source, columns=columns).rows.array()
@@ -170,6 +199,12 @@ def digest(*parts: Any) -> str:
         else:
             made.update(repr(part.tolist() if isinstance(part, np.ndarray) else part).encode())
     return made.hexdigest()
+
+
+def _holds_anything(store: Store) -> bool:
+    tables = ("example_sets", "valuation_defs", "subsets")
+    _, rows = store.query(" UNION ALL ".join(f"SELECT count(*) FROM {table}" for table in tables))
+    return any(count for (count,) in rows)
 
 
 def duplicates(rows: ArrayLike) -> int | None:

@@ -59,11 +59,11 @@ class Job:
         """Give logged losses, shape (n,) or (n, checkpoints): of a role, or a column of a file of losses."""
         if self.data.set_name is None or self.store is None:
             table = np.asarray(self.data.rows.array(check=False), np.float64)
-            if column >= table.shape[1]:
+            if table.shape[1] != 2:
                 raise InputDataError(
-                    f"{self.data.name} has {format_plural(table.shape[1], 'column')} of losses, and the one of "
-                    f"'{what}' would be number {column + 1}.",
-                    "Give the losses in the order in which the method names them, or read them into a set.",
+                    f"{self.data.name} has {format_plural(table.shape[1], 'column')}; two losses an example are "
+                    "expected, in the order in which the method names them.",
+                    "Name the columns of a Parquet file with --column, or read the losses into a set.",
                 )
             return np.array(table[:, column])
         return np.asarray(self._role(what).values, np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from db.valuation_defs import ValuationDef
 from db.valuations import ValuationWriter, begin_valuation, best_items
-from db.value_data import Data, digest, open_data
+from db.value_data import Data, digest, naming, open_data, place_of
 from db.value_job import Found, Job
 from db.value_keep import check_kept, keep_examples
 from db.value_methods import METHODS, Method
@@ -176,7 +176,8 @@ def value_points(
         dict(arguments.pairs(roles, "--role")), seed, progress,
     )  # fmt: skip
     run = _sharded if chosen.plan is not None else _whole
-    writer, before, found = run(store, job, chosen, key, name, replace, command)
+    with naming(data):
+        writer, before, found = run(store, job, chosen, key, name, replace, command)
     kept = (
         None if keep is None and output is None else keep_examples(job, found, name, chosen, keep, end, floor, output)
     )
@@ -229,12 +230,12 @@ def _sharded(
     pending = writer.pending
     before = len(writer.shards) - len(pending)
     for done, index in enumerate(pending, start=before + 1):
-        writer.append(index, plan.score(shards.rows(index), f"shard {index}"))
+        writer.append(index, plan.score(shards.rows(index), place_of(shards.shards[index])))
         if job.progress is not None:
             job.progress(done, len(writer.shards))
     if not writer.complete:
         writer.finish()
-    return writer, before, Found(np.empty(0), plan.to_dict()["options"] | {"plan": plan.fingerprint}, "")
+    return writer, before, Found(np.empty(0), plan.to_dict()["options"], "")
 
 
 def _whole(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.value_columns import read_values
-from db.value_data import Data, duplicates_note, open_data
+from db.value_data import Data, duplicates_note, naming, open_data
 from db.value_measures import Measure, Settings, measures_of
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
@@ -165,15 +165,17 @@ def score_data(
     members = np.arange(data.n) if chosen is None else chosen
     weight = None if weights is None else read_values(data, weights, "weight", "--weights")
     classes = None if labels is None else read_values(data, labels, "label", "--labels")
-    found, notes = measures_of(
-        store, data, rows, len(members), objectives=objectives, all_=all_, orders=orders or ORDERS, weights=weight,
-        settings=settings or Settings(), seed=seed, subset=chosen is not None,
-    )  # fmt: skip
+    with naming(data):
+        found, notes = measures_of(
+            store, data, rows, len(members), objectives=objectives, all_=all_, orders=orders or ORDERS, weights=weight,
+            settings=settings or Settings(), seed=seed, subset=chosen is not None,
+        )  # fmt: skip
     if not (settings and settings.kernel == "precomputed"):
         notes += duplicates_note(rows[members], "what is scored")
     scores = []
     for done, measure in enumerate(found):
-        scores.append(_score(measure, members, data.n, chosen is not None, baseline, classes, seed, notes))
+        with naming(data):
+            scores.append(_score(measure, members, data.n, chosen is not None, baseline, classes, seed, notes))
         if progress is not None:
             progress(done + 1, len(found))
     weighted = weight is not None

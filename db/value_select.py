@@ -11,11 +11,12 @@ import numpy as np
 from db.subsets import read_subset, save_subset, write_index
 from db.value_chosen import Chosen, Wanted, choose
 from db.value_columns import read_values
-from db.value_data import Data, digest, open_data
+from db.value_data import Data, digest, naming, open_data
 from db.value_options import Options, read_options
 from db.value_selection import SHOWN, Selection
 from scaling import arguments
 from scaling.errors import InputDataError, ScalingError, UsageError
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,13 +117,21 @@ def select_data(
     """
     _check_name(store, name, replace, output)
     data = open_data(store, source, columns=columns)
+    if k is None and budget is None:
+        raise UsageError("How many to choose is open.", "Give -k, or --costs and --budget.")
+    if k is not None and not 1 <= k <= data.n:
+        raise UsageError(
+            f"{k} are to be chosen, and there are {format_plural(data.n, 'example')} in {data.name}.",
+            f"Give -k from 1 to {data.n}.",
+        )
     given = read_options(store, data, objective, options, {"queries": queries, "represent": represent})
     classes = None if labels is None else read_values(data, labels, "label", "--labels")
     prices = None if costs is None else read_values(data, costs, "cost", "--costs")
     wanted = Wanted(
         k, objective, method, seed, given.values, classes, per_class, _caps(caps), prices, budget, swaps, epsilon, parts
     )
-    chosen = choose(data, wanted, stream=stream, memory_gib=memory_gib, progress=progress)
+    with naming(data):
+        chosen = choose(data, wanted, stream=stream, memory_gib=memory_gib, progress=progress)
     notes = list(chosen.notes)
     band = _band(chosen, wanted, baseline, notes)
     equal = _worth(chosen, wanted, notes) if worth else None
@@ -146,7 +155,7 @@ def _check_name(store: Store | None, name: str | None, replace: bool, output: st
     if rows:
         old = read_subset(store, name)
         raise UsageError(
-            f"There is a subset '{name}' already, of {old.size} examples by {old.objective}.",
+            f"There is a subset '{name}' already, of {format_plural(old.size, 'example')} by {old.objective}.",
             f"Choose another name, replace it (--replace), or: scaling rm subset {name}",
         )
 

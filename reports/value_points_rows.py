@@ -11,6 +11,19 @@ from scaling.formatting import format_number, format_percent, format_plural
 _LONG = 8  # entries of a fact beyond which only their number is said
 
 
+def added_shown(row: Mapping[str, Any]) -> Rows:
+    """Return what was read into a set as people read it; losses by role, with their checkpoints."""
+    out = {"set": row["set_name"], "status": row["status"], "examples": row["n_examples"]}
+    if "roles" in row:
+        return [out | {"losses": row["n_losses"], "roles": row["roles"], "nan, inf or missing": row["n_not_ok"]}]
+    steps: dict[str, list[str]] = {}
+    for entry in row["losses"]:
+        steps.setdefault(entry["role"], []).extend([] if entry["step"] is None else [str(entry["step"])])
+    losses = [f"{role} at {', '.join(at)}" if at else role for role, at in steps.items()]
+    counts = {"dimensions": row["n_dims"], "classes": row["n_labels"], "groups": row["n_groups"]}
+    return [out | counts | {"losses": "; ".join(losses)}]
+
+
 def ends_shown(rows: Sequence[Mapping[str, Any]]) -> Rows:
     """Return examples at one end of the values as people read them."""
     shown = []

@@ -167,6 +167,45 @@ def store(filled: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(filled, tmp_path / "scaling.duckdb"))
 
 
+@pytest.fixture(scope="session")
+def examples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with examples in files, and with a store that has them as the set `web`."""
+    from tests.cli.valued import ADD, write_examples
+
+    folder = tmp_path_factory.mktemp("examples")
+    write_examples(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        answer = run_command(*ADD, "--db", folder / "scaling.duckdb")
+    assert answer.code == 0, answer.err
+    return folder
+
+
+@pytest.fixture
+def examples(examples_folder: Path, tmp_path: Path) -> Path:
+    """The files of examples in the folder of the test, without a store."""
+    for file in examples_folder.iterdir():
+        if file.suffix != ".duckdb":
+            shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def web(examples_folder: Path, examples: Path) -> dict[str, np.ndarray]:
+    """The examples as the set `web` of a store; gives the numbers of their table by column."""
+    shutil.copy(examples_folder / "scaling.duckdb", examples)
+    # The set knows its files by their place, which is another one here.
+    import duckdb
+
+    with duckdb.connect(str(examples / "scaling.duckdb")) as connection:
+        connection.execute(
+            "UPDATE example_sets SET embeddings_uri = ?, source_uri = ?",
+            [str(examples / "X.npy"), str(examples / "examples.csv")],
+        )
+    rows = list(csv.DictReader((examples / "examples.csv").read_text(encoding="utf-8").splitlines()))
+    return {name: np.array([float(row[name]) for row in rows]) for name in list(rows[0])[3:]}
+
+
 @pytest.fixture
 def tasks(store: Path, write: Callable[[str, str], Path], ok: Run) -> str:
     """Runs of another corpus with two metrics, the loss and the error on tasks; the condition that selects them."""
@@ -219,3 +258,35 @@ def web_runs(query: Callable[[str], list[tuple[Any, ...]]]) -> dict[str, np.ndar
         "ORDER BY run_id"
     )
     return dict(zip(("N", "D", "C", "loss"), np.array(rows).T, strict=True))
+
+
+@pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory, in_process: Run) -> Path:
+    """A store with runs on random data (the fit `c4`), on mixtures (`mix`) and on filtered data.
+
+    Beside them `bare`, which has no replicates, `lean`, which has few and is weak, and `loose` of runs of one mixture,
+    which is not identified.
+    """
+    from tests.cli.mixtures import COLUMNS, QUALITY, log_text
+
+    folder = tmp_path_factory.mktemp("mixed")
+    log, db = folder / "runs.csv", folder / "scaling.duckdb"
+    log.write_text(log_text(), encoding="utf-8")
+    law = ("fit", "chinchilla", "--where", "kind = 'random'", "--no-backtest")
+    for words in (
+        ("ingest", log),
+        ("fit", "chinchilla", "--where", "kind = 'random'", "--name", "c4", "--bootstrap", "80", "--seed", "1"),
+        (*law, "--name", "bare", "--bootstrap", "0"),
+        (*law, "--name", "lean", "--bootstrap", "20"),
+        (*QUALITY, "--name", "mix"),
+        ("value", "quality", *COLUMNS, "--where", "kind = 'random'", "--bootstrap", "20", "--name", "loose"),
+    ):
+        answer = in_process(*words, "--db", db)
+        assert answer.code == 0, answer.err
+    return db
+
+
+@pytest.fixture
+def mixtures(mixed: Path, tmp_path: Path) -> Path:
+    """A copy of it, where commands look for one."""
+    return Path(shutil.copy(mixed, tmp_path / "scaling.duckdb"))
