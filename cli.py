@@ -4465,7 +4465,7 @@ def value_report(
         str | None, Option("--budget", metavar="MONEY", help="To spend by the curves, with --cost.")
     ] = None,
     cost: Annotated[
-        list[str] | None, Option("--cost", metavar="[GROUP=]PRICE", help="Of an example; one for all, or of each group.")
+        list[str] | None, Option("--cost", metavar="[GROUP=]PRICE", help="Of an example: one for all, or a group's.")
     ] = None,
     output: Annotated[Path, Option("--output", "-o", metavar="FILE", help="The page.")] = Path("value.html"),
     seed: Seed = 0,
@@ -4474,7 +4474,7 @@ def value_report(
     db: Database = "scaling.duckdb",
     format_: Format = None,
 ) -> None:
-    """Write which data to take and what they are worth as one page: the answer, whether to trust it, how it was made."""
+    """Write which data to take, and what they are worth, as one self-contained HTML page."""
     from db.select import shut_out_files
     from db.store import Store
     from reports import check_place
@@ -4486,7 +4486,8 @@ def value_report(
         raise UsageError("A worth takes a law of random data and a loss.", "Give both: --worth FIT --loss L --params N")
     if (budget is None) != (cost is None) or (budget is not None and not curves):
         raise UsageError(
-            "A budget is spent by learning curves, at a price.", "Give them all: --curves NAME --budget MONEY --cost PRICE"
+            "A budget is spent by learning curves, at a price.",
+            "Give them all: --curves NAME --budget MONEY --cost PRICE",
         )
     asked = {
         "selection": selection or [], "appraisal": appraisal or [], "sources": sources or [], "values": values or [],

@@ -6,8 +6,9 @@ tokens, a collection budget. A page holds one or several; the first answers in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -130,9 +131,9 @@ def join_parts(
     verdict = max((part.verdict for part in parts), key=_ORDER.index)
     many = bool(others)
     reasons = [f"{_title(part)}: {reason}" if many else reason for part in parts for reason in part.reasons]
-    sections = [_trust(parts)]
+    sections, numbers = [_trust(parts)], count(1)
     for part in parts:
-        sections += [replace(s, key=f"{part.handle}-{s.key}" if many else s.key) for s in part.sections]
+        sections += [_own(section, part, numbers, many) for section in part.sections]
     decision = Decision(
         overline=OVERLINE,
         title=f"{_title(first)}: what data are worth",
@@ -165,9 +166,19 @@ def join_parts(
     return decision, origin
 
 
-def part_title(part: Part) -> str:
-    """Name a part as sentences do: ``Selection facility_100``."""
-    return _title(part)
+def _own(section: Section, part: Part, numbers: Iterator[int], many: bool) -> Section:
+    """Give a section and its figures handles of their own, and among several parts the name of its part."""
+    parts = tuple(
+        (replace(one[0], key=f"fig-{next(numbers)}"), one[1]) if isinstance(one, tuple) else one
+        for one in section.parts
+    )
+    if not many:
+        return replace(section, parts=parts)
+    name = printable(part.name)
+    return replace(
+        section, key=f"{part.handle}-{section.key}", title=f"{section.title}: {name}",
+        short=f"{section.short}: {name}", parts=parts,
+    )  # fmt: skip
 
 
 def _title(part: Part) -> str:
@@ -179,9 +190,9 @@ def _verdict_words(verdict: str, parts: Sequence[Part]) -> str:
     words = VERDICT_WORDS[verdict]
     against = sum(check.answer == NO for part in parts for check in part.checks)
     if verdict == OK and against:
-        count = sum(len(part.checks) for part in parts)
+        checks = sum(len(part.checks) for part in parts)
         verb = "answers" if against == 1 else "answer"
-        return f"Usable, but {against} of {format_plural(count, 'check')} {verb} no: see below what that means."
+        return f"Usable, but {against} of {format_plural(checks, 'check')} {verb} no: see below what that means."
     of = [_title(part) for part in parts if part.verdict == verdict]
     return words if len(parts) == 1 or verdict == OK else f"{words} It is that of: {listed(of)}."
 

@@ -37,7 +37,7 @@ def subset_checks(page: SubsetPage) -> list[Check]:
     if page.cap is not None:
         limit = "no limit seen"
         if np.isfinite(page.cap[1]):
-            limit = f"{format_number(page.score)} of {format_number(page.cap[1])}"
+            limit = f"{format_number(page.score)}, cap {format_number(page.cap[1])}"
         said = f"By the appraisal {page.cap[0]}, of subsets that were trained on."
         question = "Does its score stay where more of it still helps?"
         lines.append(Check(question, NO if page.beyond else YES, limit, said))

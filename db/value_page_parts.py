@@ -1,0 +1,129 @@
+"""Find what a page on the worth of data is about, by the names that were given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from db.store import Store
+
+
+def kind_of_name(store: Store, name: str) -> str | None:
+    """Tell what a name is, where it is no fit.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        The name.
+
+    Returns
+    -------
+    str or None
+        ``selection values sources appraisal curves``, the first that there is; None where it is a fit, or nothing.
+    """
+    if store.query("SELECT 1 FROM fits WHERE name = ? OR fit_id = ?", [name, name])[1]:
+        return None
+    if store.query("SELECT 1 FROM subsets WHERE subset_name = ?", [name])[1]:
+        return "selection"
+    _, rows = store.query("SELECT what FROM valuation_defs WHERE valuation_name = ?", [name])
+    if rows:
+        return "sources" if rows[0][0] == "sources" else "values"
+    if store.query("SELECT 1 FROM appraisal_defs WHERE appraisal_name = ?", [name])[1]:
+        return "appraisal"
+    from db.value_page_values import beginning_of
+
+    if beginning_of(store, name):
+        return "sources"
+    _, rows = store.query(
+        "SELECT 1 FROM fits WHERE kind = 'learning_curve' AND starts_with(name, ? || '_') LIMIT 1", [name]
+    )
+    return "curves" if rows else None
+
+
+def appraisals_of(store: Store, names: Sequence[str], selections: Sequence[str]) -> list[str]:
+    """Name the appraisals that a page should hold selections against, where none was named.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    names : sequence of str
+        Appraisals that were named.
+    selections : sequence of str
+        Selections of the page.
+
+    Returns
+    -------
+    list of str
+        Those that were named; without any, the newest one that names such a selection as one of its subsets.
+    """
+    if names or not selections:
+        return list(names)
+    marks = ", ".join("?" for _ in selections)
+    _, rows = store.query(
+        "SELECT d.appraisal_name FROM appraisal_defs AS d JOIN appraisals AS a USING (appraisal_name) "
+        f"WHERE a.subset_name IN ({marks}) AND d.findings IS NOT NULL ORDER BY d.created_at DESC LIMIT 1",
+        list(selections),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def load_parts(
+    store: Store, asked: Mapping[str, Any], level: float, progress: Callable[[int, int], None] | None = None
+) -> list[tuple[str, Any]]:
+    """Load all parts of a page, in its order.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    asked : mapping
+        Names by kind: ``selection appraisal sources values curves``; ``worth``, a fit, with ``losses``, each a mapping
+        of ``L N D``; ``budget`` and ``cost`` of the curves; ``seed``, ``force``. All may be missing.
+    level : float
+        Of the intervals.
+    progress : callable, optional
+        Told how many parts are loaded, and of how many.
+
+    Returns
+    -------
+    list of (str, object)
+        Kind, and what `reports.value_gather_values.parts_of` takes of it.
+
+    Raises
+    ------
+    UsageError, InputDataError, VerdictError
+        As of what loads them.
+    """
+    from db.value_page_values import load_collection, load_sources, load_values, load_worth
+    from db.value_pages import load_appraisal, load_subset
+    from db.value_worth import Measured
+
+    selections, seed, force = list(asked.get("selection") or []), asked.get("seed", 0), bool(asked.get("force"))
+    wanted: list[tuple[str, Callable[[], Any]]] = []
+    for name in selections:
+        wanted.append(("selection", lambda name=name: load_subset(store, name, level=level, seed=seed)))
+    for name in appraisals_of(store, asked.get("appraisal") or [], selections):
+        wanted.append(("appraisal", lambda name=name: load_appraisal(store, name)))
+    if asked.get("worth"):
+        losses = [Measured(None, one["L"], one.get("N"), one.get("D")) for one in asked["losses"]]
+        wanted.append(
+            ("worth", lambda: load_worth(store, asked["worth"], losses=losses, level=level, seed=seed, force=force))
+        )
+    if asked.get("sources"):
+        wanted.append(("sources", lambda: load_sources(store, asked["sources"])))
+    for name in asked.get("values") or []:
+        wanted.append(("values", lambda name=name: load_values(store, name)))
+    if asked.get("curves"):
+        more = {} if asked.get("budget") is None else {"cost": asked["cost"], "force": force}
+        names, budget = list(asked["curves"]), asked.get("budget")
+        wanted.append(("curves", lambda: (names, load_collection(store, names, budget, level=level, **more))))
+    found = []
+    for done, (kind, load) in enumerate(wanted, start=1):
+        found.append((kind, load()))
+        if progress is not None:
+            progress(done, len(wanted))
+    return found

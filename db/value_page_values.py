@@ -1,0 +1,281 @@
+"""Load what pages on the worth of data show of values: of examples, of sources, of losses, and of learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaling.errors import UsageError
+
+if TYPE_CHECKING:
+    from db.collection_answers import SavedCurves
+    from db.provenance import SourceOfRuns
+    from db.saved import SavedFit
+    from db.store import Store
+    from db.valuations import StoredValuation
+    from db.value_worth import WorthAnswer
+    from scaling.valuation.collection.plan import CollectionPlan
+
+_ITEMS = 10  # examples listed at either end
+
+
+@dataclass(frozen=True)
+class LoadedValues:
+    """Values of examples.
+
+    Parameters
+    ----------
+    saved : StoredValuation
+        As they are kept.
+    entry : dict or None
+        Row of ``example_sets``; None where the set is gone or was no set.
+    top, bottom : tuple of dict
+        Items of highest and of lowest value.
+    groups : dict of str to ndarray
+        Finite values of each class, or of each group where there are no classes.
+    group_word : str
+        ``class`` or ``group``.
+    what : str
+        What the method says, in a line.
+    end : str or None
+        Which end is better to have.
+    """
+
+    saved: StoredValuation
+    entry: dict[str, Any] | None
+    top: tuple[dict[str, Any], ...]
+    bottom: tuple[dict[str, Any], ...]
+    groups: dict[str, NDArray[np.float64]]
+    group_word: str
+    what: str
+    end: str | None
+
+
+@dataclass(frozen=True)
+class LoadedSources:
+    """Values of sources, by one or several methods.
+
+    Parameters
+    ----------
+    valuations : tuple of StoredValuation
+        One a method, of the same sources.
+    fit : SavedFit or None
+        The law; None where it is gone.
+    simulated : bool
+        Whether the runs behind it are simulated.
+    """
+
+    valuations: tuple[StoredValuation, ...]
+    fit: SavedFit | None
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class LoadedFit:
+    """An answer from saved fits, with where their runs are from.
+
+    Parameters
+    ----------
+    answer : WorthAnswer or (SavedCurves, CollectionPlan or None)
+    sources : tuple of SourceOfRuns
+        Files.
+    n_runs : int
+        Runs behind it.
+    simulated : bool
+        Whether they are simulated.
+    asked : mapping
+        What was asked for.
+    """
+
+    answer: WorthAnswer | tuple[SavedCurves, CollectionPlan | None]
+    sources: tuple[SourceOfRuns, ...]
+    n_runs: int
+    simulated: bool
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_values(store: Store, name: str) -> LoadedValues:
+    """Load values of examples.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        The valuation.
+
+    Returns
+    -------
+    LoadedValues
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, it is not complete, or it is one of sources.
+    """
+    from db.example_read import read_examples, set_entry
+    from db.valuations import best_items, read_valuation
+    from db.value_methods import METHODS
+
+    saved = read_valuation(store, name)
+    definition = saved.definition
+    if definition.what != "examples":
+        raise UsageError(f"The valuation '{name}' is one of sources.", f"Show it as such: --sources {name}")
+    _, there = store.query("SELECT 1 FROM example_sets WHERE set_name = ?", [definition.set_name])
+    entry, groups, word = None, {}, "class"
+    if there:
+        entry = set_entry(store, str(definition.set_name))
+        examples = read_examples(store, str(definition.set_name))
+        names, codes = examples.label_names, examples.label_codes
+        if not 2 <= len(names) <= examples.n / 2:
+            names, codes, word = examples.group_names, examples.group_codes, "group"
+        if 2 <= len(names) <= examples.n / 2 and len(codes) == len(saved.values):
+            finite = np.isfinite(saved.values)
+            groups = {one: saved.values[finite & (codes == i)] for i, one in enumerate(names)}
+    method = METHODS.get(definition.method)
+    return LoadedValues(
+        saved,
+        entry,
+        tuple(best_items(store, name, _ITEMS)),
+        tuple(best_items(store, name, _ITEMS, lowest=True)),
+        groups,
+        word,
+        method.what if method else "",
+        method.end if method else None,
+    )
+
+
+def load_sources(store: Store, names: Sequence[str]) -> LoadedSources:
+    """Load values of sources.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    names : sequence of str
+        Valuations; or what the names of those of several methods begin with.
+
+    Returns
+    -------
+    LoadedSources
+
+    Raises
+    ------
+    UsageError
+        If there is none of a name, one is of examples, or they are of different sources or laws.
+    """
+    from db.provenance import is_simulated
+    from db.saved import load_fit, unchanged_rows
+    from db.valuations import find_def, read_valuation
+
+    every = []
+    for name in names:
+        if find_def(store, name) is None and (several := beginning_of(store, name)):
+            every += several
+        else:
+            every.append(name)
+    found = tuple(read_valuation(store, name) for name in every)
+    first = found[0]
+    for one in found:
+        if one.items is None:
+            raise UsageError(
+                f"The valuation '{one.definition.name}' is one of examples.",
+                f"Show it as such: --values {one.definition.name}",
+            )
+        if one.items != first.items or one.definition.fit_name != first.definition.fit_name:
+            raise UsageError(
+                f"The valuations '{first.definition.name}' and '{one.definition.name}' are of different sources or "
+                "laws, so they cannot stand side by side.",
+                "Show them on pages of their own.",
+            )
+    _, there = store.query("SELECT 1 FROM fits WHERE name = ?", [first.definition.fit_name])
+    if not there:
+        return LoadedSources(found, None, False)
+    fit = load_fit(store, str(first.definition.fit_name))
+    return LoadedSources(found, fit, is_simulated(store, unchanged_rows(store, fit).runs))
+
+
+def beginning_of(store: Store, name: str) -> list[str]:
+    """Names of the valuations of sources that begin with one, in the order in which methods are told."""
+    from db.value_sources import WAYS
+
+    ways = [f"{name}_{way.replace('-', '_')}" for way in WAYS]
+    _, rows = store.query("SELECT valuation_name FROM valuation_defs WHERE what = 'sources'")
+    there = {row[0] for row in rows}
+    return [way for way in ways if way in there]
+
+
+def load_worth(store: Store, name: str, **asked: Any) -> LoadedFit:
+    """Say what losses are worth, with where the law is from.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    name : str
+        Of the fit.
+    **asked
+        As of `db.value_worth.worths_of`.
+
+    Returns
+    -------
+    LoadedFit
+
+    Raises
+    ------
+    UsageError, InputDataError, VerdictError
+        As of `db.value_worth.worths_of`.
+    """
+    from db.provenance import is_simulated, sources_of
+    from db.saved import unchanged_rows
+    from db.value_worth import worths_of
+
+    answer = worths_of(store, name, **asked)
+    runs = unchanged_rows(store, answer.saved).runs
+    return LoadedFit(answer, tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs))
+
+
+def load_collection(
+    store: Store, names: Sequence[str], budget: float | None = None, *, level: float = 0.9, **options: Any
+) -> LoadedFit:
+    """Load learning curves, and spend a budget on them where there is one.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    names : sequence of str
+        As of `db.collection_answers.load_curves`.
+    budget : float, optional
+        Money.
+    level : float, default 0.9
+        Of intervals.
+    **options
+        As of `db.collection_answers.plan_collection`.
+
+    Returns
+    -------
+    LoadedFit
+
+    Raises
+    ------
+    UsageError, InputDataError, VerdictError
+        As of `db.collection_answers`.
+    """
+    from db.collection_answers import load_curves, plan_collection
+    from db.provenance import is_simulated, sources_of
+    from db.saved import unchanged_rows
+
+    found: Any = load_curves(store, names)
+    plan = None
+    if budget is not None:
+        found, plan = plan_collection(store, names, budget, level=level, **options)
+    runs = tuple(run for saved in found.saved.values() for run in unchanged_rows(store, saved).runs)
+    runs = tuple(dict.fromkeys(runs))
+    first = next(iter(found.saved.values()))
+    asked = dict(first.config["derived"]["asked"])
+    return LoadedFit((found, plan), tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs), asked)
