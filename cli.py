@@ -4569,9 +4569,7 @@ def report(
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
 
 
-def report_valued(
-    store: Any, asked: Mapping[str, Any], output: Path, level: float, format_: str | None
-) -> None:
+def report_valued(store: Any, asked: Mapping[str, Any], output: Path, level: float, format_: str | None) -> None:
     """Write the page of selections, appraisals, values, worth and learning curves."""
     from db.value_page_parts import load_parts
     from reports.batch_page import write_decision
