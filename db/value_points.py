@@ -10,6 +10,7 @@ import numpy as np
 
 from db.valuation_defs import ValuationDef
 from db.valuations import ValuationWriter, begin_valuation, best_items
+from db.value_columns import read_values
 from db.value_data import Data, digest, naming, open_data, place_of
 from db.value_job import Found, Job
 from db.value_keep import check_kept, keep_examples
@@ -171,6 +172,8 @@ def value_points(
     check_kept(key, chosen, keep, end, floor, labels, output)
     data = open_data(store, source, columns=columns, shard_rows=shard_rows, embeddings=chosen.embeddings)
     settings = plain_options(options, dict(chosen.options), f"The method '{key}'")
+    if floor and labels is not None:
+        read_values(data, labels, "label", "--labels")  # refused now rather than after hours of work
     job = Job(
         store, data, settings, labels, test, test_labels, queries, probabilities,
         dict(arguments.pairs(roles, "--role")), seed, progress,

@@ -194,7 +194,12 @@ def read_members(store: Store | None, subset: str, data: Data) -> NDArray[np.int
     """
     from db.subsets import read_index, read_subset
 
-    if Path(subset).exists() or store is None:
+    if store is None and not Path(subset).exists():
+        raise InputDataError(
+            f"There is no file '{subset}', and no store to look for a subset of that name in.",
+            "Name a file of positions (.npy, .txt, .csv, .parquet), or give --db FILE.",
+        )
+    if store is None or Path(subset).exists():
         found = read_index(subset)
     else:
         kept = read_subset(store, subset)

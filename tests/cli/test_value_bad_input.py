@@ -151,6 +151,35 @@ def test_counts_that_differ(tmp_path: Path, ok: Run, refused: Run) -> None:
     assert "names an example twice" in refused(4, "value", "score", "X.npy", "--subset", "double.npy").err
 
 
+def test_what_fails_leaves_no_store_where_there_was_none(bad: Any, run: Run) -> None:
+    Path("scaling.duckdb").unlink()
+    file = bad(7, 0)
+    for words in (
+        ("points", file, "--method", "leverage", "--name", "v"),
+        ("select", file, "-k", 5, "--name", "s"),
+        ("add", "examples.csv", "--set", "web", "--label", "none"),
+    ):
+        assert run("value", *words).code in (2, 4)
+        assert list(Path().glob("*.duckdb*")) == []
+    assert run("value", "select", "X.npy", "-k", 5, "--name", "s").code == 0
+    assert run("value", "select", file, "-k", 5, "--name", "t").code == 4
+    assert Path("scaling.duckdb").exists()
+
+
+def test_a_subset_that_is_nowhere(refused: Run) -> None:
+    assert "no subset 'fourty'" in refused(2, "value", "score", "X.npy", "--subset", "fourty").err
+    Path("scaling.duckdb").unlink()
+    err = refused(4, "value", "score", "X.npy", "--subset", "fourty").err
+    assert "no store to look for a subset of that name in" in err
+
+
+def test_the_floor_is_checked_before_anything_is_valued(tmp_path: Path, refused: Run) -> None:
+    np.save(tmp_path / "short.npy", np.zeros(9, int))
+    words = ("--method", "leverage", "--name", "v", "--keep", 0.5, "--end", "highest", "--floor", 0.5)
+    err = refused(4, "value", "points", "X.npy", *words, "--labels", "short.npy").err
+    assert "short.npy has 9 values, and there are 120 examples" in err
+
+
 def test_what_is_missing_is_named(ok: Run, refused: Run) -> None:
     assert "--labels is missing" in refused(2, "value", "points", "X.npy", "--method", "knn-shapley", "--name", "v").err
     assert "--queries is missing" in refused(2, "value", "points", "X.npy", "--method", "relevance", "--name", "v").err
