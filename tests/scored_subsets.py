@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "appraisal.md"
-QUICK = ("--bootstrap", "25", "--permutations", "49")
+QUICK = ("--bootstrap", "12", "--permutations", "49")
 COLUMNS = ("--performance", "accuracy", "--score", "good", "--score", "pushed", "--size", "size", "--id", "name")
 BEND = 12.0  # of the pushed score
 N, N_RANDOM = 90, 50
@@ -52,11 +52,11 @@ def table(change: dict[str, list[str]] | None = None, sizes: tuple[int, ...] = (
     return "\n".join(lines) + "\n"
 
 
-def concepts(jump: float = 0.4, n: int = 80, at: float = 300) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of concepts, and scores that rise by `jump` where a concept was seen so often."""
-    rng = np.random.default_rng(4)
+def concepts(jump: float = 0.4, n: int = 60, at: float = 300) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of concepts, and scores that rise by `jump` around a count."""
+    rng = np.random.default_rng(7 if jump == 0 else 4)
     counts = np.round(np.exp(rng.uniform(np.log(5), np.log(5000), n)))
-    return counts, 0.2 + jump * (counts >= at) + 0.06 * rng.standard_normal(n)
+    return counts, 0.2 + jump / (1 + (at / counts) ** 5) + 0.04 * rng.standard_normal(n)
 
 
 def concept_table(jump: float = 0.4, extra: tuple[str, ...] = ()) -> str:

@@ -18,6 +18,19 @@ Run = Callable[..., Any]
 Write = Callable[[str, str], Path]
 APPRAISE = ("value", "appraise", "subsets.csv", *COLUMNS, *QUICK)
 RANDOM = ("--random", "random")
+#: A score that has no bend to fit stands in for a second one where fits are saved.
+ONE = (
+    "value",
+    "appraise",
+    "subsets.csv",
+    *COLUMNS[:2],
+    "--score",
+    "pushed",
+    "--score",
+    "constant",
+    *COLUMNS[6:],
+    *QUICK,
+)
 
 
 @pytest.fixture
@@ -31,7 +44,7 @@ def test_what_is_printed_is_documented_and_is_that_of_the_library(subsets: Path,
     found = scored()
     own = appraise(
         np.full(N, 100), found["accuracy"], {"good": found["good"], "pushed": found["pushed"]},
-        is_random=found["random"], bootstrap=25, permutations=49,
+        is_random=found["random"], bootstrap=12, permutations=49,
     )  # fmt: skip
     told = {(one["objective"], one["regime"], one["subsets"]): one for one in row["relations"]}
     for one in own.relations:
@@ -69,8 +82,8 @@ def test_the_text_says_what_predicts_and_the_sheet_has_the_correlations(subsets:
 
 
 def test_it_is_saved_shown_appraised_again_and_removed(subsets: Path, ok: Run, refused: Run) -> None:
-    made = ok(*APPRAISE, *RANDOM, "--name", "study").row
-    assert [one["name"] for one in made["fits"]] == ["study_good", "study_pushed"]
+    made = ok(*ONE, *RANDOM, "--name", "study").row
+    assert [one["name"] for one in made["fits"]] == ["study_pushed"]
     kept = ok("sql", "SELECT * FROM appraisals WHERE objective = 'pushed' ORDER BY rowid").rows
     found = scored()
     assert [row["score"] for row in kept] == found["pushed"].tolist()
@@ -84,9 +97,9 @@ def test_it_is_saved_shown_appraised_again_and_removed(subsets: Path, ok: Run, r
     again = ok("value", "appraise", "study", *QUICK).row
     for key in ("relations", "best", "over_optimised", "spreads", "highest", "n", "performance"):
         assert again[key] == made[key]
-    one = ok("value", "appraise", "study", "--score", "good", *QUICK).row
-    assert one["objectives"] == ["good"]
-    assert "already has an appraisal 'study'" in refused(2, *APPRAISE, "--name", "study").err
+    one = ok("value", "appraise", "study", "--score", "pushed", *QUICK).row
+    assert one["objectives"] == ["pushed"]
+    assert "already has an appraisal 'study'" in refused(2, *ONE, "--name", "study").err
     assert "names a column" in refused(2, "value", "appraise", "study", "--size", "size").err
     assert "no objective 'bad'" in refused(2, "value", "appraise", "study", "--score", "bad").err
     assert "There are: study" in refused(4, "value", "appraise", "studi").err
@@ -100,7 +113,8 @@ def test_sizes_give_worth_in_random_examples_and_classes_a_regime(write: Write, 
     size = np.array([sizes[i % 3] for i in range(N)])
     grown = found["good"] + 30 * np.log(size)
     write("subsets.csv", table({"good": [f"{v:.17g}" for v in grown]}, sizes))
-    row = ok(*APPRAISE, *RANDOM, "--class-count", "a", "--class-count", "b", "--budget", "size", "--name", "m").row
+    words = [word for i, word in enumerate(APPRAISE) if i not in (7, 8)]  # without the other score
+    row = ok(*words, *RANDOM, "--class-count", "a", "--class-count", "b", "--budget", "size", "--name", "m").row
     regimes = {one["regime"]: one for one in row["relations"] if one["subsets"] == "all" and one["objective"] == "good"}
     assert {name: (one["n"], one["strata"]) for name, one in regimes.items()} == {
         "pooled": (90, 1), "fixed size": (90, 3), "class-balanced": (60, 2), "fixed budget": (90, 3)
@@ -124,17 +138,15 @@ def test_each_way_of_training_is_a_table_of_its_own_and_a_loss_is_turned_around(
     both = [f"{lines[0]},loss,how"]
     both += [f"{line},{value},{how}" for how in ("long", "short") for line, value in zip(lines[1:], loss, strict=True)]
     write("ways.csv", "\n".join(both))
-    words = ("value", "appraise", "ways.csv", "--performance", "loss", "--lower-is-better", *COLUMNS[2:], *QUICK)
+    words = ("value", "appraise", "ways.csv", "--performance", "loss", "--lower-is-better", *COLUMNS[4:], *QUICK)
     row = ok(*words, *RANDOM, "--regime", "how", "--name", "ways").row
-    assert [one["name"] for one in row["fits"]] == [
-        f"ways_{how}_{score}" for how in ("long", "short") for score in ("good", "pushed")
-    ]
+    assert [one["name"] for one in row["fits"]] == ["ways_long_pushed", "ways_short_pushed"]
     parts = [
         [one for one in row["best"] if one["part"] == how and one["regime"] == "pooled"] for how in ("long", "short")
     ]
     assert [one["objective"] for part in parts for one in part] == [parts[0][0]["objective"]] * 2
-    relation = next(one for one in row["relations"] if one["objective"] == "good")
-    assert relation["spearman"]["value"] > 0.5, "a lower loss goes with a higher score"
+    relation = row["relations"][0]
+    assert relation["spearman"]["value"] > 0.3, "a lower loss goes with a higher score"
     assert row["n"] == 2 * N
     assert ok("verify", "ways_short_pushed").row["status"] == "identical"
     assert "[long] pushed: over-optimised" in ok(*words, *RANDOM, "--regime", "how", "--format", "table").out
@@ -145,8 +157,11 @@ def test_sizes_and_random_ones_come_from_the_subsets_of_the_store(write: Write, 
     from db.subsets import save_subset
 
     with Store("scaling.duckdb") as store:
-        for i in range(N):
-            save_subset(store, f"s{i}", range(7), objective="x", method="random", is_random=i < N_RANDOM)
+        save_subset(store, "s0", range(7), objective="x", method="random", is_random=True)
+        store.connection.execute(
+            "INSERT INTO subsets SELECT subsets.* REPLACE ('s' || i AS subset_name, i < ? AS is_random) FROM subsets, "
+            "range(1, ?) AS rows(i)", [N_RANDOM, N],
+        ).fetchall()  # fmt: skip
     write("subsets.csv", table())
     without = [word for word in APPRAISE if word not in ("--size", "size")]
     row = ok(*without).row
