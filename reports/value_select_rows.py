@@ -38,7 +38,7 @@ def selection_text(found: Any) -> str:
         lines.append(f"worth: {found.worth!r}")
     lines += [
         f"certificate: {chosen.certificate}",
-        f"guarantee: {promise(chosen.guarantee)}; {chosen.promise}",
+        f"guarantee: {_promised(chosen)}",
         f"  why: {chosen.guarantee.why}",
         render(first_shown(found), "table").rstrip("\n"),
     ]
@@ -50,6 +50,14 @@ def selection_text(found: Any) -> str:
     if found.name is not None:
         lines.append(f"kept as the subset {found.name}; in SQL: chosen_examples WHERE subset_name = '{found.name}'")
     return "\n".join(lines)
+
+
+def _promised(chosen: Any) -> str:
+    said = promise(chosen.guarantee)
+    if not chosen.promise.startswith("none"):
+        return f"{said}; {chosen.promise}"
+    why = chosen.promise.removeprefix("none").removeprefix(": ").strip()
+    return f"{said}; {why}" if chosen.guarantee.kind == "none" else f"{said}; nothing is promised here: {why}"
 
 
 def _units(chosen: Any) -> str:

@@ -63,6 +63,17 @@ def test_people_read_certificate_guarantee_reason_and_first_members(ok: Run) -> 
     assert [line["rank"] for line in first] == [str(i) for i in range(10)]
 
 
+def test_where_nothing_is_promised_the_reason_stands(ok: Run) -> None:
+    text = ok("value", "select", "X.npy", "-k", 5, "--objective", "k_center", "--format", "table").out
+    assert "guarantee: no guarantee; the objective promises nothing of its gains" in text
+    assert "  why: the largest distance is not submodular" in text
+    assert "certificate: none: " in text
+    text = ok("value", "select", "X.npy", "-k", 5, "--objective", "dpp", "--format", "table").out
+    assert "guarantee: submodular, not monotone; nothing is promised here: the objective is not monotone" in text
+    text = ok("value", "select", "X.npy", "-k", 5, "--method", "random", "--format", "table").out
+    assert "guarantee: submodular; nothing is promised here: members were drawn at random" in text
+
+
 def test_the_file_and_the_rows_of_the_store(ok: Run) -> None:
     row = ok("value", "select", "web", "-k", 9, "--name", "nine", "-o", "nine.csv", "--seed", 4).row
     assert read_index("nine.csv").tolist() == row["indices"]
