@@ -4527,7 +4527,7 @@ def report(
     from db.saved import unchanged_rows
     from db.select import shut_out_files
     from db.store import Store
-    from db.value_page_parts import kind_of_name
+    from db.value_page_parts import page_of_name
     from reports import check_place, write_report
     from reports.gather import gather
     from scaling.alternatives import alternatives
@@ -4538,10 +4538,10 @@ def report(
     budgets, scores = [arguments.size(c, "--flops") for c in flops or []], score or []
     with Store(db, read_only=True) as store:
         shut_out_files(store)
-        if (kind := kind_of_name(store, name)) is not None:
+        if (found_page := page_of_name(store, name, forecast=bool(targets or budgets or scores))) is not None:
             if targets or budgets or scores:
                 raise UsageError(f"'{name}' is no fit of a law, so it has no forecast.", "Name it alone.")
-            report_valued(store, {kind: [name]}, output, level, format_)
+            report_valued(store, {found_page[0]: [found_page[1]]}, output, level, format_)
             return
         saved = load_named(store, name)
         if saved.derived and not has_plain_page(saved):

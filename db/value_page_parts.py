@@ -9,23 +9,45 @@ if TYPE_CHECKING:
     from db.store import Store
 
 
-def kind_of_name(store: Store, name: str) -> str | None:
-    """Tell what a name is, where it is no fit.
+def page_of_name(store: Store, name: str, *, forecast: bool = False) -> tuple[str, str] | None:
+    """Tell which part of a page is about a name.
 
     Parameters
     ----------
     store : Store
         An open store.
     name : str
-        The name.
+        Of anything.
+    forecast : bool, default False
+        Whether a forecast of it is asked for, which only the page of its law gives.
 
     Returns
     -------
-    str or None
-        ``selection values sources appraisal curves``, the first that there is; None where it is a fit, or nothing.
+    (str, str) or None
+        Of ``selection values sources appraisal imitation curves`` the first that there is, and its name; None where
+        the page is that of a law.
     """
-    if store.query("SELECT 1 FROM fits WHERE name = ? OR fit_id = ?", [name, name])[1]:
-        return None
+    _, fits = store.query("SELECT name, kind FROM fits WHERE name = ? OR fit_id = ?", [name, name])
+    if fits:
+        return None if forecast else _page_of_fit(store, *fits[0])
+    kind = _kind_of(store, name)
+    return None if kind is None else (kind, name)
+
+
+def _page_of_fit(store: Store, name: str, kind: str | None) -> tuple[str, str] | None:
+    """Tell which page says more of a fit than that of its law does."""
+    from db.saved import load_fit
+
+    if kind == "imitation":
+        return kind, name
+    if kind == "appraisal":
+        whole = str(load_fit(store, name).config["derived"]["asked"]["appraisal"])
+        if store.query("SELECT 1 FROM appraisal_defs WHERE appraisal_name = ?", [whole])[1]:
+            return kind, whole
+    return None
+
+
+def _kind_of(store: Store, name: str) -> str | None:
     if store.query("SELECT 1 FROM subsets WHERE subset_name = ?", [name])[1]:
         return "selection"
     _, rows = store.query("SELECT what FROM valuation_defs WHERE valuation_name = ?", [name])
@@ -81,8 +103,8 @@ def load_parts(
     store : Store
         An open store.
     asked : mapping
-        Names by kind: ``selection appraisal sources values curves``; ``worth``, a fit, with ``losses``, each a mapping
-        of ``L N D``; ``budget`` and ``cost`` of the curves; ``seed``, ``force``. All may be missing.
+        Names by kind: ``selection appraisal sources values imitation curves``; ``worth``, a fit, with ``losses``, each
+        a mapping of ``L N D``; ``budget`` and ``cost`` of the curves; ``seed``, ``force``. All may be missing.
     level : float
         Of the intervals.
     progress : callable, optional
@@ -98,7 +120,8 @@ def load_parts(
     UsageError, InputDataError, VerdictError
         As of what loads them.
     """
-    from db.value_page_values import load_collection, load_sources, load_values, load_worth
+    from db.value_page_fits import load_collection, load_imitation, load_worth
+    from db.value_page_values import load_sources, load_values
     from db.value_pages import load_appraisal, load_subset
     from db.value_worth import Measured
 
@@ -117,6 +140,8 @@ def load_parts(
         wanted.append(("sources", lambda: load_sources(store, asked["sources"])))
     for name in asked.get("values") or []:
         wanted.append(("values", lambda name=name: load_values(store, name)))
+    for name in asked.get("imitation") or []:
+        wanted.append(("imitation", lambda name=name: load_imitation(store, name)))
     if asked.get("curves"):
         more = {} if asked.get("budget") is None else {"cost": asked["cost"], "force": force}
         names, budget = list(asked["curves"]), asked.get("budget")

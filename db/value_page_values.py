@@ -1,9 +1,9 @@
-"""Load what pages on the worth of data show of values: of examples, of sources, of losses, and of learning curves."""
+"""Load what pages on the worth of data show of values: of examples, and of sources."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 from scaling.errors import UsageError
 
 if TYPE_CHECKING:
-    from db.collection_answers import SavedCurves
-    from db.provenance import SourceOfRuns
     from db.saved import SavedFit
     from db.store import Store
     from db.valuations import StoredValuation
-    from db.value_worth import WorthAnswer
-    from scaling.valuation.collection.plan import CollectionPlan
 
 _ITEMS = 10  # examples listed at either end
 
@@ -61,6 +57,8 @@ class LoadedSources:
 
     Parameters
     ----------
+    asked : tuple of str
+        As they were named.
     valuations : tuple of StoredValuation
         One a method, of the same sources.
     fit : SavedFit or None
@@ -69,33 +67,10 @@ class LoadedSources:
         Whether the runs behind it are simulated.
     """
 
+    asked: tuple[str, ...]
     valuations: tuple[StoredValuation, ...]
     fit: SavedFit | None
     simulated: bool
-
-
-@dataclass(frozen=True)
-class LoadedFit:
-    """An answer from saved fits, with where their runs are from.
-
-    Parameters
-    ----------
-    answer : WorthAnswer or (SavedCurves, CollectionPlan or None)
-    sources : tuple of SourceOfRuns
-        Files.
-    n_runs : int
-        Runs behind it.
-    simulated : bool
-        Whether they are simulated.
-    asked : mapping
-        What was asked for.
-    """
-
-    answer: WorthAnswer | tuple[SavedCurves, CollectionPlan | None]
-    sources: tuple[SourceOfRuns, ...]
-    n_runs: int
-    simulated: bool
-    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_values(store: Store, name: str) -> LoadedValues:
@@ -194,9 +169,9 @@ def load_sources(store: Store, names: Sequence[str]) -> LoadedSources:
             )
     _, there = store.query("SELECT 1 FROM fits WHERE name = ?", [first.definition.fit_name])
     if not there:
-        return LoadedSources(found, None, False)
+        return LoadedSources(tuple(names), found, None, False)
     fit = load_fit(store, str(first.definition.fit_name))
-    return LoadedSources(found, fit, is_simulated(store, unchanged_rows(store, fit).runs))
+    return LoadedSources(tuple(names), found, fit, is_simulated(store, unchanged_rows(store, fit).runs))
 
 
 def beginning_of(store: Store, name: str) -> list[str]:
@@ -207,75 +182,3 @@ def beginning_of(store: Store, name: str) -> list[str]:
     _, rows = store.query("SELECT valuation_name FROM valuation_defs WHERE what = 'sources'")
     there = {row[0] for row in rows}
     return [way for way in ways if way in there]
-
-
-def load_worth(store: Store, name: str, **asked: Any) -> LoadedFit:
-    """Say what losses are worth, with where the law is from.
-
-    Parameters
-    ----------
-    store : Store
-        An open store.
-    name : str
-        Of the fit.
-    **asked
-        As of `db.value_worth.worths_of`.
-
-    Returns
-    -------
-    LoadedFit
-
-    Raises
-    ------
-    UsageError, InputDataError, VerdictError
-        As of `db.value_worth.worths_of`.
-    """
-    from db.provenance import is_simulated, sources_of
-    from db.saved import unchanged_rows
-    from db.value_worth import worths_of
-
-    answer = worths_of(store, name, **asked)
-    runs = unchanged_rows(store, answer.saved).runs
-    return LoadedFit(answer, tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs))
-
-
-def load_collection(
-    store: Store, names: Sequence[str], budget: float | None = None, *, level: float = 0.9, **options: Any
-) -> LoadedFit:
-    """Load learning curves, and spend a budget on them where there is one.
-
-    Parameters
-    ----------
-    store : Store
-        An open store.
-    names : sequence of str
-        As of `db.collection_answers.load_curves`.
-    budget : float, optional
-        Money.
-    level : float, default 0.9
-        Of intervals.
-    **options
-        As of `db.collection_answers.plan_collection`.
-
-    Returns
-    -------
-    LoadedFit
-
-    Raises
-    ------
-    UsageError, InputDataError, VerdictError
-        As of `db.collection_answers`.
-    """
-    from db.collection_answers import load_curves, plan_collection
-    from db.provenance import is_simulated, sources_of
-    from db.saved import unchanged_rows
-
-    found: Any = load_curves(store, names)
-    plan = None
-    if budget is not None:
-        found, plan = plan_collection(store, names, budget, level=level, **options)
-    runs = tuple(run for saved in found.saved.values() for run in unchanged_rows(store, saved).runs)
-    runs = tuple(dict.fromkeys(runs))
-    first = next(iter(found.saved.values()))
-    asked = dict(first.config["derived"]["asked"])
-    return LoadedFit((found, plan), tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs), asked)

@@ -90,8 +90,7 @@ def collection_part(page: CollectionPage) -> Part:
     parts: tuple[Any, ...] = (curves_figure(page), _curves_table(page))
     sections = [Section("curves", "How far more of each group takes the loss down", "Curves", parts=parts)]
     if plan is not None:
-        words = tuple(sentence(split.sentence(plan.level)) + "." for split in plan.splits)
-        sections.insert(0, Section("plan", "What the money buys", "Plan", words=words,
+        sections.insert(0, Section("plan", "What the money buys", "Plan",
                                    parts=(plan_figure(page, plan), plan_table(page, plan))))  # fmt: skip
     methods: list[tuple[str, str]] = [
         ("Learning curves", f"{page.measure} over {page.count} of each group: E + A/n^alpha, or A/n^alpha, fitted to "
@@ -142,7 +141,8 @@ def _checks(page: CollectionPage) -> list[Check]:
     good = sum(curve.fit.verdict == OK for curve in curves.curves.values())
     every = len(curves) + len(curves.refused)
     lines = [Check("Do the data determine every curve?", YES if good == every else NO, f"{good} of {every}",
-                   "The others are weak, not identified or not fitted; see the reasons.")]  # fmt: skip
+                   "All of them." if good == every else "The others are weak, not identified or not fitted; see the "
+                   "reasons.")]  # fmt: skip
     sizes = min(len(np.unique(curve.x)) for curve in curves.curves.values())
     lines.append(Check("Has every group enough sizes?", YES if sizes >= 5 else NO, f"{sizes} at least",
                        "Of each group; a curve with a floor has three parameters."))  # fmt: skip

@@ -12,6 +12,7 @@ from reports.batch_page import Origin
 from reports.inputs import Source
 from reports.value_collection_page import CollectionPage, collection_part
 from reports.value_gather import appraisal_parts, selection_part, source_of, when
+from reports.value_imitation_page import ImitationPage, imitation_part
 from reports.value_page import Part
 from reports.value_points_page import ValuesPage, values_part
 from reports.value_sources_page import SourcesPage, Way, sources_part
@@ -97,33 +98,27 @@ def part_of_sources(loaded: Any) -> Part:
         base=float(options.get("base", 0.0)),
         reasons=() if fit is None else tuple(fit.fit.diagnostics.reasons),
         simulated=loaded.simulated,
+        name=" and ".join(loaded.asked),
     )
     return sources_part(page)
 
 
-def part_of_worth(loaded: Any, store: str = "") -> Part:
+def part_of_worth(loaded: Any) -> Part:
     """Make the part of losses in random tokens.
 
     Parameters
     ----------
-    loaded : db.value_page_values.LoadedFit
+    loaded : db.value_page_fits.LoadedFit
         With a `db.value_worth.WorthAnswer`.
-    store : str
-        The store.
 
     Returns
     -------
     Part
     """
-    answer, saved = loaded.answer, loaded.answer.saved
-    origin = Origin(
-        name=saved.name, fit=saved.fit, command=saved.command, data_sha256=saved.data_sha256, store=store,
-        created_at=when(saved.created_at), where=str(saved.config.get("question", {}).get("where") or ""),
-        rows=format_plural(saved.fit.n_obs, "row"), runs=loaded.n_runs, sources=_sources(loaded.sources),
-        simulated=loaded.simulated, level=answer.worths[0].level,
-    )  # fmt: skip
+    answer = loaded.answer
+    origin = _origin(loaded, answer.saved, answer.worths[0].level)
     runs = tuple(run or "" for run in answer.runs)
-    return worth_part(WorthPage(saved.fit, origin, answer.worths, runs, answer.trend, answer.no_trend or ""))
+    return worth_part(WorthPage(answer.saved.fit, origin, answer.worths, runs, answer.trend, answer.no_trend or ""))
 
 
 def part_of_collection(loaded: Any, names: Sequence[str], level: float) -> Part:
@@ -131,7 +126,7 @@ def part_of_collection(loaded: Any, names: Sequence[str], level: float) -> Part:
 
     Parameters
     ----------
-    loaded : db.value_page_values.LoadedFit
+    loaded : db.value_page_fits.LoadedFit
         With learning curves and a plan.
     names : sequence of str
         As they were asked for.
@@ -152,6 +147,37 @@ def part_of_collection(loaded: Any, names: Sequence[str], level: float) -> Part:
         sha256=first.data_sha256, simulated=loaded.simulated,
     )  # fmt: skip
     return collection_part(page)
+
+
+def part_of_imitation(loaded: Any) -> Part:
+    """Make the part of an imitation threshold.
+
+    Parameters
+    ----------
+    loaded : db.value_page_fits.LoadedFit
+        With the fit, its concepts, and what their score is.
+
+    Returns
+    -------
+    Part
+    """
+    saved, concepts, metric = loaded.answer
+    found = dict(saved.fit.settings["imitation_threshold"])
+    page = ImitationPage(
+        origin=_origin(loaded, saved, float(found["level"])), found=found, counts=concepts.counts,
+        scores=concepts.scores, names=concepts.run_ids, metric=metric, count=str(loaded.asked["count"]),
+    )  # fmt: skip
+    return imitation_part(page)
+
+
+def _origin(loaded: Any, saved: Any, level: float) -> Origin:
+    """Say where a fit is from."""
+    asked = saved.config.get("question", {}).get("where") or loaded.asked.get("where") or ""
+    return Origin(
+        name=saved.name, fit=saved.fit, command=saved.command, data_sha256=saved.data_sha256,
+        created_at=when(saved.created_at), where=str(asked), rows=format_plural(saved.fit.n_obs, "row"),
+        runs=loaded.n_runs, sources=_sources(loaded.sources), simulated=loaded.simulated, level=level,
+    )  # fmt: skip
 
 
 def _sources(found: Sequence[Any]) -> tuple[Source, ...]:
@@ -179,6 +205,8 @@ def parts_of(loaded: Sequence[tuple[str, Any]], level: float) -> list[Part]:
             out.append(selection_part(one, appraisals))
         elif kind == "appraisal":
             out += appraisal_parts(one)
+        elif kind == "imitation":
+            out.append(part_of_imitation(one))
         elif kind == "worth":
             out.append(part_of_worth(one))
         elif kind == "sources":

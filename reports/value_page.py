@@ -131,6 +131,8 @@ def join_parts(
     verdict = max((part.verdict for part in parts), key=_ORDER.index)
     many = bool(others)
     reasons = [f"{_title(part)}: {reason}" if many else reason for part in parts for reason in part.reasons]
+    if made_up := [_title(part) for part in parts if part.simulated and not all(p.simulated for p in parts)]:
+        reasons.append(f"Simulated, and so no word on real models: {listed(made_up)}.")
     sections, numbers = [_trust(parts)], count(1)
     for part in parts:
         sections += [_own(section, part, numbers, many) for section in part.sections]
@@ -159,7 +161,7 @@ def join_parts(
         sources=tuple(files),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         versions=dict(versions or {}),
-        simulated=any(part.simulated for part in parts),
+        simulated=all(part.simulated for part in parts),
         level=level,
         words=". ".join(dict.fromkeys(f"{_title(p)}: {p.made.removesuffix('.')}" for p in parts)),
     )

@@ -185,7 +185,8 @@ def _checks(page: ValuesPage, missing: int) -> list[Check]:
         same = len(page.finite) - len(np.unique(page.finite))
         lines.append(Check("Do values tell examples apart?", YES if spread else NO,
                            f"{len(page.finite) - same} distinct",
-                           f"{format_plural(same, 'value')} are those of another example too."))  # fmt: skip
+                           f"{format_plural(same, 'value')} are those of another example too." if same else
+                           "No two examples have the same value."))  # fmt: skip
     if page.groups:
         means = {name: float(v.mean()) for name, v in page.groups.items() if len(v)}
         best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)

@@ -90,6 +90,8 @@ class SourcesPage:
     reasons : tuple of str
         Of the verdict of the law.
     simulated : bool
+    name : str
+        What to call them; the name of the first valuation where missing.
     """
 
     names: tuple[str, ...]
@@ -103,6 +105,7 @@ class SourcesPage:
     base: float = 0.0
     reasons: tuple[str, ...] = field(default=())
     simulated: bool = False
+    name: str = ""
 
     @property
     def first(self) -> Way:
@@ -155,7 +158,7 @@ def sources_part(page: SourcesPage) -> Part:
     sums = {way.title: float(way.values.sum()) / page.total for way in page.ways if page.total > 0}
     return Part(
         kind="sources",
-        name=first.name,
+        name=page.name or first.name,
         answer=answer.format(page.names[best], first.title, format_number(first.values[best], 3), unit,
                              level_text(first.level), first.interval(best), share, each),
         made=page.made_of(),

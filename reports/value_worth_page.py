@@ -86,7 +86,7 @@ def worth_part(page: WorthPage) -> Part:
     if first.extrapolation_factor > INSIDE and first.d_eq > 0:
         verdict = WEAK if verdict == OK else verdict
         far = factor_words(first.extrapolation_factor)
-        reasons.append(f"The number of tokens lies outside the data of the law: {far}.")
+        reasons.append(f"The model, or the tokens it is worth, lie outside the data of the law: {far}.")
     if math.isinf(first.interval[1]):
         verdict = WEAK if verdict == OK else verdict
         reasons.append("The interval has no upper end: the loss may be one that no amount of random data reaches.")
@@ -179,7 +179,7 @@ def _figure(page: WorthPage, one: Worth) -> tuple[FigureData, Figure]:
         flat = axes.axhline(one.asymptote, color=MUTED, linewidth=1.0, linestyle=(0, (4, 2)))
         own = axes.axhline(one.loss, color=INK, linewidth=1.0, linestyle=(0, (1, 1.5)))
         handles = [(line, f"loss of random data, {level} band"), (own, f"loss {format_number(one.loss)}"),
-                   (flat, "no data take away")]  # fmt: skip
+                   (flat, "what no data take away")]  # fmt: skip
         axes.set_xlim(grid[0], grid[-1])
         scale_axis(axes.xaxis, "count", True)
         top = max(float(losses[0].max()), one.loss)
@@ -190,6 +190,8 @@ def _figure(page: WorthPage, one: Worth) -> tuple[FigureData, Figure]:
         axes.set_ylabel("loss" if not page.fit.law.unit else f"loss ({page.fit.law.unit})")
         if grid[-1] > 1.7 * high:
             beyond(axes, high, float(grid[-1]), text="the data of the law end here")
+        if grid[0] < low / 1.7:
+            beyond(axes, low, float(grid[0]), text="the data of the law begin here", top=False)
         at, names = [], []
         if 0 < one.d_eq < math.inf:
             ends = [max(one.interval[0], grid[0]), min(one.interval[1], grid[-1])]
@@ -202,7 +204,8 @@ def _figure(page: WorthPage, one: Worth) -> tuple[FigureData, Figure]:
             axes.plot([one.n_tokens], [one.loss], "o", color=DATA, markersize=6, markeredgewidth=0, zorder=5)
             at.append((one.n_tokens, one.loss))
             names.append(f"trained on {format_count(one.n_tokens)}")
-        place_labels(axes, at, names, np.column_stack([grid, losses[0]]), 8.5)
+        busy = np.concatenate([np.column_stack([grid, losses[0]]), np.column_stack([grid, np.full(_CURVE, one.loss)])])
+        place_labels(axes, at, names, busy, 8.5)
         key(figure, handles)
     where = "" if one.n_params is None else f" at {format_count(one.n_params)} parameters"
     columns: dict[str, Any] = {"tokens": grid, "loss": losses[0]}
