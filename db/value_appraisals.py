@@ -131,6 +131,10 @@ def appraise_table(
     table = read_scored_table(store, source, asked)
     if name is not None:
         assert store is not None
+        if table.uri is None and table.source == name:
+            raise UsageError(
+                f"The appraisal '{name}' would take the place of what it is made from.", "Choose another --name."
+            )
         _check_names(store, name, replace)
     parts = []
     for subsets in table.parts:

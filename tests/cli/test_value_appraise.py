@@ -100,6 +100,8 @@ def test_it_is_saved_shown_appraised_again_and_removed(subsets: Path, ok: Run, r
     one = ok("value", "appraise", "study", "--score", "pushed", *QUICK).row
     assert one["objectives"] == ["pushed"]
     assert "already has an appraisal 'study'" in refused(2, *ONE, "--name", "study").err
+    own = refused(2, "value", "appraise", "study", "--name", "study", "--replace", *QUICK).err
+    assert "would take the place of what it is made from" in own
     assert "names a column" in refused(2, "value", "appraise", "study", "--size", "size").err
     assert "no objective 'bad'" in refused(2, "value", "appraise", "study", "--score", "bad").err
     assert "There are: study" in refused(4, "value", "appraise", "studi").err
