@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scaling.errors import ScalingError
+
 if TYPE_CHECKING:
     from db.collection_answers import SavedCurves
     from db.imitation_fits import Concepts
@@ -31,6 +33,8 @@ class LoadedFit:
         Whether they are simulated.
     asked : mapping
         What was asked for.
+    notes : tuple of str
+        What is to be known of the rows.
     """
 
     answer: WorthAnswer | tuple[SavedCurves, CollectionPlan | None] | tuple[SavedFit, Concepts, str]
@@ -38,6 +42,7 @@ class LoadedFit:
     n_runs: int
     simulated: bool
     asked: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def load_worth(store: Store, name: str, **asked: Any) -> LoadedFit:
@@ -62,12 +67,33 @@ def load_worth(store: Store, name: str, **asked: Any) -> LoadedFit:
         As of `db.value_worth.worths_of`.
     """
     from db.provenance import is_simulated, sources_of
-    from db.saved import unchanged_rows
     from db.value_worth import worths_of
 
     answer = worths_of(store, name, **asked)
-    runs = unchanged_rows(store, answer.saved).runs
-    return LoadedFit(answer, tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs))
+    runs, notes = runs_behind(store, answer.saved)
+    return LoadedFit(answer, tuple(sources_of(store, runs)), len(runs), is_simulated(store, runs), notes=notes)
+
+
+def runs_behind(store: Store, saved: SavedFit) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the runs that a fit rests on; none, and why, where they can no longer be selected.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    saved : SavedFit
+        The fit, which answers whether they are there or not.
+
+    Returns
+    -------
+    runs, notes : tuple of str
+    """
+    from db.saved import unchanged_rows
+
+    try:
+        return tuple(unchanged_rows(store, saved).runs), ()
+    except ScalingError as error:
+        return (), (error.message,)
 
 
 def load_collection(

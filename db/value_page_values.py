@@ -144,8 +144,9 @@ def load_sources(store: Store, names: Sequence[str]) -> LoadedSources:
         If there is none of a name, one is of examples, or they are of different sources or laws.
     """
     from db.provenance import is_simulated
-    from db.saved import load_fit, unchanged_rows
+    from db.saved import load_fit
     from db.valuations import find_def, read_valuation
+    from db.value_page_fits import runs_behind
 
     every = []
     for name in names:
@@ -171,7 +172,7 @@ def load_sources(store: Store, names: Sequence[str]) -> LoadedSources:
     if not there:
         return LoadedSources(tuple(names), found, None, False)
     fit = load_fit(store, str(first.definition.fit_name))
-    return LoadedSources(tuple(names), found, fit, is_simulated(store, unchanged_rows(store, fit).runs))
+    return LoadedSources(tuple(names), found, fit, is_simulated(store, runs_behind(store, fit)[0]))
 
 
 def beginning_of(store: Store, name: str) -> list[str]:

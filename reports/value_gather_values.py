@@ -177,6 +177,7 @@ def _origin(loaded: Any, saved: Any, level: float) -> Origin:
         name=saved.name, fit=saved.fit, command=saved.command, data_sha256=saved.data_sha256,
         created_at=when(saved.created_at), where=str(asked), rows=format_plural(saved.fit.n_obs, "row"),
         runs=loaded.n_runs, sources=_sources(loaded.sources), simulated=loaded.simulated, level=level,
+        notes=loaded.notes,
     )  # fmt: skip
 
 

@@ -143,7 +143,8 @@ def gains_figure(page: SubsetPage) -> tuple[FigureData, Figure] | None:
             axes.set_xlabel("members, in the order of choice")
         key(figure, handles)
     half = int(np.searchsorted(value, 0.5 * value[-1])) + 1 if value[-1] > 0 else 0
-    said = f"Half of the value came with the first {format_plural(half, 'member')}. " if half else ""
+    first = "member" if half == 1 else format_plural(half, "member")
+    said = f"Half of the value came with the first {first}. " if half else ""
     bound = "" if upper is None else f"Dashed: no set of this number has a larger value ({page.certificate['why']}). "
     own = "" if page.value is None or math.isclose(page.value, page.score, rel_tol=1e-12) else (
         "The value is in the units in which the objective is maximised, not those of the score. ")  # fmt: skip
