@@ -54,7 +54,7 @@ def read_entries(
     if len(set(labels)) < len(labels):
         twice = next(label for i, label in enumerate(labels) if label in labels[:i])
         raise InputDataError(f"{table} has the {names} '{twice}' twice.")
-    first = reader.numbers(keys[0], f"{option}s", whole=True)
+    first = reader.numbers(keys[0], f"{option}s", full=True)
     out = {label: {keys[0]: float(value)} for label, value in zip(labels, first, strict=True)}
     for key in keys[1:]:
         if key in reader.table.columns:

@@ -285,7 +285,7 @@ def _keep(
             level=found.level, interval_method=found.method, unit=saved.fit.law.unit or None,
             inputs_sha256=saved.data_sha256, command=command or None,
         )  # fmt: skip
-        own = {"low": low, "high": high, "items": list(found.names)}
+        own: dict[str, Any] = {"low": low, "high": high, "items": list(found.names)}
         save_valuation(store, made, found.values[method], replace=replace, **own)
 
 

@@ -100,7 +100,7 @@ def losses_of_table(path: str | Path) -> list[Measured]:
         For a cell that is no number.
     """
     reader = ColumnReader(read_table(path))
-    read = {key: reader.numbers(column, "--across", whole=True) for key, column in COLUMNS.items()}
+    read = {key: reader.numbers(column, "--across", full=True) for key, column in COLUMNS.items()}
     names: Sequence[str | None] = [None] * len(read["loss"])
     for column in ("run", "run_id"):
         if column in reader.table.columns:

@@ -117,11 +117,11 @@ def filters_shown(filters: Any) -> Rows:
         {
             "tokens": format_count_interval(row["from_tokens"], row["to_tokens"]),
             "keep": " + ".join(row["kept"]),
-            f"gives way at, {level}": UNKNOWN
-            if np.isnan(row["to_tokens_low"])
+            f"gives way at, {level}": "-"
+            if i == len(filters.kept) - 1
             else format_count_interval(row["to_tokens_low"], row["to_tokens_high"]),
         }
-        for row in filters.rows()
+        for i, row in enumerate(filters.rows())
     ]
 
 

@@ -57,7 +57,7 @@ def sources_text(found: Any) -> str:
     for method in values.values:
         lines += [f"{TITLES[method]}:", render(values_shown(values, method), "table").rstrip("\n")]
     lines += [values.words]
-    lines += ["", f"the next token where all of them are, {_place(found.price)}:"]
+    lines += ["", f"the next token of each where all of them are, {_place(found)}:"]
     lines += [render(price_shown(found.price), "table").rstrip("\n")]
     if len(found.price.names) > 1:
         lines.append(_best(found.price))
@@ -106,7 +106,7 @@ def price_shown(price: Any) -> Rows:
                     f"{level} of it": _ends(row["per_money_low"], row["per_money_high"]),
                 }
             ),
-            "the most in": format_percent(row["best_share"], 3),
+            "buys the most in": format_percent(row["best_share"], 3),
         }
         for row in price.rows()
     ]
@@ -187,8 +187,12 @@ def _output(saved: Any) -> str:
     return "loss" if saved.fit.law.output == "y" else str(saved.fit.law.output)
 
 
-def _place(price: Any) -> str:
-    return f"{format_count(price.n_tokens)} tokens of the law"
+def _place(found: Any) -> str:
+    from scaling.valuation.equivalence.token_curve import SOURCES
+
+    record = found.saved.fit.settings.get(SOURCES)
+    of = "" if record is None else f" of {record['reference']}"
+    return f"worth {format_count(found.price.n_tokens)} tokens{of}"
 
 
 def _best(price: Any) -> str:

@@ -108,7 +108,11 @@ class TokenCurve:
             held["N"] = positive(n_params, "the number of parameters")
         held = others | held
         if missing := [k for k in fit.law.inputs if k not in (name, *follows, *held)]:
-            hint = "Give the number of parameters." if missing[0] == "N" else f"Give it as at={{'{missing[0]}': ...}}."
+            hint = (
+                "Give the number of parameters."
+                if missing[0] == "N"
+                else f"Give it: at={{'{missing[0]}': ...}}, --at {missing[0]}=..."
+            )
             raise UsageError(f"the law '{fit.law.name}' needs the input '{missing[0]}' to say what tokens do", hint)
         kernel = compile_value(fit.law, fit.log_scaled)
         theta = kernel.to_internal(np.concatenate([fit.theta[None], fit.replicates]))
@@ -224,7 +228,8 @@ def token_input(fit: Fit, asked: str | None = None) -> str:
     hint = "Fit a law of tokens, such as chinchilla, kaplan_d or power_floor."
     units = list(inputs.values())
     if not any(units) or (len(units) == 1 and "tokens" in units[0]):  # a formula; or a law of anything, tokens among it
-        hint = f"Where one of {', '.join(inputs)} holds tokens, say so: tokens='{next(iter(inputs))}'."
+        first = next(iter(inputs))
+        hint = f"Where one of {', '.join(inputs)} holds tokens, say so: tokens='{first}', --token-input {first}."
     raise UsageError(f"the law '{fit.law.name}' has no tokens among its inputs {', '.join(inputs)}", hint)
 
 
