@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import warnings
 from typing import Any
@@ -25,7 +24,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np
 from numpy.typing import NDArray
-from valuation_timing import failed, row, seconds, table
+from valuation_timing import failed, peak_gib, row, seconds, table
 
 from scaling.valuation import make_objective, select
 
@@ -103,9 +102,9 @@ def beside() -> bool:
 
 def large() -> bool:
     rows = examples(LARGE)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    before = peak_gib()
     taken, found = seconds(lambda: select(rows, K, "facility_location", "lazy", certify=False))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     rng = np.random.default_rng(1)
     chance = [judge(rows, rng.choice(LARGE, K, replace=False)) for _ in range(5)]
     print(f"{LARGE:,} x {DIMS} float32, k = {K}, lazy greedy, the kernel worked out tile by tile.\n")

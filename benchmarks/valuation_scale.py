@@ -1,7 +1,6 @@
 """Selection of 1,000 from up to 1,000,000 x 256 float32: seconds and peak memory against the number of rows.
 
-    python benchmarks/valuation_scale.py              # 125,000 to 1,000,000 rows, one thread
-    python benchmarks/valuation_scale.py --most 250000
+A part of `valuation.py`; ``--most 250000`` leaves the largest out.
 
 Unit rows in 2,000 clusters of unequal size, written to a ``.npy`` file that is mapped. Three ways:
 
@@ -19,9 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +28,7 @@ from pathlib import Path
 os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")})
 
 import numpy as np
+from valuation_timing import failed, peak_gib, row, table
 
 from scaling.formatting import format_number, format_percent
 from scaling.valuation import select, select_from_shards
@@ -67,9 +65,8 @@ def measure(path: Path, n: int, way: str) -> dict[str, float]:
         drawn = np.sort(np.random.default_rng(1).choice(n, REPRESENT, replace=False))
         found = select(rows, K, "facility_location", "stochastic", represent=np.array(rows[drawn]), memory="on_the_fly")
     seconds = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # includes what the parent had when it forked
     certified = found.certificate.score_share or found.certificate.share or 0.0
-    return {"seconds": seconds, "gib": peak, "score": found.score, "certified": certified}
+    return {"seconds": seconds, "gib": peak_gib(), "score": found.score, "certified": certified}
 
 
 def cell(path: Path, n: int, way: str) -> dict[str, float]:
@@ -98,32 +95,25 @@ def main() -> int:
         print(json.dumps(measure(given.file, given.rows, given.way)))
         return 0
     sizes = [n for n in ROWS if n <= given.most]
-    failed = False
+    good = True
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
-        writer = multiprocessing.get_context("spawn").Process(target=write, args=(path, sizes[-1]))
-        writer.start()  # apart, so that what it touches is not counted in the memory of what is forked from here
-        writer.join()
-        if writer.exitcode:
-            return 1
-        print("| way | rows | seconds | peak GiB | score | certified share |")
-        print("| --- | --- | --- | --- | --- | --- |")
+        write(path, sizes[-1])
+        print(f"{K:,} of n rows of {DIMS} dimensions, float32.\n")
+        table("way", "n", "seconds", "microseconds a row", "peak GiB", "score", "certified share")
         for way in WAYS:
             found = [cell(path, n, way) for n in sizes]
             for n, one in zip(sizes, found, strict=True):
-                failed |= one["gib"] > LIMIT_GIB
-                numbers = [format_number(one[key], 3) for key in ("seconds", "gib", "score")]
+                good &= one["gib"] <= LIMIT_GIB
+                numbers = (one["seconds"], 1e6 * one["seconds"] / n, one["gib"], one["score"])
                 certified = format_percent(np.floor(1000 * one["certified"]) / 1000, 3)
-                print(f"| {way} | {n:,} | {' | '.join(numbers)} | {certified} |", flush=True)
+                row(way, f"{n:,}", *(format_number(number, 3) for number in numbers), certified)
             if len(sizes) > 2:
                 a, b, miss = line(sizes, [one["seconds"] for one in found])
-                failed |= miss > MISS
-                print(
-                    f"| {way} | line | {format_number(a, 3)} + {format_number(b, 3)} a million rows | off by at most "
-                    f"{format_percent(miss)} | | |",
-                    flush=True,
-                )
-    return int(failed)
+                good &= miss <= MISS
+                fitted = f"{format_number(a, 3)} + {format_number(b, 3)} n / 1e6"
+                row(way, "line", fitted, f"off by at most {format_percent(miss)}", "", "", "")
+    return 0 if good else failed("the memory, or seconds that lie on no line")
 
 
 if __name__ == "__main__":

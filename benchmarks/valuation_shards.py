@@ -7,7 +7,8 @@ is run again into a store of its own, killed with SIGKILL in the middle twice, a
 The store is asked by SQL what it holds: after each kill, that shards that are marked are there whole and the others not
 at all; at the end, that every position is there once and that no value differs from those of the unbroken run.
 
-Seconds are CPU seconds of the whole command, with the start of Python; peak memory is that of its process. The run
+Seconds are CPU seconds of the whole command, with the start of Python; peak memory is that of its own process, as Linux
+counts it (a process that is killed does not say). The run
 fails (exit code 1) where a value is lost, doubled or another, where no kill met a valuation that was under way, or
 where a command takes more than 4 GiB.
 """
@@ -41,6 +42,19 @@ WAYS = {
 }
 KILLS = (0.3, 0.6)  # of the bytes that a run leaves that is not killed
 LIMIT_GIB = 4.0
+
+# The command, which says at its end how much memory it had at most. What `getrusage` says counts the parent's too.
+COMMAND = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv.pop(1))
+import cli
+try:
+    cli.main()
+finally:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    Path("peak").write_text(*(line.split()[1] for line in lines if line.startswith("VmHWM")))
+"""
 
 MARKED = (
     "SELECT s.sha256 IS NOT NULL AS marked, s.n, count(v.position) AS there FROM valuation_shards AS s "
@@ -76,7 +90,9 @@ def write(folder: Path, n: int) -> None:
 
 def run(folder: Path, method: str, store: str, kill_at: float | None = None) -> Ended:
     """Run the command, and kill it once its store, log included, has that many bytes."""
-    command = [sys.executable, str(ROOT / "cli.py"), "value", "points", "shards", "--method", method, *WAYS[method]]
+    command = [sys.executable, "-c", COMMAND, str(ROOT), "value", "points", "shards", "--method", method, *WAYS[method]]
+    peak = folder / "peak"
+    peak.unlink(missing_ok=True)
     start = time.perf_counter()
     with Path(os.devnull).open("w") as away:
         process = subprocess.Popen([*command, "--name", "v", "--db", store], cwd=folder, stdout=away)
@@ -88,7 +104,8 @@ def run(folder: Path, method: str, store: str, kill_at: float | None = None) -> 
             time.sleep(0.005)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20)
+    gib = int(peak.read_text()) / 2**20 if peak.exists() else np.nan
+    return Ended(process.returncode, time.perf_counter() - start, used.ru_utime + used.ru_stime, gib)
 
 
 def size_of(store: Path) -> int:
@@ -125,9 +142,9 @@ def killed(folder: Path, method: str) -> bool:
         torn = sum(there != n for marked, n, there in shards if marked)
         extra = sum(there for marked, _, there in shards if not marked)
         met += ended.code == -signal.SIGKILL and 0 < done < len(shards)
-        good &= not torn and not extra and ended.gib <= LIMIT_GIB
+        good &= not torn and not extra and not ended.gib > LIMIT_GIB
         by = "SIGKILL" if ended.code == -signal.SIGKILL else f"itself, exit code {ended.code}"
-        numbers = [format_number(number, 3) for number in (ended.wall, ended.cpu, ended.gib)]
+        numbers = ["" if np.isnan(number) else format_number(number, 3) for number in ended[1:]]
         there = sum(there for _, _, there in shards)
         row(f"{i}", by, *numbers, f"{done} of {len(shards)}", f"{there:,}", f"{torn}", f"{extra:,}")
     return good and ended.code == 0 and met > 0

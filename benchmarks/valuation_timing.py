@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,15 @@ def seconds(work: Callable[[], Any], repeat: int = 1) -> tuple[float, Any]:
         out = work()
         best = min(best, time.process_time() - start)
     return best, out
+
+
+def peak_gib() -> float:
+    """Return the highest memory of this process; elsewhere than on Linux the parent's counts too, until it forked."""
+    status = Path("/proc/self/status")
+    for line in status.read_text(encoding="utf-8").splitlines() if status.is_file() else ():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def versions(packages: Iterable[str]) -> str:
