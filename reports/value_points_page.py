@@ -130,7 +130,8 @@ def values_part(page: ValuesPage) -> Part:
     n, missing = len(page.values), len(page.values) - len(page.finite)
     reasons = []
     if missing:
-        reasons.append(f"{format_plural(missing, 'example')} of {n} have no finite value.")
+        verb = "has" if missing == 1 else "have"
+        reasons.append(f"{format_plural(missing, 'example')} of {n} {verb} no finite value.")
     if len(page.finite) and page.finite[0] == page.finite[-1]:
         reasons.append("All values are the same: they tell no example from another.")
     sections = (

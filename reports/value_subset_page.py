@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reports.batch_page import Section
 from reports.value_page import Part
 from reports.value_subset_figures import gains_figure, score_figure, share_words
-from reports.value_subset_tables import ABOVE, classes_table, members_table, scores_table, subset_checks
+from reports.value_subset_tables import classes_table, members_table, scores_table, subset_checks
 from reports.words import level_text, printable, sentence
 from scaling.formatting import format_interval, format_number, format_plural, format_whole
 from scaling.verdicts import OK, WEAK
@@ -121,6 +121,11 @@ class SubsetPage:
         return float("nan") if self.band is None else self.band.z(self.score)
 
     @property
+    def beats_all(self) -> bool:
+        """Whether it scores above every random subset that was drawn."""
+        return self.band is not None and bool(self.score > self.band.values.max())
+
+    @property
     def band_ends(self) -> str:
         """Between which scores 95 % of random subsets lie."""
         return "" if self.band is None else format_interval(self.band.quantile(0.025), self.band.quantile(0.975))
@@ -209,7 +214,7 @@ def _answer(page: SubsetPage) -> Markup:
         name, cap = page.cap[:2]
         return Markup(words).format(of, page.score_words, format_number(page.score), name, format_number(cap))
     worth = page.worth
-    if page.band is not None and not page.z > ABOVE:
+    if page.band is not None and not page.beats_all:
         return Markup("<strong>Random examples do as well</strong> as {}: their {} is {}, that of random subsets {} "
                       "(sd {}).").format(of, page.score_words, format_number(page.score),
                       format_number(page.band.mean), format_number(page.band.sd, 2))  # fmt: skip
@@ -234,8 +239,10 @@ def _reasons(page: SubsetPage) -> list[str]:
         found.append(f"Its score lies above the cap of the appraisal {page.cap[0]}, {format_number(page.cap[1])}.")
     if page.band is None:
         found.append(f"No random subsets to compare with: {page.no_random or 'none were drawn'}.")
-    elif not page.z > ABOVE:
-        found.append(f"It scores {format_number(page.z, 2)} sd above random subsets: less than {ABOVE:g}.")
+    elif not page.beats_all:
+        drawn = len(page.band.values)
+        above = f"{format_number(page.z, 2)} sd above their mean"
+        found.append(f"It does not score above all of {drawn} random subsets: {above}.")
     if page.predicts is None:
         found.append(
             f"Nothing on this page says whether a higher {page.score_words} means a better model: that takes an "

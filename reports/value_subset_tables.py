@@ -16,7 +16,6 @@ from scaling.formatting import format_interval, format_number, format_percent, f
 if TYPE_CHECKING:
     from reports.value_subset_page import SubsetPage
 
-ABOVE = 3.0  # sd above random subsets from which chance is out of the question
 _NEAR = 0.9  # share of the optimum that counts as near it
 _MOST = 40  # classes that the table lists
 
@@ -60,8 +59,8 @@ def _against_random(page: SubsetPage) -> Check:
     if page.band is None:
         return Check(question, NONE, "–", f"{sentence(page.no_random or 'none were drawn')}.")
     said = f"Random subsets of its size: {format_number(page.band.mean)} on average, 95 % {page.band_ends}, of "
-    said += f"{len(page.band.values)} draws. More than {ABOVE:g} sd counts."
-    return Check(question, YES if page.z > ABOVE else NO, f"{format_number(page.z, 3)} sd", said)
+    said += f"{len(page.band.values)} draws; a yes where it scores above every one of them."
+    return Check(question, YES if page.beats_all else NO, f"{format_number(page.z, 3)} sd above", said)
 
 
 def _certified(page: SubsetPage) -> Check:
