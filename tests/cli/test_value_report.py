@@ -47,7 +47,8 @@ def chosen(web: Any, ok: Run, write: Callable[[str, str], Path]) -> None:
     ok("value", "points", "web", "--method", "color-filter", "--name", "filter")
     write("table.csv", appraised("facility_location"))
     ok("value", "appraise", "table.csv", "--performance", "accuracy", "--score", "facility_location", "--size",
-       "size", "--random", "random", "--id", "name", "--name", "study", "--bootstrap", "20", "--permutations", "49")  # fmt: skip
+       "size", "--random", "random", "--id", "name", "--name", "study", "--bootstrap", "20",
+       "--permutations", "49")  # fmt: skip
 
 
 @pytest.mark.usefixtures("chosen")
