@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ from scaling.formatting import format_interval, format_number
 def when(moment: Any) -> str:
     """Write a time of the store; empty where it is not known."""
     return "" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def query_of(table: str, column: str, name: str) -> str:
+    """Write the query of all rows of a name."""
+    quoted = name.replace("'", "''")
+    return f"SELECT * FROM {table} WHERE {column} = '{quoted}'"
 
 
 def source_of(entry: Mapping[str, Any] | None) -> Source | None:
@@ -67,7 +74,7 @@ def appraisal_parts(loaded: Any) -> list[Part]:
             sha256=saved.source_sha256 or "",
             notes=() if subsets.is_random is not None else ("Which subsets were drawn at random is not known.",),
         )
-        out.append(appraisal_part(page))
+        out.append(replace(appraisal_part(page), sql=query_of("appraisals", "appraisal_name", saved.name)))
     return out
 
 
@@ -121,7 +128,7 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
         created_at=when(saved.created_at),
         source=source_of(loaded.entry),
     )
-    return subset_part(page)
+    return replace(subset_part(page), sql=query_of("chosen_examples", "subset_name", saved.name))
 
 
 def _said_of(objective: str, appraisals: Sequence[Any]) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from reports.batch_page import Origin
 from reports.inputs import Source
 from reports.value_collection_page import CollectionPage, collection_part
-from reports.value_gather import appraisal_parts, selection_part, source_of, when
+from reports.value_gather import appraisal_parts, query_of, selection_part, source_of, when
 from reports.value_imitation_page import ImitationPage, imitation_part
 from reports.value_page import Part
 from reports.value_points_page import ValuesPage, values_part
@@ -52,7 +53,7 @@ def part_of_values(loaded: Any) -> Part:
         created_at=when(made.created_at),
         source=source_of(loaded.entry),
     )
-    return values_part(page)
+    return replace(values_part(page), sql=query_of("ranked_examples", "valuation_name", made.name))
 
 
 def part_of_sources(loaded: Any) -> Part:
@@ -118,7 +119,8 @@ def part_of_worth(loaded: Any) -> Part:
     answer = loaded.answer
     origin = _origin(loaded, answer.saved, answer.worths[0].level)
     runs = tuple(run or "" for run in answer.runs)
-    return worth_part(WorthPage(answer.saved.fit, origin, answer.worths, runs, answer.trend, answer.no_trend or ""))
+    page = WorthPage(answer.saved.fit, origin, answer.worths, runs, answer.trend, answer.no_trend or "")
+    return replace(worth_part(page), sql=answer.saved.sql or "")
 
 
 def part_of_collection(loaded: Any, names: Sequence[str], level: float) -> Part:
@@ -146,7 +148,7 @@ def part_of_collection(loaded: Any, names: Sequence[str], level: float) -> Part:
         sources=_sources(loaded.sources), command=first.command, created_at=when(first.created_at),
         sha256=first.data_sha256, simulated=loaded.simulated,
     )  # fmt: skip
-    return collection_part(page)
+    return replace(collection_part(page), sql=first.sql or "")
 
 
 def part_of_imitation(loaded: Any) -> Part:
@@ -167,7 +169,7 @@ def part_of_imitation(loaded: Any) -> Part:
         origin=_origin(loaded, saved, float(found["level"])), found=found, counts=concepts.counts,
         scores=concepts.scores, names=concepts.run_ids, metric=metric, count=str(loaded.asked["count"]),
     )  # fmt: skip
-    return imitation_part(page)
+    return replace(imitation_part(page), sql=saved.sql or "")
 
 
 def _origin(loaded: Any, saved: Any, level: float) -> Origin:

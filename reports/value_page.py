@@ -58,8 +58,8 @@ class Part:
         A term, and what it is.
     machine : mapping
         The numbers, for machines.
-    command, sha256, created_at : str
-        What makes it again, the hash of all that was read, and when it was made.
+    command, sha256, created_at, sql : str
+        What makes it again, the hash of all that was read, when it was made, and the query of all its rows.
     sources : tuple of Source
         Files.
     notes : tuple of str
@@ -81,6 +81,7 @@ class Part:
     command: str = ""
     sha256: str = ""
     created_at: str = ""
+    sql: str = ""
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
     simulated: bool = False
@@ -155,6 +156,7 @@ def join_parts(
     origin = Origin(
         name=listed(list(dict.fromkeys(part.name for part in parts))),
         command="\n".join(dict.fromkeys([*(p.command for p in parts if p.command), *([command] if command else [])])),
+        sql=";\n\n".join(dict.fromkeys(part.sql for part in parts if part.sql)),
         data_sha256=first.sha256 if not many else "",
         store=store,
         created_at=first.created_at if not many else "",
@@ -163,7 +165,7 @@ def join_parts(
         versions=dict(versions or {}),
         simulated=all(part.simulated for part in parts),
         level=level,
-        words=". ".join(dict.fromkeys(f"{_title(p)}: {p.made.removesuffix('.')}" for p in parts)),
+        words="The table lists what each part rests on" if many else f"{first.made[:1].upper()}{first.made[1:-1]}",
     )
     return decision, origin
 
