@@ -1,4 +1,6 @@
-"""Laws written out by hand, and random truths in the range of training sweeps, for the tests of the engine."""
+"""Laws written out by hand, random truths in the range of training sweeps, and stores that are quickly there."""
+
+import shutil
 
 import numpy as np
 import pytest
@@ -104,3 +106,25 @@ def chinchilla_runs(by_hand):
     truth = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
     noise = np.random.default_rng(11).standard_normal(len(inputs["N"]))
     return inputs, by_hand["chinchilla"](**inputs, **truth) * np.exp(0.003 * noise), truth
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The file of a store with nothing in it: a copy is opened in a fifth of the time that making one takes."""
+    from db.store import Store
+
+    path = tmp_path_factory.mktemp("empty") / "scaling.duckdb"
+    with Store(path):
+        pass
+    return path
+
+
+@pytest.fixture
+def new_store(empty_store, tmp_path_factory):
+    """An open store with nothing in it, in a folder apart from that of the test; it vanishes after the test."""
+    from db.store import Store
+
+    folder = tmp_path_factory.mktemp("new_store")
+    with Store(shutil.copy(empty_store, folder)) as opened:
+        yield opened
+    shutil.rmtree(folder)

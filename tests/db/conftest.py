@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,7 +52,6 @@ def long(write: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
+def store(new_store: Store) -> Store:
     """A store that vanishes after the test."""
-    with Store() as opened:
-        yield opened
+    return new_store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,10 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(log: Path) -> Iterator[Store]:
+def store(log: Path, new_store: Store) -> Store:
     """A store that holds the log and vanishes after the test."""
-    with Store() as opened:
-        opened.ingest(log)
-        yield opened
+    new_store.ingest(log)
+    return new_store
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +36,8 @@ def subsets(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
+def store(new_store: Store) -> Store:
+    return new_store
 
 
 def test_a_bent_line_is_that_of_the_library_with_what_the_detector_found(store: Store, subsets: str) -> None:

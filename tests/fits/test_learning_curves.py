@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +45,11 @@ def log_lines() -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, new_store: Store) -> Store:
     log = tmp_path / "runs.csv"
     log.write_text("\n".join(log_lines()) + "\n", encoding="utf-8")
-    with Store() as opened:
-        opened.ingest(log)
-        yield opened
+    new_store.ingest(log)
+    return new_store
 
 
 @pytest.mark.parametrize("pool", [False, True])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ QUICK = {"bootstrap": 30, "seed": 2}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, new_store: Store) -> Store:
     tokens, loss, n = mixtures()
     lines = ["run_id,n_params,web,books,code data,loss"]
     for i in range(len(loss)):
@@ -33,9 +32,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     lines += ["diverged,1e9,1e9,0,0,nan", "empty,1e9,1e9,,0,2.5", "none,1e9,0,0,0,2.5"]
     log = tmp_path / "runs.csv"
     log.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with Store() as opened:
-        opened.ingest(log)
-        yield opened
+    new_store.ingest(log)
+    return new_store
 
 
 def test_a_saved_fit_is_that_of_the_library_and_answers_as_it_does(store: Store) -> None:
