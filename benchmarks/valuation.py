@@ -82,7 +82,9 @@ def main() -> int:
     print(f"* {processor()}; seconds are CPU seconds of one thread where nothing else is said.", flush=True)
     missed, start, before = [], time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     for name, part in wanted.items():
-        print(f"\n## {part.heading}\n", flush=True)
+        shown = " --peers .venv-peers/bin/python" if part.peers else ""
+        alone = f"OMP_NUM_THREADS=1 python benchmarks/valuation.py{shown} --only {name}"
+        print(f"\n## {part.heading}\n\n```\n{alone}\n```\n", flush=True)
         python = given.peers if part.peers else sys.executable
         command = [python, str(FOLDER / part.program[0]), *part.program[1:]]
         if subprocess.run(command, check=False, env=environment()).returncode:
