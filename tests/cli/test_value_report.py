@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -40,12 +41,33 @@ def appraised(objective: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture(scope="module")
+def made(examples_folder: Path, tmp_path_factory: pytest.TempPathFactory, in_process: Run) -> Path:
+    """A folder with a selection, values of its set, and an appraisal of its objective."""
+    folder = tmp_path_factory.mktemp("chosen")
+    shutil.copytree(examples_folder, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        _make(in_process)
+    return folder
+
+
 @pytest.fixture
-def chosen(web: Any, ok: Run, write: Callable[[str, str], Path]) -> None:
-    """A selection, values of its set, and an appraisal of its objective."""
+def chosen(made: Path, tmp_path: Path) -> None:
+    """A copy of it, for a test of its own."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    with duckdb.connect(str(tmp_path / "scaling.duckdb")) as connection:
+        connection.execute("UPDATE example_sets SET embeddings_uri = ?", [str(tmp_path / "X.npy")]).fetchall()
+
+
+def _make(run: Run) -> None:
+    def ok(*words: str) -> None:
+        answer = run(*words)
+        assert answer.code == 0, answer.err
+
     ok("value", "select", "web", "-k", "10", "--objective", "facility_location", "--name", "ten", "--baseline", "0")
     ok("value", "points", "web", "--method", "color-filter", "--name", "filter")
-    write("table.csv", appraised("facility_location"))
+    Path("table.csv").write_text(appraised("facility_location"), encoding="utf-8")
     ok("value", "appraise", "table.csv", "--performance", "accuracy", "--score", "facility_location", "--size",
        "size", "--random", "random", "--id", "name", "--name", "study", "--bootstrap", "20",
        "--permutations", "49")  # fmt: skip
