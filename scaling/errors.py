@@ -103,6 +103,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(set(known))
     lower = {name.lower(): name for name in names}
-    near = [lower[match] for match in difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.5)]
+    near = [lower[match] for match in difflib.get_close_matches(str(word).lower(), lower, n=1, cutoff=0.5)]
     question = f"Did you mean '{near[0]}'? " if near else ""
     return f"{question}There are: {', '.join(names) or 'none'}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -33,16 +35,11 @@ def as_embeddings(X: ArrayLike, *, normalise: bool = True, name: str = "X") -> R
     Raises
     ------
     InputDataError
-        For no rows, rows with NaN or infinite values, or rows of zeros where a length of one is asked for.
+        For no rows, rows with missing, NaN or infinite values, or rows of zeros where a length of one is asked for.
     UsageError
-        For an array that does not have two axes, or holds no numbers.
+        For an array that does not have two axes, is sparse, or holds no (real) numbers.
     """
-    try:
-        rows = X if isinstance(X, np.ndarray) else np.asarray(X)
-        if rows.dtype.kind not in "fiub":
-            rows = rows.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name} holds something that is not a number: {error}") from error
+    rows = _as_numbers(X, name)
     if rows.ndim != 2:
         raise UsageError(f"{name} has shape {rows.shape}; one row an example and one column a dimension is expected.")
     if 0 in rows.shape:
@@ -66,6 +63,55 @@ def as_embeddings(X: ArrayLike, *, normalise: bool = True, name: str = "X") -> R
         part = rows[start : start + step].astype(np.float64)
         made[start : start + step] = part / lengths[start : start + step, None]
     return made
+
+
+def refuse_overflow(rows: Rows, name: str = "X") -> None:
+    """Refuse rows that stay as long as they are where squares of such lengths overflow.
+
+    Parameters
+    ----------
+    rows : ndarray (n, m)
+        Embeddings, checked.
+    name : str
+        What to call them in messages.
+
+    Raises
+    ------
+    InputDataError
+        For values of which the squares of all together are beyond the precision of the rows.
+    """
+    limit = float(np.sqrt(np.finfo(rows.dtype).max / rows.size))
+    step = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        part = np.abs(rows[start : start + step])
+        if (largest := float(part.max())) > limit:
+            row, column = np.unravel_index(int(part.argmax()), part.shape)
+            raise InputDataError(
+                f"{name} is {largest:.4g} in row {start + row}, column {column}: squares of such values overflow "
+                f"{rows.dtype}.",
+                "Divide all embeddings by one number: what is near what, and which are alike, stays the same.",
+            )
+
+
+def _as_numbers(X: ArrayLike, name: str) -> NDArray[Any]:
+    """Return an array of real numbers; what is missing, in the ways of NumPy and pandas, is said by row and column."""
+    if hasattr(X, "toarray"):
+        raise UsageError(f"{name} is sparse, and dense embeddings are expected.", f"Pass {name}.toarray().")
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.ma.filled(X.astype(np.float64), np.nan)  # what is masked must not count as a number
+    try:
+        rows: NDArray[Any] = X if isinstance(X, np.ndarray) else np.asarray(X)
+        if rows.dtype.kind in "cmM":
+            raise UsageError(f"{name} holds {rows.dtype}; embeddings are real numbers.")
+        return rows if rows.dtype.kind in "fiub" else rows.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        given = np.asarray(X, dtype=object) if np.ndim(X) == 2 else np.empty((0, 0), object)
+        for place, value in np.ndenumerate(given):
+            if type(value).__name__ == "NAType":  # that of pandas
+                raise InputDataError(
+                    f"{name} is missing in row {place[0]}, column {place[1]}", "Leave the row out, or embed it again."
+                ) from error
+        raise UsageError(f"{name} holds something that is not a number: {error}") from error
 
 
 def _lengths(rows: NDArray[np.generic], name: str) -> NDArray[np.float64]:

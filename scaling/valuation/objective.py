@@ -96,6 +96,10 @@ class Objective(ABC):
         """Return the score of any set of this value and size; None where these two do not say it."""
         return None
 
+    def of_one_size(self) -> Self:
+        """Return what to optimise where all sets have one size: itself, or without a shift that swamps differences."""
+        return self
+
     def relaxed_bound(self, best: Callable[[Array], tuple[float, Indices]]) -> float | None:  # noqa: ARG002
         """Return an upper bound of f over all sets that may be chosen, apart from gains; None where there is none.
 

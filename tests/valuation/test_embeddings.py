@@ -1,12 +1,14 @@
 """Embeddings are checked once, and a row comes out the same whatever it stands among."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation import as_embeddings
+from scaling.valuation import as_embeddings, knn_shapley, select, vendi
 from scaling.valuation.catalogue import OBJECTIVES, make_objective
 
 
@@ -56,6 +58,14 @@ def test_rows_of_length_one_are_not_copied():
             "2 rows of X with nothing but zeros, .* row 1:",
         ),
         ([[1.0, np.inf]], InputDataError, "X is inf in row 0, column 1"),
+        (np.ones((2, 2), complex), UsageError, "X holds complex128"),
+        (np.ma.masked_greater([[1, 2], [3, 9]], 5), InputDataError, "X is nan in row 1, column 1"),
+        (sparse.csr_array(np.eye(2)), UsageError, "X is sparse"),
+        (
+            pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, None]}, dtype="Float64"),
+            InputDataError,
+            "missing in row 1, col.* 1",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_pointed_at(rows, kind, message):
@@ -71,6 +81,28 @@ def test_an_overflow_of_float16_says_what_to_do():
     assert "float32" in error.value.hint
 
 
+def test_lengths_whose_squares_overflow_are_refused_where_lengths_stay():
+    rows = 1e160 * np.arange(1.0, 9.0).reshape(4, 2)
+    assert vendi(rows) == pytest.approx(vendi(rows / 1e160), rel=1e-12)  # the cosine has no lengths
+    calls = (
+        lambda: vendi(rows, kernel="linear"),
+        lambda: select(rows, 2, kernel="linear"),
+        lambda: knn_shapley(rows, [0, 1, 0, 1], rows / 1e160, [0, 1, 0, 1]),
+    )
+    for call in calls:
+        with pytest.raises(InputDataError, match=r"X is 8e\+160 in row 3, column 1: squares"):
+            call()
+    with pytest.raises(InputDataError, match="overflow float32"):
+        vendi(np.full((2, 2), 1e25, np.float32), kernel="linear")
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(InputDataError, match="weights hold something that is not a number"):
+        vendi(np.eye(2), weights=["a", "b"])
+    with pytest.raises(InputDataError, match="weights hold something that is not a number"):
+        select(np.eye(2), 1, "facility_location", weights=["a", "b"])
+
+
 def test_zeros_are_no_harm_where_no_length_is_asked_for():
     assert as_embeddings([[0.0, 0.0]], normalise=False).tolist() == [[0.0, 0.0]]
 
@@ -79,6 +111,8 @@ def test_an_objective_or_option_that_there_is_not_is_answered_with_the_nearest()
     with pytest.raises(UsageError, match="no objective 'vendy'") as error:
         make_objective("vendy", np.eye(3))
     assert "vendi" in error.value.hint
+    with pytest.raises(UsageError, match="no objective '3'"):
+        make_objective(3, np.eye(3))
     with pytest.raises(UsageError, match="no option 'kernal'") as error:
         make_objective("facility_location", np.eye(3), kernal="rbf")
     assert "kernel" in error.value.hint

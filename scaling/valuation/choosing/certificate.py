@@ -22,7 +22,7 @@ class Certificate:
     Parameters
     ----------
     share : float or None
-        The set has at least this share of the largest value; None where nothing is certain.
+        The set has at least this share of the largest value; None where nothing is certain, or values are below zero.
     value : float
         Of the set, in the objective's units.
     upper : float or None
@@ -51,6 +51,11 @@ class Certificate:
     score_share: float | None = None
 
     def __str__(self) -> str:
+        if self.share is None and self.score_share is not None:
+            return (
+                f"a score of at least {format_percent(_down(self.score_share), 3)} of the largest, which is at most "
+                f"{format_number(self.score_upper)} (fractional sets)"
+            )
         if self.share is None:
             return f"none: {self.why}"
         basis = "fractional sets" if self.prefix is None else f"gains after {format_plural(self.prefix, 'member')}"
@@ -150,20 +155,26 @@ class UpperBound:
         if value < self.value:
             self.value, self.prefix = value, size
 
+    def _none(self, value: float) -> Certificate:
+        return Certificate(None, value, None, None, self.why_not or "no gains of all candidates were seen")
+
     def certificate(self, objective: Objective) -> Certificate:
         """Return what is certain of the set that an objective holds."""
         value, size = objective.value, len(objective.chosen)
-        if not math.isfinite(self.value) or (self.relaxed and value < 0):
-            why = self.why_not or "no gains of all candidates were seen"
-            return Certificate(None, value, None, None, why)
+        if not math.isfinite(self.value):
+            return self._none(value)
         upper = max(self.value, value)
         low = value - size * objective.error
-        share = 1.0 if upper <= 0 else min(1.0, max(0.0, low / upper))
+        share: float | None = 1.0 if upper <= 0 else min(1.0, max(0.0, low / upper))
         score = upper_score = score_share = None
         if self.constraint.costs is None and size == self.constraint.k:
             score, upper_score = objective.score_at(low, size), objective.score_at(upper, size)
             if score is not None and upper_score is not None and upper_score > 0:
                 score_share = min(1.0, max(0.0, score / upper_score))
+        if self.relaxed and value < 0:  # a share of what is below zero means nothing; that of a score may
+            if score_share is None:
+                return self._none(value)
+            share = None
         why = "gains shrink as the set grows, and no member takes value away"
         if self.relaxed:
             why = "the objective is concave over fractional sets, and no set is above a tangent of it"

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_number, format_plural
+from scaling.valuation.appraisal.draws import class_quotas
 from scaling.valuation.objective import Array, Indices
 
 Mask = NDArray[np.bool_]
@@ -185,11 +186,17 @@ def make_constraint(
     if k is None:
         if budget is None:
             raise UsageError("k is missing: how many to choose.", "Give k, or costs and a budget.")
+        if labels is not None and per_class is None and caps is None:
+            raise UsageError(
+                "k is missing: classes as equal as they can be share out a number of members.",
+                "Give k beside the budget, or per_class or caps.",
+            )
         k = n
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise UsageError(f"k is {k}: a whole number of members, from 1 on, is expected.")
     if k > n:
-        raise UsageError(f"k is {k}, and there are only {format_plural(n, 'candidate')}.", f"Give k of at most {n}.")
+        there = "is only 1 candidate" if n == 1 else f"are only {n} candidates"
+        raise UsageError(f"k is {k}, and there {there}.", f"Give k of at most {n}.")
     notes: list[str] = []
     groups, limits = None, None
     if labels is not None:
@@ -222,8 +229,10 @@ def _classes(
         if unknown := [str(name) for name in texts if name not in {str(x) for x in names}]:
             raise UsageError(f"caps name a class that no candidate has: {unknown[0]}.")
         limits = np.array([texts.get(str(name), k) for name in names])
+    elif per_class is not None:
+        limits = np.full(len(names), per_class)
     else:
-        limits = np.full(len(names), -(-k // len(names)) if per_class is None else per_class)
+        limits = np.array([places for _, places in class_quotas(groups, k)])
     if limits.dtype.kind not in "iu" or limits.min() < 0:
         raise UsageError("Most members of a class are whole numbers, from 0 on.")
     if len(names) == 1:
@@ -239,7 +248,7 @@ def _classes(
 
 
 def _nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+    return (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"  # that of pandas
 
 
 def _costs(n: int, costs: ArrayLike, budget: float) -> tuple[Array, float]:

@@ -56,7 +56,8 @@ def select(
     seed : int, default 0
         Of samples and of partitions.
     labels : array_like (n,), optional
-        Class of each candidate. Alone, it asks for classes that are as equal as they can be.
+        Class of each candidate. Alone, it shares k out to classes that are as equal as they can be: one that is too
+        small gives all it has, and what does not divide goes to those that sort first.
     per_class : int, optional
         Most members of each class.
     caps : mapping of label to int, optional
@@ -107,7 +108,7 @@ def select(
     _check(method, seed, swaps, parts, certify)
     rows = None if X is None else as_embeddings(X, normalise=False)
     held = {"labels": labels, "per_class": per_class, "caps": caps, "costs": costs, "budget": budget}
-    empty, constraint, notes = _prepared(rows, k, objective, held, objective_options)
+    empty, constraint, notes = _prepared(rows, k, objective, method, held, objective_options)
     step = _epsilon(method, epsilon)
     if method == "sieve" and not constraint.counts_only:
         raise UsageError("The sieve has no place for classes or costs.", "Use method='lazy' or 'stochastic'.")
@@ -151,7 +152,12 @@ def _epsilon(method: str, epsilon: float | None) -> float:
 
 
 def _prepared(
-    rows: Rows | None, k: int | None, objective: str | Objective, held: dict[str, Any], options: dict[str, Any]
+    rows: Rows | None,
+    k: int | None,
+    objective: str | Objective,
+    method: str,
+    held: dict[str, Any],
+    options: dict[str, Any],
 ) -> tuple[Objective, Constraint, list[str]]:
     """Return the objective with the empty set, and what sets have to keep to."""
     if isinstance(objective, Objective):
@@ -166,7 +172,9 @@ def _prepared(
         constraint, notes = make_constraint(made.n, k, **held)
         return made, constraint, notes
     constraint, notes = make_constraint(len(rows), k, **held)
-    return make_objective(objective, rows, min(2 * constraint.most, len(rows)), **options), constraint, notes
+    made = make_objective(objective, rows, min(2 * constraint.most, len(rows)), **options)
+    sized = constraint.costs is None and method != "sieve"  # whose thresholds are of gains above zero
+    return made.of_one_size() if sized else made, constraint, notes
 
 
 def _swapped(empty: Objective, made: Finished, constraint: Constraint, limit: int) -> int:

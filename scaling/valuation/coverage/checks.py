@@ -110,7 +110,10 @@ def check_weights(given: ArrayLike | None, size: int, what: str) -> NDArray[np.f
     """
     if given is None:
         return np.ones(size)
-    weights = np.asarray(given, np.float64)
+    try:
+        weights = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"The weights hold something that is not a number: {error}") from error
     if weights.shape != (size,):
         raise UsageError(f"The weights have shape {weights.shape}; {size} are expected, one for each {what}.")
     if (bad := np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))).size:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.valuation.embeddings import Rows, as_embeddings
+from scaling.valuation.embeddings import Rows, as_embeddings, refuse_overflow
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -50,6 +50,8 @@ class NearestFirst:
             raise UsageError(f"There is no metric '{metric}'.", did_you_mean(str(metric), METRICS))
         self.rows: Rows = as_embeddings(X, normalise=metric == "cosine")
         self.tests: Rows = as_embeddings(X_test, normalise=metric == "cosine", name="X_test")
+        for held, name in ((self.rows, "X"), (self.tests, "X_test")):
+            refuse_overflow(held, name)
         self.n, self.m = self.rows.shape
         if self.tests.shape[1] != self.m:
             raise InputDataError(

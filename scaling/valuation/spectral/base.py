@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,8 @@ from scaling.valuation.spectral.resolvent import Resolvent
 
 _EPS = float(np.finfo(np.float64).eps)
 _START = 8.0  # times the longest squared length: the first bound of the eigenvalues, doubled when they reach it
+_SWAMPS = 1e5  # a constant from which on the rounding of gains hides differences that matter
+_MOST = 690.0  # logarithm of the largest power
 _HAIR = 1e-8  # of a gain: what breaks the tie of all first members; above rounding, below any difference that matters
 
 
@@ -76,11 +79,17 @@ class SpectralObjective(Objective):
         self.unit, self.tolerance, self.exact, self.first = unit, tolerance, exact, first
         self.norms = squared_lengths(rows)
         self.longest = 1.0 if unit else float(self.norms.max())
+        self._bound = self.longest * (self.n if k is None else k)
+        if phi.name == "power" and phi.parameter is not None and phi.parameter * math.log(max(self._bound, 1)) > _MOST:
+            raise UsageError(
+                f"Powers of order {format_number(phi.parameter)} of eigenvalues up to {format_number(self._bound)} are "
+                "beyond the largest number.",
+                "The order infinity (inf) is next to it, and has the largest eigenvalue alone.",
+            )
         largest = math.inf if k is None else k * self.longest
         self.guarantee = phi.guarantee(largest)
         self.constant = phi.monotone_constant(largest)
         self.monotone_to = k if self.constant > 0 or self.guarantee.kind == "weak" else None
-        self._bound = self.longest * (self.n if k is None else k)
         start = min(_START * self.longest, self._bound) if phi.degree is not None else self._bound
         self._mixture = None if exact else mixture_of(phi, start, tolerance)
         self._preferred: int | None = first
@@ -105,11 +114,15 @@ class SpectralObjective(Objective):
         if mixture is None or not self.chosen:
             return 0.0
         if state is None or self._applied != len(self.chosen):
-            return mixture.error + mixture.rounding(_EPS, np.ones(mixture.nodes.size)) if mixture.error else 0.0
+            lost = mixture.rounding(_EPS, np.full(mixture.nodes.size, self.longest))
+            return mixture.error + lost if mixture.error else 0.0
         if state.epsilon == _EPS and not mixture.error:
             return 0.0  # exact, but for the last digits
-        squares = 4 * state.epsilon * self.longest**2 * math.sqrt(len(self.chosen))
-        return mixture.error + mixture.rounding(state.epsilon, state.share) + abs(mixture.quadratic) * squares
+        # Errors of v' M v do not cancel where members are alike: one inner product a member is off in the same way.
+        product = (4 + 0.5 * math.sqrt(self.rows.shape[1])) * state.epsilon
+        squares = product * self.longest**2 * len(self.chosen)
+        lost = mixture.rounding(state.epsilon, self.longest * state.share)
+        return mixture.error + lost + abs(mixture.quadratic) * squares
 
     def gains(self, candidates: Indices | None = None) -> Array:
         """Return gains of some candidates, or of all n."""
@@ -208,6 +221,16 @@ class SpectralObjective(Objective):
     def score_at(self, value: float, size: int) -> float | None:
         """Return the score of any set of unit rows of this value and size: without what made it monotone."""
         return value - self.constant * size if self.unit else None
+
+    def of_one_size(self) -> Self:
+        """Return it without the constant where that swamps all gains, and no promise rests on it: powers above 2."""
+        promised = self.phi.name != "power" or self.guarantee.kind != "none"
+        if promised or not self.unit or self.constant <= _SWAMPS:
+            return self
+        made = self.fresh()
+        made.constant, made.monotone_to = 0.0, None
+        made.guarantee = replace(self.guarantee, monotone=False)
+        return made
 
     def relaxed_bound(self, best: Callable[[Array], tuple[float, Indices]]) -> float | None:
         """Return an upper bound of f over all sets that may be chosen, from the tangent of a concave phi."""
@@ -310,6 +333,7 @@ class SpectralObjective(Objective):
 
 def _resolvent(rows: Rows, norms: Array, mixture: Mixture, tolerance: float) -> Resolvent:
     """Make the state; products are in float32 where rounding then stays within five tolerances."""
-    lost = mixture.rounding(float(np.finfo(np.float32).eps), np.ones(mixture.nodes.size))
+    longest = np.full(mixture.nodes.size, float(norms.max()))
+    lost = mixture.rounding(float(np.finfo(np.float32).eps), longest)
     single = lost <= 5 * tolerance * mixture.scale
     return Resolvent(rows, norms, mixture.nodes, mixture.largest, single=single)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.valuation.embeddings import Rows, as_embeddings
+from scaling.valuation.embeddings import Rows, as_embeddings, refuse_overflow
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -31,6 +31,8 @@ def kernel_rows(X: ArrayLike, kernel: str) -> Rows:
     if kernel not in KERNELS:
         raise UsageError(f"There is no kernel '{kernel}' here.", did_you_mean(kernel, KERNELS))
     rows = as_embeddings(X, normalise=kernel != "linear")
+    if kernel == "linear":
+        refuse_overflow(rows)
     if kernel != "shifted":
         return rows
     made = np.empty((len(rows), rows.shape[1] + 1), rows.dtype)

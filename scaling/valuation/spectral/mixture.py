@@ -81,7 +81,7 @@ class Mixture:
         epsilon : float
             Of the precision in which products were taken.
         share : ndarray (J,)
-            Errors of s in units of ``epsilon / t_j``.
+            Errors of s in units of ``epsilon / t_j``; they grow with the squared lengths of rows.
         """
         return float(np.abs(self.weights) @ np.log1p(2 * epsilon * share / self.nodes)) if self.nodes.size else 0.0
 

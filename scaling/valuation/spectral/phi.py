@@ -77,6 +77,9 @@ class Phi:
             return Guarantee("none", against, monotone=monotone, ratio=0.0)
         if self.name in _RATIOS:
             ratio = _RATIOS[self.name](largest, self.parameter or 1.0)
+            if ratio == 0:
+                why = f"the bound of how much gains grow is empty for eigenvalues up to {format_number(largest)}"
+                return Guarantee("none", why, monotone=monotone, ratio=0.0)
             return Guarantee("weak", _WEAK.format(format_number(largest)), monotone=monotone, ratio=ratio)
         why = "the rank of a set of vectors is the rank of a matroid" if self.name == "rank" else _ANTITONE[self.name]
         return Guarantee("submodular", why, monotone=monotone)

@@ -40,8 +40,8 @@ class Resolvent:
     c : ndarray (n,)
         ``v' M v``.
     share : ndarray (J,)
-        Size of the errors of s that rounding of the products makes, in units of ``epsilon / t_j``: those of single
-        steps are independent, so their squares add.
+        Size of the errors of s that rounding of the products makes, in units of ``epsilon |v|^2 / t_j``: those of
+        single steps are taken as independent, so their squares add.
     """
 
     def __init__(self, rows: Rows, norms: Array, nodes: Array, largest: float, *, single: bool) -> None:

@@ -162,7 +162,10 @@ def as_weights(weights: ArrayLike | None, n: int) -> Array | None:
     """
     if weights is None:
         return None
-    found = np.asarray(weights, np.float64)
+    try:
+        found = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"The weights hold something that is not a number: {error}") from error
     if found.shape != (n,):
         raise UsageError(f"There are {n} examples, and weights of shape {found.shape}.", "One weight an example.")
     if (bad := np.flatnonzero(~np.isfinite(found) | (found < 0))).size:

@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scaling.errors import InputDataError, UsageError
@@ -39,9 +40,19 @@ def test_labels_alone_make_classes_as_equal_as_they_can_be():
     found = select(None, 7, toy, labels=labels)
     counts = dict(zip(*np.unique(labels[found.indices], return_counts=True), strict=True))
     assert sum(counts.values()) == 7
-    assert max(counts.values()) == 3
+    assert counts == {"a": 3, "b": 2, "c": 2}
     assert found.promised_share == 0.5
     assert "members of each class: " in found.notes[-1]
+
+
+def test_a_class_that_is_too_small_gives_what_it_has():
+    labels = np.array(["a"] * 10 + ["b"] * 2 + ["c"] * 6)
+    toy = facility(np.random.default_rng(0), 18)
+    found = select(None, 12, toy, labels=labels)
+    assert [int(np.sum(labels[found.indices] == name)) for name in "abc"] == [5, 2, 5]
+    # each class has one of its own before any has a second
+    four = np.array(["a"] * 15 + ["b", "c", "d"])
+    assert sorted(four[select(None, 5, toy, labels=four).indices].tolist()) == ["a", "a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("method", ["eager", "lazy"])
@@ -82,6 +93,8 @@ def test_a_budget_is_kept_and_the_best_of_three_ways_is_taken():
         ({"k": None}, UsageError, "k is missing"),
         ({"labels": [0, 1]}, InputDataError, r"labels have shape \(2,\), and there are 12 candidates"),
         ({"labels": ["a"] * 11 + [None]}, InputDataError, "Candidate 11 has no label"),
+        ({"labels": pd.array(["a"] * 11 + [None], dtype="string")}, InputDataError, "Candidate 11 has no label"),
+        ({"k": None, "budget": 3.0, "costs": [1] * 12, "labels": [0, 1] * 6}, UsageError, "k is missing: classes as"),
         ({"labels": [0.0] * 11 + [np.nan]}, InputDataError, "Candidate 11 has no label"),
         ({"costs": ["much"] * 12, "budget": 3.0}, InputDataError, "costs hold something that is not a number"),
         ({"per_class": 2}, UsageError, "labels are missing"),

@@ -1,4 +1,5 @@
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation import make_objective, vendi
+from scaling.valuation import make_objective, select, vendi
 
 H_GAINS = [
     -0.0252355595,
@@ -121,6 +122,48 @@ def test_errors_stay_below_the_certificate(name, options, dtype):
     if objective.error > 1e-9:
         assert max(seen) > objective.error / 1000  # a certificate, and not a number far above all errors
     assert objective.value == pytest.approx(objective.evaluate(objective.chosen), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"q": 2, "kernel": "shifted"}, {"q": 2}, {"q": 0.7, "kernel": "linear"}], ids=str)
+def test_rounding_of_rows_that_are_alike_or_long_stays_below_the_certificate(options):
+    """In float32, where each product with a member is off in the same way, or by what long rows lose."""
+    rng = np.random.default_rng(9)
+    rows = (rng.normal(size=(1, 384)) + 1e-3 * rng.normal(size=(60, 384))).astype(np.float32)
+    objective = make_objective("vendi", rows, 60, **options)
+    for member in range(40):
+        gains = objective.gains()
+        free = np.arange(member, 60)
+        assert np.abs(gains[free] - objective.exact_gains(free)).max() <= objective.error + 1e-9, member
+        objective.add(member)
+
+
+@pytest.mark.parametrize("q", [20, 100])
+def test_high_orders_are_chosen_by_what_they_say_and_not_by_rounding(q):
+    """What would make powers of 8 members monotone is 1e8 to 1e90 times a gain."""
+    rows = cloud(10, 4, 3, np.float64)
+    found = select(rows, 4, q=q)
+    best = max(vendi(rows[list(s)], q) for s in combinations(range(10), 4))
+    assert found.score == pytest.approx(vendi(rows[found.indices], q), rel=1e-9)
+    assert found.indices.tolist() != [found.indices[0], *[i for i in range(4) if i != found.indices[0]][:3]]
+    assert found.score > np.mean([vendi(rows[list(s)], q) for s in combinations(range(10), 4)])
+    assert 0 < found.certificate.score_share <= found.score / best * (1 + 1e-9)
+    assert found.certificate.share is None  # the value is below zero
+    assert str(found.certificate).startswith("a score of at least ")
+    assert found.promised_share is None
+
+
+def test_powers_beyond_the_largest_number_are_refused():
+    with pytest.raises(UsageError, match="Powers of order 400 of eigenvalues up to 8"):
+        select(cloud(10, 4, 3, np.float64), 4, q=400)
+    assert select(cloud(10, 4, 3, np.float64), 4, q=math.inf).score > 1
+
+
+@pytest.mark.parametrize("phi", ["exponential", "tanh"])
+def test_a_ratio_of_nothing_is_no_promise(phi):
+    found = select(100 * cloud(10, 4, 3, np.float64), 3, "spectral", phi=phi, kernel="linear")
+    assert found.guarantee.kind == "none"
+    assert found.certificate.share is None
+    assert found.method == "eager"
 
 
 @settings(max_examples=40, deadline=None)

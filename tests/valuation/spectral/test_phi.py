@@ -81,6 +81,7 @@ def test_ratios():
     expected = 2 * (math.sqrt(65) - 1) / 64
     assert make_phi("atan").guarantee(8.0).ratio == pytest.approx(0.999 * expected, rel=1e-6)
     assert make_phi("tanh").guarantee(1000.0).ratio == 0
+    assert make_phi("tanh").guarantee(1000.0).kind == "none"  # a bound that says nothing is no bound
     assert not make_phi("tanh").guarantee(1000.0).lazy
 
 
