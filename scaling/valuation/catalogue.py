@@ -44,15 +44,15 @@ OBJECTIVES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def make_objective(name: str, X: Rows, k: int | None = None, **options: Any) -> Objective:
+def make_objective(name: str, X: Rows | None, k: int | None = None, **options: Any) -> Objective:
     """Make an objective over embeddings.
 
     Parameters
     ----------
     name : str
         As the catalogue has it.
-    X : array (n, m)
-        Embeddings, checked; each objective normalises them as its kernel asks.
+    X : array (n, m) or None
+        Embeddings, checked; each objective normalises them as its kernel asks. None where it takes similarities.
     k : int, optional
         Size of the sets to come, where an objective is made monotone up to it.
     **options

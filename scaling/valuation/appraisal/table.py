@@ -121,6 +121,7 @@ def read_table(
         raise UsageError("The entropy of classes follows from their counts.", "Give one of the two.")
     if better not in BETTER:
         raise UsageError(f"Performance is better 'higher' or 'lower', not '{better}'.", did_you_mean(better, BETTER))
+    scores = dict(scores.items())  # of a data frame too, which has no truth of its own
     if not scores:
         raise UsageError("There is no score to appraise.", "Give one column an objective.")
     columns = {"performance": _column(performance, "performance"), "size": _column(size, "size")}

@@ -168,7 +168,7 @@ def _prepared(
         constraint, notes = make_constraint(objective.n, k, **held)
         return objective.fresh(), constraint, notes
     if rows is None:
-        made = make_objective(objective, rows, None if k is None else 2 * k, **options)  # type: ignore[arg-type]
+        made = make_objective(objective, rows, None if k is None else 2 * k, **options)
         constraint, notes = make_constraint(made.n, k, **held)
         return made, constraint, notes
     constraint, notes = make_constraint(len(rows), k, **held)

@@ -181,7 +181,8 @@ def log_distance_kernel(X: ArrayLike) -> tuple[Kernel, Rows]:
     rows = as_embeddings(X, normalise=False)
     center = _mean(rows)
     spread = max(float(np.max(np.abs(rows - center.astype(rows.dtype)))), float(np.finfo(rows.dtype).tiny))
-    smallest = rows.shape[1] * spread**2 * float(np.finfo(rows.dtype).eps) * 4
+    tiny = float(np.finfo(rows.dtype).tiny)  # of rows that are all the same, whose spread says nothing
+    smallest = max(rows.shape[1] * spread**2 * float(np.finfo(rows.dtype).eps) * 4, tiny)
     made = Kernel(_LOG_DISTANCE, None, center, smallest)
     return made, made.prepare(rows)
 

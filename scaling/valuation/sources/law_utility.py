@@ -165,10 +165,11 @@ def _weights_of(fit: Fit, labels: list[str], weights: PerSource | None) -> Array
 
 def _labelled(tokens: PerSource, names: list[str] | None) -> tuple[list[str], Array]:
     """Read tokens by source, and their names."""
-    if isinstance(tokens, Mapping):
-        labels, amounts = [str(name) for name in tokens], np.array(list(tokens.values()), float)
+    named = _named(tokens) if names is None or isinstance(tokens, Mapping) else None
+    if named is not None:
+        labels, amounts = [str(name) for name in named], _numbers(list(named.values()), "the tokens")
     else:
-        amounts = np.atleast_1d(np.asarray(tokens, float))
+        amounts = np.atleast_1d(_numbers(tokens, "the tokens"))
         labels = [f"source {i + 1}" for i in range(len(amounts))] if names is None else [str(name) for name in names]
     if amounts.ndim != 1 or len(labels) != len(amounts) or not labels:
         raise InputDataError(
@@ -179,15 +180,30 @@ def _labelled(tokens: PerSource, names: list[str] | None) -> tuple[list[str], Ar
     return labels, amounts
 
 
+def _named(values: Any) -> dict[Any, Any] | None:
+    """Return values by name: of a mapping, or of a pandas Series, whose order says nothing beside its index."""
+    if isinstance(values, Mapping) or (hasattr(values, "index") and hasattr(values, "items")):
+        return dict(values.items())
+    return None
+
+
+def _numbers(values: Any, what: str) -> Array:
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise InputDataError(f"{what} hold something that is not a number: {error}") from error
+
+
 def _aligned(values: PerSource, labels: list[str], what: str, missing: float) -> Array:
     """Bring what is said of sources into their order."""
-    if isinstance(values, Mapping):
-        if unknown := [name for name in values if name not in labels]:
+    if (named := _named(values)) is not None:
+        given = {str(name): value for name, value in named.items()}
+        if unknown := [name for name in given if name not in labels]:
             raise InputDataError(
                 f"{what} are given for '{unknown[0]}', which is no source", did_you_mean(unknown[0], labels)
             )
-        return np.array([float(values.get(name, missing)) for name in labels])
-    out = np.asarray(values, float)
+        return _numbers([given.get(name, missing) for name in labels], what)
+    out = _numbers(values, what)
     if out.ndim == 0:
         return np.full(len(labels), float(out))
     if out.shape != (len(labels),):

@@ -235,7 +235,8 @@ class SpectralObjective(Objective):
     def relaxed_bound(self, best: Callable[[Array], tuple[float, Indices]]) -> float | None:
         """Return an upper bound of f over all sets that may be chosen, from the tangent of a concave phi."""
         members = np.array(self.chosen, dtype=np.intp)
-        return relaxed_bound(self.rows, self.norms, self.phi, self.constant, members, best)
+        lengths = np.ones(self.n) if self.unit else self.norms  # as the value counts them
+        return relaxed_bound(self.rows, lengths, self.phi, self.constant, members, best)
 
     def eigenvalues(self, subset: Sequence[int] | Indices) -> Array:
         """Return the eigenvalues of the kernel of a set, ascending, without those that are rounding."""

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -266,3 +267,14 @@ def test_settings_that_mean_nothing_are_refused():
         appraise(np.full(N, 100), y, {})
     with pytest.raises(InputDataError, match="7 subsets"):
         appraise(np.full(7, 100), y[:7], {"s": y[:7]})
+
+
+def test_scores_may_be_a_data_frame():
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(rng.normal(size=(20, 2)), columns=["x", "y"], index=range(50, 70))
+    given = {"bootstrap": 20, "permutations": 19}
+    size, performance = np.full(20, 10), frame["x"] + rng.normal(size=20)
+    found = appraise(size, performance, frame, **given)
+    assert found.objectives == ("x", "y")
+    columns = {name: frame[name].to_numpy() for name in frame}
+    assert found.to_dict() == appraise(size, performance.to_numpy(), columns, **given).to_dict()

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scaling.valuation.sources.values as module
@@ -150,6 +151,21 @@ class TestRepeatedSources:
         ratio = (1 + 15 * (1 - np.exp(-3 / 15))) / 4
         fresh = source_values(exact(), TOKENS, 1e9, base=1e9, weights=ratio)
         np.testing.assert_allclose(worn.values["shapley"], fresh.values["shapley"], rtol=1e-12)
+
+
+class TestNames:
+    def test_a_series_is_read_by_its_index_and_not_by_its_order(self):
+        tokens, weights = {"a": 5e9, "b": 2e9}, {"a": 1.0, "b": 1.8}
+        wanted = source_values(power(), tokens, weights=weights, base=1e9, methods=["shapley"])
+        turned = pd.Series(weights)[["b", "a"]]
+        found = source_values(power(), pd.Series(tokens), weights=turned, base=1e9, methods=["shapley"])
+        assert found.names == ("a", "b")
+        assert found.values["shapley"].tolist() == wanted.values["shapley"].tolist()
+        assert found.values["shapley"][0] != pytest.approx(found.values["shapley"][1], rel=0.01)
+
+    def test_text_is_no_number_of_tokens(self):
+        with pytest.raises(InputDataError, match="the tokens hold something that is not a number"):
+            source_values(power(), {"a": "many"}, base=1e9)
 
 
 class TestRefused:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation import make_objective
+from scaling.valuation import make_objective, select
 from tests.valuation.definitions import greedy, table_of_gains, worst_ratio
 
 RNG = np.random.default_rng(5)
@@ -86,3 +86,12 @@ def test_refused(options, kind, words):
     with pytest.raises(kind) as caught:
         make_objective("gio", X, **options)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_candidates_that_are_all_the_same_are_as_good_as_one(kind):
+    candidates, targets = np.ones((4, 5), kind), np.random.default_rng(0).normal(size=(6, 5))
+    found = select(candidates, 2, "gio", queries=targets)
+    assert found.indices.tolist() == [0, 1]
+    assert found.gains.tolist() == [0.0, 0.0]
+    assert np.isfinite(found.score)
