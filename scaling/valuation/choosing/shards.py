@@ -87,7 +87,7 @@ def select_from_shards(
     """
     step = _checked(objective, method, within, epsilon, objective_options)
     source = Source(shards, count)
-    make = _maker(objective, k, objective_options)
+    make = _maker(objective, method, k, objective_options)
     if method == "sieve":
         kept = sieved(source, make, k, step, progress)
     else:
@@ -133,11 +133,16 @@ def _checked(objective: str, method: str, within: str, epsilon: float | None, op
     return EPSILON["sieve" if method == "sieve" else "stochastic"] if epsilon is None else float(epsilon)
 
 
-def _maker(objective: str, k: int, options: dict[str, Any]) -> Maker:
+def _maker(objective: str, method: str, k: int, options: dict[str, Any]) -> Maker:
     """Return what makes the objective over some rows: the same f, whichever rows these are."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise UsageError(f"k is {k}: a whole number of members, from 1 on, is expected.")
-    return lambda rows: make_objective(objective, rows, 2 * int(k), **options)
+
+    def make(rows: Rows) -> Objective:
+        made = make_objective(objective, rows, 2 * int(k), **options)
+        return made if method == "sieve" else made.of_one_size()
+
+    return make
 
 
 def _second_pass(

@@ -1,4 +1,4 @@
-"""Facility location: how well each example has one like it in the set, arXiv:2605.29448 and the works it builds on.
+"""Facility location: how well each example has one like it in the set.
 
 f(S) = sum_i w_i max_{j in S} s_ij, over the candidates themselves or over another set that has to be represented. The
 state is the best similarity that each example has so far, so a gain is a sum of what a candidate would add to it.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scaling.errors import InputDataError, UsageError
-from scaling.valuation import make_objective, select, select_from_shards
+from scaling.valuation import make_objective, select, select_from_shards, vendi
 from tests.valuation.choosing.toys import brute_best
 
 
@@ -41,6 +41,14 @@ def test_one_shard_is_plain_selection(rows):
     found = select_from_shards([rows], 10, "log_det", within="lazy")
     assert found.indices.tolist() == select(rows, 10, "log_det").indices.tolist()
     assert found.promised_share == pytest.approx(1 - np.exp(-1))
+
+
+def test_high_orders_are_chosen_in_shards_as_they_are_in_one():
+    """What would make powers of 20 eigenvalues monotone is 1e25 times a gain."""
+    data = np.random.default_rng(2).normal(size=(40, 6))
+    one = select_from_shards([data], 10, "vendi", within="lazy", q=20)
+    assert one.indices.tolist() == select(data, 10, "vendi", q=20).indices.tolist()
+    assert one.score > np.mean([vendi(data[np.random.default_rng(i).permutation(40)[:10]], 20) for i in range(50)])
 
 
 def test_where_the_shards_end_does_not_matter_to_the_sieve(rows):
