@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -69,6 +70,11 @@ class RowObjective(Objective):
         self.chosen.append(index)
         self.value += gain
         return gain
+
+    def _rows_of(self, subset: Sequence[int] | Indices) -> Indices:
+        """Return which rows of the data a set of candidates is."""
+        members = np.asarray(subset, np.intp)
+        return members if self._rows is None else self._rows[members]
 
     def fresh(self) -> Self:
         """Return the same objective with the empty set; data are shared, state is not."""

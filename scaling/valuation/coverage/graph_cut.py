@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from scaling.valuation.guarantee import Guarantee
 from scaling.valuation.objective import Array, Indices
 
 _COLUMN = 1 << 14  # rows of a column of similarities worked out at a time
+_MEMBERS = 1 << 11  # members whose similarities to all members are worked out at a time
 
 
 class GraphCut(RowObjective):
@@ -134,6 +136,21 @@ class GraphCut(RowObjective):
         gain = float(self._sums[row] - self._lam * (self._own[row] + 2 * self._within[row]))
         self._within = self._within + self._column(row)
         return gain
+
+    def score_of(self, subset: Sequence[int] | Indices) -> float:
+        """Return f of any set, from similarities between its members alone: no row outside is looked at."""
+        rows = self._rows_of(subset)
+        if not rows.size:
+            return 0.0
+        if not isinstance(self._source, tuple):
+            within = float(self._source[np.ix_(rows, rows)].sum(dtype=np.float64))
+        else:
+            kernel, data = self._source
+            members, within = data[rows], 0.0
+            for start in range(0, len(rows), _MEMBERS):
+                part = kernel.left(members) @ kernel.right(members[start : start + _MEMBERS])
+                within += float(kernel.finish(part).sum(dtype=np.float64))
+        return float(self._sums[rows].sum()) - self._lam * within
 
     def _column(self, row: int) -> Rows:
         if not isinstance(self._source, tuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -207,3 +208,18 @@ class GOptimal(_Design):
             part = slice(start, start + step)
             changed[part] = np.square(np.asarray(self._predicted[part], np.float64) @ column)
         self._variances = self._variances - changed / over
+
+    def score_of(self, subset: Sequence[int] | Indices) -> float:
+        """Return the fall of the largest variance for any set, from one factorisation and one pass over all rows."""
+        from scipy.linalg import cholesky, solve_triangular
+
+        members = np.asarray(self.rows[np.asarray(subset, np.intp)], np.float64)
+        if not len(members):
+            return 0.0
+        factor = cholesky(members.T @ members + self.ridge * np.eye(members.shape[1]), lower=True)
+        largest, step = 0.0, max(1, _BLOCK // members.shape[1])
+        for start in range(0, len(self._predicted), step):
+            part = np.asarray(self._predicted[start : start + step], np.float64)
+            left = solve_triangular(factor, part.T, lower=True)
+            largest = max(largest, float(np.einsum("ij,ij->j", left, left).max()))
+        return float(self._start.max()) - largest

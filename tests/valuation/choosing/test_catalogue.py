@@ -150,3 +150,16 @@ def test_a_vendi_score_falls_after_the_rank_and_the_best_prefix_is_said():
     swapped = select(X, 6, "vendi", first=0, swaps=20)
     assert sorted(swapped.indices.tolist()) == [0, 1, 3, 6, 8, 11]  # the best of all sets of six
     assert swapped.score == pytest.approx(3.7979408189, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_score_of_a_set_that_is_given_whole_is_that_of_one_that_grew(name, options, dtype):
+    X, more = data(name, 7)
+    state = make_objective(name, X.astype(dtype), 2 * K, **options, **more).among(np.array([0, 2, 3, 4, 6, 8]))
+    near = 2e-6 if dtype == "f4" else 1e-9
+    for subset in ([], [5], [4, 1, 0], [3, 2, 5, 0]):
+        grown = state.fresh()
+        for index in subset:
+            grown.add(index)
+        assert state.score_of(subset) == pytest.approx(grown.score(), rel=near, abs=near)
