@@ -3654,7 +3654,7 @@ def value_score(
     from db.value_data import store_for
     from db.value_measures import Settings as How
     from db.value_scores import score_data
-    from reports.value_scores_rows import scores_shown, scores_text
+    from reports.value_scores_rows import score_rows, scores_text
 
     named = (data, subset, asked["queries"], asked["represent"], *asked["options"])
     with store_for(db, named, write=False) as store, progress("scoring") as advance:
@@ -3662,7 +3662,7 @@ def value_score(
             store, data, objectives=objective or (), all_=all_, orders=order or (), subset=subset, weights=weights,
             labels=labels, baseline=baseline, settings=How(**asked), columns=columns, seed=seed, progress=advance,
         )  # fmt: skip
-    emit_result(found.to_dict(), format_, scores_text(found), scores_shown(found))
+    emit_result(found.to_dict(), format_, scores_text(found), score_rows(found))
 
 
 def limit_options(
@@ -3730,7 +3730,7 @@ def value_select(
     """
     from db.value_data import store_for
     from db.value_select import select_data
-    from reports.value_select_rows import first_shown, selection_text
+    from reports.value_select_rows import selection_text
 
     named = (data, queries, represent, *(options_ or ()))
     with store_for(db, named, write=name is not None) as store, progress("choosing") as advance:
@@ -3739,7 +3739,7 @@ def value_select(
             memory_gib=memory_gib, baseline=baseline, worth=worth, columns=columns, seed=seed, output=output,
             name=name, replace=replace, command=again(context, "replace", "output"), progress=advance, **asked,
         )  # fmt: skip
-    emit_result(found.to_dict(), format_, selection_text(found), first_shown(found))
+    emit_result(found.to_dict(), format_, selection_text(found), found.members())
 
 
 def point_options(

@@ -120,6 +120,7 @@ def load_parts(
     UsageError, InputDataError, VerdictError
         As of what loads them.
     """
+    from db.subsets import read_subset
     from db.value_page_fits import load_collection, load_imitation, load_worth
     from db.value_page_values import load_sources, load_values
     from db.value_pages import load_appraisal, load_subset
@@ -146,9 +147,13 @@ def load_parts(
         more = {} if asked.get("budget") is None else {"cost": asked["cost"], "force": force}
         names, budget = list(asked["curves"]), asked.get("budget")
         wanted.append(("curves", lambda: (names, load_collection(store, names, budget, level=level, **more))))
-    found = []
-    for done, (kind, load) in enumerate(wanted, start=1):
-        found.append((kind, load()))
+    for name in selections:
+        read_subset(store, name)  # one that there is not is said before anything is scored
+    found: dict[int, tuple[str, Any]] = {}
+    # Selections score random subsets, which takes longest: what is missing elsewhere is said before.
+    for done, at in enumerate(sorted(range(len(wanted)), key=lambda i: wanted[i][0] == "selection"), start=1):
+        kind, load = wanted[at]
+        found[at] = kind, load()
         if progress is not None:
             progress(done, len(wanted))
-    return found
+    return [found[at] for at in range(len(wanted))]

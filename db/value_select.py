@@ -13,7 +13,7 @@ from db.value_chosen import Chosen, Wanted, choose
 from db.value_columns import read_values
 from db.value_data import Data, digest, naming, open_data
 from db.value_options import Options, read_options
-from db.value_selection import SHOWN, Selection
+from db.value_selection import Selection
 from scaling import arguments
 from scaling.errors import InputDataError, ScalingError, UsageError
 from scaling.formatting import format_plural
@@ -235,7 +235,16 @@ def _kept(
             score=found.score, certificate=found.certificate.to_dict(), guarantee=found.guarantee.to_dict(),
             is_random=found.method == "random", inputs_sha256=read, command=command, replace=replace,
         )  # fmt: skip
-    shown = None if ids is None else tuple(ids[:SHOWN])
     return Selection(
-        data, found, chosen.streamed, band, worth, output, name, shown, read, tuple(dict.fromkeys(notes)), command
+        data,
+        found,
+        chosen.streamed,
+        band,
+        worth,
+        output,
+        name,
+        None if ids is None else tuple(ids),
+        read,
+        tuple(dict.fromkeys(notes)),
+        command,
     )

@@ -38,7 +38,7 @@ class Selection:
     output, name : str or None
         Where it was written, and what it is called in the store.
     ids : tuple of str or None
-        Identifiers of the first members.
+        Identifiers of the members.
     inputs_sha256 : str
         Of all that was read.
     notes : tuple of str
@@ -65,9 +65,13 @@ class Selection:
         return float("nan") if self.band is None else self.band.z(self.selected.score)
 
     def first(self) -> list[dict[str, Any]]:
-        """Return the first members: rank, position, identifier, gain, and the share of the value so far."""
+        """Return the first members, as `members` has them."""
+        return self.members(SHOWN)
+
+    def members(self, most: int | None = None) -> list[dict[str, Any]]:
+        """Return members in order, all or the first: rank, position, identifier, gain, share of the value so far."""
         total = float(self.selected.gains.sum())
-        so_far = np.cumsum(self.selected.gains[:SHOWN])
+        so_far = np.cumsum(self.selected.gains[:most])
         return [
             {
                 "rank": rank,
@@ -77,7 +81,7 @@ class Selection:
                 "share": float(so_far[rank] / total) if total > 0 else None,
             }
             for rank, (index, gain) in enumerate(
-                zip(self.selected.indices[:SHOWN], self.selected.gains[:SHOWN], strict=True)
+                zip(self.selected.indices[:most], self.selected.gains[:most], strict=True)
             )
         ]
 

@@ -9,6 +9,18 @@ from reports.rows import Rows
 from scaling.formatting import format_interval, format_number, format_plural
 
 
+def score_rows(found: Any) -> Rows:
+    """Return scores as sheets have them, one row a score, with what random subsets score beside it."""
+    rows = []
+    for score in found.to_dict()["scores"]:
+        random = score.pop("random") or {}
+        z = score.pop("z")
+        rows.append(
+            score | {f"random_{key}": random.get(key) for key in ("draws", "mean", "sd", "low", "high")} | {"z": z}
+        )
+    return rows
+
+
 def scores_shown(found: Any) -> Rows:
     """Return scores as people read them, one row a score."""
     rows = []

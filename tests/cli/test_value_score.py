@@ -129,7 +129,14 @@ class TestScore:
         assert "kernel cosine, rows of length one" in text
         assert "random: 20 draws of subsets of 6, seed 0" in text
         sheet = ok("value", "score", "X.npy", "--format", "csv").table
-        assert [line["order"] for line in sheet] == ["0", "0.5000", "1", "2", "inf"]
+        assert [line["order"] for line in sheet] == ["0.0", "0.5", "1.0", "2.0", "inf"]
+
+    def test_a_sheet_has_what_the_object_has(self, ok: Run) -> None:
+        words = ("value", "score", "X.npy", "--subset", "chosen.npy", "--baseline", 20)
+        scores, sheet = ok(*words).row["scores"], ok(*words, "--format", "csv").table
+        assert [float(line["value"]) for line in sheet] == [score["value"] for score in scores]
+        assert [float(line["random_mean"]) for line in sheet] == [score["random"]["mean"] for score in scores]
+        assert [float(line["random_high"]) for line in sheet] == [score["random"]["high"] for score in scores]
 
     def test_the_whole_is_compared_with_nothing(self, ok: Run, tmp_path: Path) -> None:
         np.save(tmp_path / "all.npy", np.arange(N)[::-1])

@@ -59,8 +59,16 @@ def test_people_read_certificate_guarantee_reason_and_first_members(ok: Run) -> 
     assert "  why: what a better match adds shrinks as matches improve" in text
     assert "random: 30 draws of subsets of 12" in text
     assert "and 2 more members" in text
-    first = ok("value", "select", "X.npy", "-k", 12, "--format", "csv").table
-    assert [line["rank"] for line in first] == [str(i) for i in range(10)]
+
+
+def test_a_sheet_holds_every_member_with_all_digits(ok: Run) -> None:
+    words = ("value", "select", "web", "-k", 12, "--objective", "facility_location")
+    row, sheet = ok(*words).row, ok(*words, "--format", "csv").table
+    assert [int(line["position"]) for line in sheet] == row["indices"]
+    assert [line["rank"] for line in sheet] == [str(i) for i in range(12)]
+    assert [float(line["gain"]) for line in sheet] == row["gains"]
+    assert float(sheet[-1]["share"]) == pytest.approx(1, rel=1e-12)
+    assert [line["example_id"] for line in sheet[:10]] == [entry["example_id"] for entry in row["first"]]
 
 
 def test_where_nothing_is_promised_the_reason_stands(ok: Run) -> None:

@@ -45,7 +45,9 @@ class EquivalentSize:
         if self.beyond is None and low > 0 and high < math.inf:
             ends = f"{format_percent(self.level)} interval {format_interval(low, high)}"
         told = {None: f"about {format_number(self.size, 3)}", "above": self._end(math.inf), "below": self._end(0)}
-        return f"a score of {format_number(self.value)} is worth {told[self.beyond]} random examples; {ends}"
+        words = f"a score of {format_number(self.value)} is worth {told[self.beyond]} random examples"
+        same = self.beyond is not None and low == high  # both ends lie where the curve has ended
+        return f"{words}, at both ends of the {format_percent(self.level)} interval" if same else f"{words}; {ends}"
 
     def _end(self, size: float) -> str:
         if size == math.inf:

@@ -57,7 +57,10 @@ def similarities_to(
     """
     one = f"{what.removesuffix('queries')}query_similarities" if what == "queries" else f"{what}_similarities"
     if (others is None) == (given is None):
-        raise UsageError(f"Give either {what}, their embeddings, or {one}, one row a candidate.")
+        option = "--queries FILE" if what == "queries" else f"--option {what}=FILE"
+        raise UsageError(
+            f"Give either {what}, their embeddings, or {one}, one row a candidate.", f"On the command line: {option}"
+        )
     if given is not None:
         table = check_similarities(given, None if X is None else len(np.asarray(X)), name=one)
         return table, {what: table.shape[1], f"{what}_from": "similarities"}
