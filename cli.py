@@ -3591,7 +3591,9 @@ def value_objectives(
 def measure_options(
     kernel: Annotated[
         str | None,
-        Option("--kernel", help="Of diversity: cosine (default), shifted, linear, gaussian, or precomputed (DATA)."),
+        Option(
+            "--kernel", help="Of diversity: cosine (default), shifted_cosine, linear, gaussian, or precomputed (DATA)."
+        ),
     ] = None,
     truncate: Annotated[int | None, Option("--truncate", help="Largest eigenvalues to keep.")] = None,
     landmarks: Annotated[int | None, Option("--landmarks", help="Examples that stand for all (Nystrom).")] = None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Scores of a spectrum: those with an order, and those without.
 WITH_ORDER = ("vendi", "renyi", "tsallis", "leinster_cobbold")
 SPECTRAL = (*WITH_ORDER, "von_neumann", "log_det")
-_UNIT = ("cosine", "shifted", "shifted_cosine", "relu_cosine")
+_UNIT = ("cosine", "shifted_cosine", "relu_cosine")
 _MEMORY = 4096  # spectra that are kept: those of one subset and its random ones, for all orders
 
 
@@ -217,7 +217,7 @@ class _Spectra:
         return lambda at: made(self.of(at).values, q)
 
     def _kernel(self, name: str) -> str:
-        return self.settings.kernel or ("shifted" if name == "leinster_cobbold" else "cosine")
+        return self.settings.kernel or ("shifted_cosine" if name == "leinster_cobbold" else "cosine")
 
     def _rows(self, members: Indices) -> NDArray[Any]:
         if self.settings.kernel == "precomputed":

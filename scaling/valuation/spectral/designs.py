@@ -55,7 +55,7 @@ class _Design(Objective):
         ----------
         ridge : float, default 1
             t, the variance of the noise over that of the coefficients.
-        kernel : {"cosine", "shifted", "linear"}
+        kernel : {"cosine", "shifted_cosine", "linear"}
             ``linear`` leaves rows as long as they are.
         """
         return cls(name, kernel_rows(X, kernel), k, ridge, kernel)

@@ -38,8 +38,8 @@ def vendi(X: ArrayLike | Any, q: float | str = 1.0, weights: ArrayLike | None = 
     weights : array_like (n,), optional
         Of examples; divided by their sum. Equal by default.
     **way
-        ``kernel`` ("cosine" by default, "shifted", "linear", "gaussian", "precomputed"), ``truncate``, ``landmarks``,
-        ``features``, ``bandwidth`` and ``seed``, as `scaling.valuation.spectral.spectrum.Way` has them.
+        ``kernel`` ("cosine" by default, "shifted_cosine", "linear", "gaussian", "precomputed"), ``truncate``,
+        ``landmarks``, ``features``, ``bandwidth`` and ``seed``, as `scaling.valuation.spectral.spectrum.Way` has them.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def von_neumann(X: ArrayLike | Any, weights: ArrayLike | None = None, **way: Any
 
 
 def leinster_cobbold(
-    X: ArrayLike | Any, q: float | str = 1.0, weights: ArrayLike | None = None, *, kernel: str = "shifted"
+    X: ArrayLike | Any, q: float | str = 1.0, weights: ArrayLike | None = None, *, kernel: str = "shifted_cosine"
 ) -> float:
     """Return the diversity of Leinster and Cobbold of order q.
 
@@ -90,7 +90,7 @@ def leinster_cobbold(
     ----------
     X, q, weights
         As of `vendi`.
-    kernel : {"shifted", "cosine", "linear", "precomputed"}
+    kernel : {"shifted_cosine", "cosine", "linear", "precomputed"}
         Similarities must not be negative; (1 + cosine)/2 never is.
 
     Returns
@@ -118,7 +118,7 @@ def leinster_cobbold(
         raise InputDataError(
             f"The mean similarity of example {bad[0]} to all is {ordinariness[bad[0]]:.4g}; this diversity needs "
             "similarities that are not negative.",
-            'kernel="shifted", (1 + cosine)/2, never is.',
+            'kernel="shifted_cosine", (1 + cosine)/2, never is.',
         )
     if math.isinf(order):
         return float(1 / ordinariness.max())
@@ -136,7 +136,7 @@ def log_det_score(X: ArrayLike | Any, ridge: float = 1.0, *, kernel: str = "cosi
         Embeddings, or the kernel.
     ridge : float, default 1
         Positive.
-    kernel : {"cosine", "shifted", "linear", "precomputed"}
+    kernel : {"cosine", "shifted_cosine", "linear", "precomputed"}
         As of `vendi`.
     """
     if not (math.isfinite(ridge) and ridge > 0):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 Array = NDArray[np.float64]
-KERNELS = ("cosine", "shifted", "linear")
+KERNELS = ("cosine", "shifted_cosine", "linear")
 _BLOCK = 1 << 22  # values converted to float64 at a time
 
 
@@ -25,7 +25,7 @@ def kernel_rows(X: ArrayLike, kernel: str) -> Rows:
     ----------
     X : array_like (n, m)
         Embeddings.
-    kernel : {"cosine", "shifted", "linear"}
+    kernel : {"cosine", "shifted_cosine", "linear"}
         The cosine; (1 + cosine)/2, which is never negative; or the inner product of the rows as they are.
     """
     if kernel not in KERNELS:
@@ -33,7 +33,7 @@ def kernel_rows(X: ArrayLike, kernel: str) -> Rows:
     rows = as_embeddings(X, normalise=kernel != "linear")
     if kernel == "linear":
         refuse_overflow(rows)
-    if kernel != "shifted":
+    if kernel != "shifted_cosine":
         return rows
     made = np.empty((len(rows), rows.shape[1] + 1), rows.dtype)
     made[:, 0] = np.sqrt(0.5)

@@ -28,7 +28,7 @@ class LogDet(SpectralObjective):
     ---------------------
     ridge : float, default 1
         t, the variance of the noise.
-    kernel : {"cosine", "shifted", "linear"}
+    kernel : {"cosine", "shifted_cosine", "linear"}
         As in `Vendi`.
     first : int, optional
         Member to start with where all first members tie.
@@ -91,7 +91,7 @@ class Dpp(Objective):
 
     Parameters of `build`
     ---------------------
-    kernel : {"cosine", "shifted", "linear"}
+    kernel : {"cosine", "shifted_cosine", "linear"}
         As in `Vendi`; with m dimensions no set of more than m (shifted: m + 1) members has a finite value.
     first : int, optional
         Member to start with where all first members tie.

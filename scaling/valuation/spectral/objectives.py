@@ -30,9 +30,9 @@ class Vendi(SpectralObjective):
     ---------------------
     q : float, default 1
         Order, in [0, inf].
-    kernel : {"cosine", "shifted", "linear"}
-        ``shifted`` is (1 + cosine)/2. With ``linear`` rows keep their lengths: h is optimised, and the score normalises
-        by the sum of squared lengths.
+    kernel : {"cosine", "shifted_cosine", "linear"}
+        ``shifted_cosine`` is (1 + cosine)/2. With ``linear`` rows keep their lengths: h is optimised, and the score
+        normalises by the sum of squared lengths.
     tolerance : float, default 1e-6
         Certificate of the mixture, as a share of the scale of phi; orders below about 0.4 have none this good.
     exact : bool, default False

@@ -48,9 +48,9 @@ class Way:
 
     Parameters
     ----------
-    kernel : {"cosine", "shifted", "linear", "gaussian", "precomputed"}
-        ``shifted`` is (1 + cosine)/2; ``gaussian`` is exp(-d^2 / (2 bandwidth^2)); ``precomputed`` takes X as the
-        kernel itself, dense or sparse.
+    kernel : {"cosine", "shifted_cosine", "linear", "gaussian", "precomputed"}
+        ``shifted_cosine`` is (1 + cosine)/2; ``gaussian`` is exp(-d^2 / (2 bandwidth^2)); ``precomputed`` takes X as
+        the kernel itself, dense or sparse.
     truncate : int, optional
         Keep this many of the largest eigenvalues, and give each an equal share of the rest (arXiv:2410.21719).
     landmarks : int, optional
@@ -93,7 +93,7 @@ class Way:
         """Return the kernel in words."""
         if self.kernel == "gaussian":
             return f"gaussian, bandwidth {format_number(self.bandwidth)}"
-        return {"shifted": "shifted, (1 + cosine)/2"}.get(self.kernel, self.kernel)
+        return {"shifted_cosine": "shifted_cosine, (1 + cosine)/2"}.get(self.kernel, self.kernel)
 
 
 _GAUSSIAN = 'Pass kernel="gaussian" and bandwidth, the distance at which similarity has fallen to exp(-1/2).'
@@ -128,7 +128,9 @@ def spectrum_of(X: ArrayLike | Any, weights: ArrayLike | None, way: Way) -> Spec
     if weight is not None:
         rows, weight = rows[weight > 0], weight[weight > 0]
     n = len(rows)
-    normalisation = "rows of length one" if way.kernel in ("cosine", "shifted") else "values at zero distance are one"
+    normalisation = (
+        "rows of length one" if way.kernel in ("cosine", "shifted_cosine") else "values at zero distance are one"
+    )
     if way.kernel == "linear":
         normalisation = "divided by the mean squared length of rows"
     made: Any
@@ -231,7 +233,7 @@ def _finish(values: Any, precision: Precision, n: int, way: Way, normalisation: 
 
 def _limit(n: int) -> None:
     if n > _DENSE:
-        hint = "Use explicit features (cosine, shifted, linear), landmarks, or random features of the Gaussian kernel."
+        hint = "Use explicit features (cosine, shifted_cosine, linear), landmarks, or random Gaussian features."
         raise UsageError(f"All eigenvalues of a kernel of {n} examples are out of reach; {_DENSE} is the limit.", hint)
 
 

@@ -20,7 +20,7 @@ CASES = [
     ("vendi", {"q": 0.1}),
     ("vendi", {"q": 3.0}),
     ("vendi", {"q": math.inf}),
-    ("vendi", {"kernel": "shifted"}),
+    ("vendi", {"kernel": "shifted_cosine"}),
     ("vendi", {"exact": True}),
     ("vendi", {"first": 4}),
     ("von_neumann", {}),

@@ -57,7 +57,7 @@ def test_orders_of_the_twelve_points(points):
 
 
 def test_variants_of_the_twelve_points(points):
-    shifted = [vendi(points, q, kernel="shifted") for q in (1, 2)]
+    shifted = [vendi(points, q, kernel="shifted_cosine") for q in (1, 2)]
     np.testing.assert_allclose(shifted, [3.7565548574680565, 2.9410718441], atol=1e-10)
     direct = vendi((1 + points @ points.T) / 2, kernel="precomputed")
     assert shifted[0] == pytest.approx(direct, abs=1e-12)
@@ -149,7 +149,7 @@ def test_leinster_cobbold_is_below_vendi_and_matches_its_formula(points, q):
     else:
         expected = 1 / ordinariness.max() if q == "inf" else (ordinariness ** (order - 1)).mean() ** (1 / (1 - order))
     assert found == pytest.approx(expected, rel=1e-12)
-    assert found <= vendi(points, q, kernel="shifted")
+    assert found <= vendi(points, q, kernel="shifted_cosine")
     assert leinster_cobbold((1 + points @ points.T) / 2, q, kernel="precomputed") == pytest.approx(found, rel=1e-12)
 
 

@@ -31,7 +31,7 @@ def test_reference_gains(points):
 
 def test_reference_selection(points):
     """As log det(K + t) of the shifted kernel, whose gains are log t larger than those of log det(1 + K/t)."""
-    objective = make_objective("log_det", points, 5, ridge=0.1, kernel="shifted", first=11)
+    objective = make_objective("log_det", points, 5, ridge=0.1, kernel="shifted_cosine", first=11)
     gains = []
     for _ in range(5):
         found = objective.gains()
@@ -71,7 +71,7 @@ def test_beyond_the_dimension_the_determinant_is_zero(points):
     assert np.all(objective.gains() == -np.inf)
     assert objective.add(8) == -math.inf
     assert objective.value == -math.inf
-    assert math.isfinite(make_objective("dpp", points, kernel="shifted").evaluate((0, 3, 2, 6, 8)))
+    assert math.isfinite(make_objective("dpp", points, kernel="shifted_cosine").evaluate((0, 3, 2, 6, 8)))
 
 
 def test_a_duplicate_lies_in_the_span(points):

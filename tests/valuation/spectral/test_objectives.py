@@ -84,7 +84,7 @@ def test_the_best_set_of_six(points):
 CASES = [
     ("vendi", {}),
     ("vendi", {"q": 0.5}),
-    ("vendi", {"q": 0.7, "kernel": "shifted"}),
+    ("vendi", {"q": 0.7, "kernel": "shifted_cosine"}),
     ("vendi", {"q": 1.5}),
     ("vendi", {"q": 3}),
     ("vendi", {"kernel": "linear"}),
@@ -124,7 +124,9 @@ def test_errors_stay_below_the_certificate(name, options, dtype):
     assert objective.value == pytest.approx(objective.evaluate(objective.chosen), rel=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"q": 2, "kernel": "shifted"}, {"q": 2}, {"q": 0.7, "kernel": "linear"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"q": 2, "kernel": "shifted_cosine"}, {"q": 2}, {"q": 0.7, "kernel": "linear"}], ids=str
+)
 def test_rounding_of_rows_that_are_alike_or_long_stays_below_the_certificate(options):
     """In float32, where each product with a member is off in the same way, or by what long rows lose."""
     rng = np.random.default_rng(9)
