@@ -8,6 +8,7 @@
     │   └── LawError            2   a law or formula that cannot be read; points at the character
     ├── StoreError              3   the store or the environment
     └── InputDataError          4   the data cannot be used
+        └── ReadError           4   a file that a reader cannot go on with; names the place
 
 Every message says what is wrong, where and why; ``hint`` says what to do about it.
 """
@@ -84,6 +85,28 @@ class InputDataError(ScalingError):
     """The data cannot be used: missing columns, impossible values, nothing left to fit."""
 
     exit_code = 4
+
+
+class ReadError(InputDataError):
+    """A log that its reader cannot go on with.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    reason : str
+        What is wrong there, as a clause: ``"the record ends before its length"``.
+    place : str, optional
+        Where in the file: ``"byte 32775"``, ``"line 12"``, ``"table metrics"``.
+    hint : str, optional
+        What to do about it.
+    """
+
+    def __init__(self, path: str, reason: str, place: str | None = None, hint: str | None = None) -> None:
+        super().__init__(f"{path}{f', {place}' if place else ''}: {reason}.", hint)
+        self.path = path
+        self.reason = reason
+        self.place = place
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
