@@ -279,6 +279,9 @@ def _keep(
             "fit_id": saved.fit_id, "tokens": asked.tokens, "weights": asked.weights, "unique": asked.unique,
             "decay": asked.decay, "base": found.base, "total": found.total, **sampled, **more,
         }  # fmt: skip
+        if method in found.sampling_errors:
+            errors = found.sampling_errors[method]
+            options["sampling_error"] = dict(zip(found.names, map(float, errors), strict=True))
         options |= {"beta": list(found.beta)} if method == "beta" else {}
         made = ValuationDef(
             name, "sources", method, len(found.names), fit_name=saved.name, options=options, seed=found.seed,

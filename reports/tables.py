@@ -89,7 +89,8 @@ def of_series(series: Series) -> Table:
         note = f"{len(keep)} of {n} points drawn, evenly spaced."
     elif n > LONGEST:
         keep = keep[:LONGEST]
-        note = f"{LONGEST} of {n} rows, {series.order}; all rows are in the store, under the query below."
+        order = f", {series.order}" if series.order else ""
+        note = f"{LONGEST} of {n} rows{order}; all rows are in the store, under the query below."
     texts = [i for i, unit in enumerate(series.units[c] for c in series.columns) if unit == "text"]
     return make_table(series.name, list(series.columns), [series.cells(int(i)) for i in keep], texts, note)
 

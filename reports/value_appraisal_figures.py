@@ -65,13 +65,21 @@ def panels_figure(page: AppraisalPage) -> tuple[FigureData, Figure]:
             key="fig-performance",
             title=f"What training gave ({page.metric_words}) over each score of the same subsets",
             finding=f"{format_plural(page.result.n, 'subset')}, {page.result.n_random} of them random. {finding}",
-            caption=f"Each mark is a subset that was trained on. Shaded: random subsets, {_SD} sd of them to either "
-            "side of their mean score; dotted level line: their mean performance. Line: the one that bends once and "
+            caption=f"Each mark is a subset that was trained on. {_shaded(page)}Line: the one that bends once and "
             "fits best; where it is dashed, more of the score brought nothing. Upright line: up to where to optimise; "
             f"crosses lie beyond it. {page.bend_words}{left} {page.made_of('the bootstrap of subsets')}",
             series=(_lines(page), _spreads(page), *(_subsets(page, name) for name in shown)),
         ),
         figure,
+    )
+
+
+def _shaded(page: AppraisalPage) -> str:
+    if page.spread("performance") is None:
+        return ""
+    return (
+        f"Shaded: random subsets, {_SD} sd of them to either side of their mean score; dotted level line: their mean "
+        "performance. "
     )
 
 

@@ -17,6 +17,7 @@ from reports.value_appraisal_tables import caps_table, relations_table
 from reports.value_page import Part
 from reports.words import level_text, listed
 from scaling.formatting import format_interval, format_number, format_plural, format_whole
+from scaling.valuation.appraisal.over_optimised import ERROR_RATE
 from scaling.valuation.appraisal.table import bend_rows
 from scaling.verdicts import OK, WEAK
 
@@ -112,6 +113,13 @@ class AppraisalPage:
         """Return what random subsets have of a score, or as performance, where they are of one size."""
         found = [one for one in self.result.spreads if one.of == of]
         return found[0] if len(found) == 1 else None
+
+    def rises(self, name: str) -> bool:
+        """Say whether performance is told to rise with a score up to the highest ones."""
+        found = self.detected(name)
+        if found is None or found.flagged:
+            return False
+        return found.slope_after_interval[0] > 0 or (found.p_value > ERROR_RATE and self.relation(name).low > 0)
 
     def detected(self, name: str) -> OverOptimisation | None:
         """Return what was found of a score that was pushed."""
@@ -252,7 +260,7 @@ def _checks(page: AppraisalPage, best: Any) -> list[Check]:
                        f"{_FEW_RANDOM} are needed for a band."))  # fmt: skip
     for one in result.over_optimised:
         lines.append(Check(f"Does more of {one.objective} still help at the highest score tried?",
-                           NO if one.flagged else YES,
+                           NO if one.flagged else YES if page.rises(one.objective) else NONE,
                            f"up to {format_number(one.cap)}" if one.flagged else "no limit seen",
                            _pushed_words(one, page)))  # fmt: skip
     if not result.over_optimised:
@@ -263,7 +271,9 @@ def _checks(page: AppraisalPage, best: Any) -> list[Check]:
 def _pushed_words(one: OverOptimisation, page: AppraisalPage) -> str:
     """Say what was seen of a score that was pushed."""
     if not one.flagged:
-        return f"Nothing was seen that speaks against raising it further: {page.metric} rises with it to the end."
+        if page.rises(one.objective):
+            return f"Nothing was seen that speaks against raising it further: {page.metric} rises with it to the end."
+        return f"No place was found above which it stops, but that {page.metric} rises with it is not told either."
     said = []
     if "bend" in one.reasons:
         falls = "falls" if one.slope_after_interval[1] < 0 else "does not rise"

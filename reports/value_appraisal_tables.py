@@ -30,8 +30,10 @@ def caps_table(page: AppraisalPage) -> Table:
             cap = f"{format_number(one.cap)} ({format_interval(*one.cap_interval)})"
             why = listed([{"bend": "performance stops rising", "z": "pushed subsets are no better than random ones"}[r]
                           for r in one.reasons])  # fmt: skip
-        else:
+        elif page.rises(name):
             cap, why = "no limit seen", "performance rises to the highest score tried"
+        else:
+            cap, why = "no limit seen", "it is not told that performance rises with it"
         rows.append((printable(name), band, format_number(top), cap, why))
     heads = ("score", "random subsets: mean", "highest chosen", "optimise to", "because")
     return make_table(
@@ -49,6 +51,8 @@ def relations_table(page: AppraisalPage) -> Table:
                          str(one.pearson), f"{one.partial}{given}" if one.given else "–",
                          format_number(one.isotonic_r2.value, 2)))  # fmt: skip
     heads = ("score", "among", "Spearman", "Kendall", "Pearson", "partial", "R² of a rising curve")
+    told = [i for i in range(len(heads)) if heads[i] != "partial" or any(row[i] != "–" for row in rows)]
+    heads, rows = tuple(heads[i] for i in told), [tuple(row[i] for i in told) for row in rows]
     note = (
         "Every correlation is turned so that above 0 means better performance at a higher score. R²: share of the "
         "variance of subsets that the curve has not seen; below 0 it does worse than their mean. "

@@ -14,7 +14,7 @@ from reports.inputs import Source
 from reports.value_appraisal_page import AppraisalPage, appraisal_part
 from reports.value_page import Part
 from reports.value_subset_page import SubsetPage, subset_part
-from scaling.formatting import format_interval, format_number
+from scaling.formatting import format_interval, format_number, format_whole
 
 
 def when(moment: Any) -> str:
@@ -93,7 +93,7 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
     Part
     """
     saved = loaded.saved
-    cap, predicts = _said_of(saved.objective, appraisals)
+    cap, predicts, other_sizes = _said_of(saved.objective, saved.size, appraisals)
     score = saved.score if saved.score is not None else saved.value
     page = SubsetPage(
         name=saved.name,
@@ -121,6 +121,7 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
         path_scores=loaded.path_scores,
         cap=cap,
         predicts=predicts,
+        other_sizes=other_sizes,
         embeddings=loaded.embeddings,
         seed=saved.seed,
         command=saved.command or "",
@@ -131,23 +132,33 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
     return replace(subset_part(page), sql=query_of("chosen_examples", "subset_name", saved.name))
 
 
-def _said_of(objective: str, appraisals: Sequence[Any]) -> tuple[Any, Any]:
-    """Find what appraisals say of an objective: up to where, and whether it predicts."""
+def _said_of(objective: str, size: int, appraisals: Sequence[Any]) -> tuple[Any, Any, str]:
+    """Find what appraisals say of an objective: up to where, and whether it predicts.
+
+    Scores of most objectives grow with the subset, so a cap holds for the sizes that were appraised alone.
+    """
     for loaded in appraisals:
-        for _, found in loaded.parts:
+        for subsets, found in loaded.parts:
             result = appraisal_of(found)
             if objective not in result.objectives:
                 continue
-            cap = None
+            cap, other = None, ""
+            low, high = float(np.min(subsets.size)), float(np.max(subsets.size))
+            if not low <= size <= high:
+                ends = format_whole(low) if low == high else f"{format_whole(low)} to {format_whole(high)}"
+                other = (
+                    f"The appraisal {loaded.saved.name} is of subsets of {ends} examples: up to where the score of "
+                    f"{format_whole(size)} may be raised does not follow from it."
+                )
             for one in result.over_optimised:
-                if one.objective == objective:
+                if one.objective == objective and not other:
                     cap = (loaded.saved.name, one.cap if one.flagged else math.inf, *one.cap_interval)
             regimes = [one.regime for one in result.relations if one.objective == objective]
             relation = result.relation(objective, "fixed size" if "fixed size" in regimes else "pooled")
             c = getattr(relation, result.measure)
             number = f"{format_number(c.value, 2)} ({format_interval(c.low, c.high)})"
-            return cap, (loaded.saved.name, number, bool(c.low > 0))
-    return None, None
+            return cap, (loaded.saved.name, number, bool(c.low > 0)), other
+    return None, None, ""
 
 
 def appraisal_of(found: Mapping[str, Any]) -> Any:

@@ -83,6 +83,7 @@ def part_of_sources(loaded: Any) -> Part:
             command=one.definition.command or "",
             sha256=one.definition.inputs_sha256 or "",
             created_at=when(one.definition.created_at),
+            error=_errors(one.definition.options.get("sampling_error"), one.items),
         )
         for one in loaded.valuations
     )
@@ -102,6 +103,10 @@ def part_of_sources(loaded: Any) -> Part:
         name=" and ".join(loaded.asked),
     )
     return sources_part(page)
+
+
+def _errors(found: Any, names: Sequence[str]) -> np.ndarray[Any, Any] | None:
+    return None if found is None else np.array([float(found.get(name, np.nan)) for name in names])
 
 
 def part_of_worth(loaded: Any) -> Part:

@@ -19,7 +19,7 @@ from reports.style import DATA, INK, LAW, MUTED, new_figure, points, scale_axis,
 from reports.tables import make_table
 from reports.trust import NO, YES, Check
 from reports.value_page import Part
-from reports.words import count_interval, level_text
+from reports.words import count_interval, level_text, sentence
 from scaling.formatting import format_count, format_number, format_percent, format_plural
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
@@ -98,9 +98,17 @@ def imitation_part(page: ImitationPage) -> Part:
     assert fit is not None
     level = level_text(found["level"])
     told = found["p_value"] <= _ERROR_RATE and math.isfinite(page.threshold)
+    falls = math.isfinite(page.threshold) and found["means"][1] < found["means"][0]
     if not math.isfinite(page.threshold):
         words = "<strong>No imitation threshold</strong> was found: the {} of {} does not change with how often they "
         answer = Markup(words + "were trained on.").format(page.metric, format_plural(found["n"], "concept"))
+    elif falls or not told:
+        words = "<strong>No imitation threshold</strong> is told: the best place, {} training examples, "
+        words += "parts a mean {} of {} below from {} above, "
+        below, above = (format_number(v, 3) for v in found["means"][:2])
+        why = "which is no rise." if falls else (
+            f"which scores in any other order do with a chance of {format_percent(found['p_value'])}.")  # fmt: skip
+        answer = Markup(words).format(format_count(page.threshold), page.metric, below, above) + why
     else:
         words = "A concept is imitated from <strong>{} training examples</strong> on ({} interval {}): its {} is {} on "
         words += "average below that, and {} from there on."
@@ -117,7 +125,9 @@ def imitation_part(page: ImitationPage) -> Part:
           for check in fit_checks(fit)),
     ]  # fmt: skip
     verdict = (fit.verdict if fit.verdict in (OK, NOT_IDENTIFIED) else WEAK) if told else WEAK
-    reasons = list(found["warnings"]) + ([] if verdict == OK else list(fit.diagnostics.reasons))
+    reasons = [f"{sentence(text).rstrip('.')}." for text in found["warnings"]] + (
+        [] if verdict == OK else list(fit.diagnostics.reasons)
+    )
     if verdict == NOT_IDENTIFIED:
         verdict = WEAK
         reasons.append("The smooth rise is not determined by the data; the change point does not rest on it.")

@@ -34,6 +34,8 @@ _BELOW = {
     "alignment": "their losses fall where the validation loss rises",
 }
 _TOP = 0.1
+_ENDS = 10  # classes of either end that the table lists where they are many
+_ALWAYS = 5  # columns that every method has
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,9 @@ def _answer(page: ValuesPage) -> Markup:
     n = format_plural(len(page.values), "example")
     if not len(page.finite):
         return Markup("<strong>No example</strong> of {} has a finite value by {}.").format(n, page.method)
+    if page.finite[0] == page.finite[-1]:
+        return Markup("<strong>All values are {}</strong>: {} tells no example of {} from another.").format(
+            format_number(float(page.finite[0])), page.method, n)  # fmt: skip
     if page.signed and page.below:
         share = format_percent(page.below / len(page.finite))
         return Markup("<strong>{} of {} ({}) are worth less than nothing</strong> by {}: {}. The best tenth holds {} "
@@ -173,8 +178,8 @@ def _answer(page: ValuesPage) -> Markup:
     low, middle, high = (format_number(float(np.quantile(page.finite, q)), 3) for q in (0.05, 0.5, 0.95))
     which = {"highest": "Prefer the highest", "lowest": "Prefer the lowest"}.get(
         page.end or "", "Which end to prefer depends on how much is kept")  # fmt: skip
-    return Markup("{} have a {} of <strong>{}</strong> in the middle, 90 % of them {} to {}. {}.").format(
-        n, page.unit_words, middle, low, high, which)  # fmt: skip
+    return Markup("The {} of {} is <strong>{}</strong> in the middle, and {} to {} for 90 % of them. {}.").format(
+        page.unit_words, n, middle, low, high, which)  # fmt: skip
 
 
 def _checks(page: ValuesPage, missing: int) -> list[Check]:
@@ -188,12 +193,12 @@ def _checks(page: ValuesPage, missing: int) -> list[Check]:
                            f"{len(page.finite) - same} distinct",
                            f"{format_plural(same, 'value')} are those of another example too." if same else
                            "No two examples have the same value."))  # fmt: skip
-    if page.groups:
+    if page.groups and len(page.groups) > 1 and page.finite[0] < page.finite[-1]:
         means = {name: float(v.mean()) for name, v in page.groups.items() if len(v)}
         best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-        lines.append(Check(f"Does one {page.group_word} hold most of it?", NONE,
-                           f"{format_number(means[best], 2)} against {format_number(means[worst], 2)}",
-                           f"Mean value of {printable(best)}, the highest, and of {printable(worst)}, the lowest.",
+        lines.append(Check(f"How far apart is the mean value of each {page.group_word}?", NONE,
+                           f"{format_number(means[best], 2)} to {format_number(means[worst], 2)}",
+                           f"The highest is that of {printable(best)}, the lowest that of {printable(worst)}.",
                            ))  # fmt: skip
     return lines
 
@@ -212,7 +217,13 @@ def _groups_table(page: ValuesPage) -> Table | None:
         rows.append((printable(name), str(len(v)), format_number(float(v.mean()), 3), format_number(error, 2),
                      format_number(float(np.median(v)), 3), below, share))  # fmt: skip
     heads = (page.group_word, "examples", "mean value", "standard error", "median", "below 0", "of all value")
-    return make_table(f"Value by {page.group_word}", heads, rows[:40], note=page.made_of())
+    told = [i for i in range(len(heads)) if i < _ALWAYS or any(row[i] != NOTHING for row in rows)]
+    note = page.made_of()
+    if len(rows) > 2 * _ENDS:
+        note = f"Of {format_plural(len(rows), page.group_word)} the {_ENDS} highest and the {_ENDS} lowest. {note}"
+        rows = rows[:_ENDS] + rows[-_ENDS:]
+    shown = [tuple(row[i] for i in told) for row in rows]
+    return make_table(f"Value by {page.group_word}", [heads[i] for i in told], shown, note=note)
 
 
 def _items_table(page: ValuesPage, caption: str, items: tuple[Mapping[str, Any], ...]) -> Table | None:

@@ -18,7 +18,7 @@ from reports.style import DATA, FORM, INK, LAW, MUTED, PAST, new_figure, scale_a
 from reports.tables import NOTHING, Table, make_table
 from reports.trust import NO, NONE, YES, Check
 from reports.value_page import Part
-from reports.words import level_text, listed, printable, sentence
+from reports.words import ASSUMED, level_text, listed, printable, sentence
 from scaling.formatting import format_count, format_interval, format_number, format_percent, format_plural
 from scaling.valuation.sources.valued import EFFICIENT, TITLES
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
@@ -31,6 +31,8 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": DATA}, {"marker": "D", "color": LAW}, {"marker": "s", "color": FORM},
     {"marker": "^", "color": PAST}, {"marker": "v", "color": INK},
 )  # fmt: skip
+
+_SURE = 2.0  # standard errors of a difference beyond which a sample of orders leaves no doubt
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Way:
         Of the intervals.
     interval_method : str
     command, sha256, created_at : str
+    error : ndarray (k,) or None
+        Standard errors of values that were found from sampled orders; None where all coalitions were counted.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Way:
     command: str = ""
     sha256: str = ""
     created_at: str = ""
+    error: Array | None = None
 
     @property
     def title(self) -> str:
@@ -117,6 +122,20 @@ class SourcesPage:
         """Sources, the most valuable first."""
         return [int(i) for i in np.argsort(-self.first.values, kind="stable")]
 
+    @property
+    def sampled(self) -> bool:
+        """Whether values of the first method rest on a sample of orders."""
+        return self.first.error is not None
+
+    def told(self, a: int, b: int) -> bool:
+        """Say whether source `a` is told to be worth more than `b`: neither the law nor the sample leaves it open."""
+        first = self.first
+        if first.error is not None:
+            apart = _SURE * math.hypot(float(first.error[a]), float(first.error[b]))
+            if not first.values[a] - first.values[b] > apart:
+                return False
+        return not math.isfinite(first.low[a]) or bool(first.low[a] > first.high[b])
+
     def made_of(self) -> str:
         """Say what stands behind numbers."""
         how = listed(list(dict.fromkeys(way.title for way in self.ways)))
@@ -143,16 +162,20 @@ def sources_part(page: SourcesPage) -> Part:
     first, order = page.first, page.order
     best = order[0]
     share = f", {format_percent(first.values[best] / page.total)} of what all {len(order)} take off it" if (
-        page.total > 0) else ""  # fmt: skip
-    unit = f" {page.unit}" if page.unit else ""
+        page.total > 0 and len(order) > 1) else ""  # fmt: skip
+    bare = page.unit.removesuffix(ASSUMED)
+    unit = f" {bare}" if bare else ""
     each = ""
     if np.isfinite(page.tokens).all() and np.all(page.tokens > 0) and len(order) > 1:
         dear = int(np.argmax(first.values / page.tokens))
         if dear != best:
             each = f" Token for token {page.names[dear]} is worth most."
-    words = "<strong>{}</strong> is the source worth most: by {} it takes {}{} off the loss ({} interval {}){}.{}"
-    answer = Markup(words)
-    told = len(order) < 2 or not math.isfinite(first.low[best]) or first.low[best] > first.high[order[1]]
+    told = len(order) < 2 or page.told(best, order[1])
+    words = "<strong>{}</strong> is the source worth most: by {} it takes" if told else (
+        "<strong>{}</strong> is worth most, but the next is not told apart from it: by {} it takes")  # fmt: skip
+    if len(order) == 1:
+        words = "<strong>{}</strong> is the only source: by {} it takes"
+    answer = Markup(words + " {}{} off the loss ({} interval {}){}.{}")
     verdict = page.verdict if page.verdict in (OK, WEAK, NOT_IDENTIFIED) else WEAK
     reasons = [*page.reasons] + ([f"The law was {page.verdict}."] if verdict != page.verdict else [])
     sums = {way.title: float(way.values.sum()) / page.total for way in page.ways if page.total > 0}
@@ -171,7 +194,9 @@ def sources_part(page: SourcesPage) -> Part:
             ("Values of sources", "Utility of a set of sources: how much lower the law's loss is with them. Shapley "
                                   "and Aumann-Shapley divide it among all; values by Banzhaf, Beta and leave one out "
                                   "do not add up to it."),
-            ("Intervals of the sources", f"{level_text(first.level)}: {first.interval_method}."),
+            ("Intervals of the sources", f"{level_text(first.level)}: {first.interval_method}." + (
+                " They know how well the law is known, not that orders of the sources were sampled: that is the "
+                "standard error in the table." if page.sampled else "")),
         ),
         machine={"sources": [
             {"source": page.names[i], "method": way.method, "value": way.values[i], "low": way.low[i],
@@ -190,10 +215,11 @@ def _checks(page: SourcesPage, told: bool, sums: dict[str, float]) -> list[Check
                    f"Verdict on the fit {printable(page.fit)}.")]  # fmt: skip
     if len(order) > 1:
         a, b = order[:2]
+        also = ", and the values lie 2 standard errors of the sample of orders apart" if page.sampled else ""
         lines.append(Check("Is the best source told apart from the next?", YES if told else NO,
                            f"{first.interval(a)} against {first.interval(b)}",
                            f"{sentence(printable(page.names[a]))} and {printable(page.names[b])}; a yes where the "
-                           "intervals do not meet."))  # fmt: skip
+                           f"intervals do not meet{also}."))  # fmt: skip
     if len(page.ways) > 1:
         firsts = {way.title: page.names[int(np.argmax(way.values))] for way in page.ways}
         agree = len(set(firsts.values())) == 1
@@ -256,8 +282,10 @@ def _table(page: SourcesPage) -> Table:
         value, tokens = float(page.first.values[i]), float(page.tokens[i])
         share = format_percent(value / page.total) if page.total > 0 else NOTHING
         each = format_number(value / (tokens / 1e9), 3) if tokens > 0 else NOTHING
+        error = () if page.first.error is None else (format_number(float(page.first.error[i]), 2),)
         rows.append((printable(page.names[i]), format_count(tokens) if tokens > 0 else NOTHING, format_number(value, 3),
-                     page.first.interval(i), share, each))  # fmt: skip
+                     page.first.interval(i), *error, share, each))  # fmt: skip
     level = level_text(page.first.level)
-    heads = ("source", "tokens", f"value, {page.first.title}", level, "of all", "a billion tokens")
+    sampled = ("error of sampling",) if page.sampled else ()
+    heads = ("source", "tokens", f"value, {page.first.title}", level, *sampled, "of all", "a billion tokens")
     return make_table("Values of sources", heads, rows, note=page.made_of())

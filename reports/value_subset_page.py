@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,8 @@ class SubsetPage:
         ends of its interval; the cap is infinite where no limit was seen.
     predicts : (str, str, bool) or None
         Of such an appraisal: its name, how well the score predicts, and whether that is told.
+    other_sizes : str
+        That such an appraisal is of subsets of other sizes, so that its cap says nothing here; empty otherwise.
     embeddings : str
         Where they are, with their shape.
     seed, command, sha256, created_at, source
@@ -103,6 +105,7 @@ class SubsetPage:
     path_scores: Array = field(default_factory=lambda: _NONE)
     cap: tuple[str, float, float, float] | None = None
     predicts: tuple[str, str, bool] | None = None
+    other_sizes: str = ""
     embeddings: str = ""
     seed: int | None = None
     command: str = ""
@@ -156,15 +159,29 @@ class SubsetPage:
             f"({level_text(self.worth.level)} interval {ends}, bootstrap of the draws)."
         )
 
+    @property
+    def constraint(self) -> str:
+        """What bound the selection beside its size."""
+        caps, budget = self.options.get("caps"), self.options.get("budget")
+        said = f"; at most {listed_caps(caps)} of each {self.class_word}" if caps else ""
+        return said + (f"; within a budget of {format_number(float(budget))}" if budget is not None else "")
+
     def made_of(self) -> str:
         """Say what stands behind numbers."""
         kernel = self.options.get("kernel")
         how = f", kernel {kernel}" if kernel else ""
+        how += self.constraint
         where = f"; embeddings: {self.embeddings}" if self.embeddings else ""
         return (
             f"Objective: {self.objective}{how}; method: {self.how}{where}; data: {self.size} of "
             f"{format_plural(self.n, 'example')} of {printable(self.set_name)}."
         )
+
+
+def listed_caps(caps: Sequence[int]) -> str:
+    """Write the most members of a class, where classes differ from least to most."""
+    low, high = min(caps), max(caps)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def subset_part(page: SubsetPage) -> Part:
@@ -243,6 +260,8 @@ def _reasons(page: SubsetPage) -> list[str]:
         drawn = len(page.band.values)
         above = f"{format_number(page.z, 2)} sd above their mean"
         found.append(f"It does not score above all of {drawn} random subsets: {above}.")
+    if page.other_sizes:
+        found.append(page.other_sizes)
     if page.predicts is None:
         found.append(
             f"Nothing on this page says whether a higher {page.score_words} means a better model: that takes an "
@@ -263,7 +282,12 @@ def _methods(page: SubsetPage) -> tuple[tuple[str, str | Markup], ...]:
     if page.guarantee.get("why"):
         out.append(("What the objective promises", f"{sentence(str(page.guarantee['why']).rstrip('.'))}."))
     if page.certificate.get("share") is not None:
-        out.append(("Certificate", f"The value is at least {share_words(page.certificate['share'])} of the largest, "
+        score = page.certificate.get("score_share")
+        also = (
+            "" if score is None else f" (its score, a function of the value, at least {share_words(score)} of its own)"
+        )
+        share = share_words(page.certificate["share"])
+        out.append(("Certificate", f"The value is at least {share} of the largest{also}: "
                                    f"{sentence(str(page.certificate['why']))[0].lower()}"
                                    f"{str(page.certificate['why'])[1:]}."))  # fmt: skip
     if page.band is not None and page.curve is not None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from reports.value_subset_page import SubsetPage
 
 _NEAR = 0.9  # share of the optimum that counts as near it
-_MOST = 40  # classes that the table lists
+_NAMED = 3  # classes without a member that a check names
+_MOST = 20  # classes that the table lists
 
 
 def subset_checks(page: SubsetPage) -> list[Check]:
@@ -49,7 +50,9 @@ def subset_checks(page: SubsetPage) -> list[Check]:
     if page.classes:
         missing = [name for name, (mine, _) in page.classes.items() if not mine]
         number = f"{len(page.classes) - len(missing)} of {len(page.classes)}"
-        said = f"Left out: {', '.join(printable(m) for m in missing[:5])}." if missing else "See the table below."
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        named = ", ".join(printable(m) for m in missing[:_NAMED])
+        said = f"Left out: {named}{more}." if missing else "See the table below."
         lines.append(Check(f"Is every {page.class_word} in it?", NO if missing else YES, number, said))
     return lines
 
@@ -59,8 +62,11 @@ def _against_random(page: SubsetPage) -> Check:
     if page.band is None:
         return Check(question, NONE, "–", f"{sentence(page.no_random or 'none were drawn')}.")
     said = f"Random subsets of its size: {format_number(page.band.mean)} on average, 95 % {page.band_ends}, of "
+    side = f"{format_number(abs(page.z), 3)} sd {'below' if page.z < 0 else 'above'}"
+    if page.is_random:
+        return Check(question, NONE, side, f"{said}{len(page.band.values)} draws; it is a random subset itself.")
     said += f"{len(page.band.values)} draws; a yes where it scores above every one of them."
-    return Check(question, YES if page.beats_all else NO, f"{format_number(page.z, 3)} sd above", said)
+    return Check(question, YES if page.beats_all else NO, side, said)
 
 
 def _certified(page: SubsetPage) -> Check:

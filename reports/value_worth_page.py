@@ -85,8 +85,8 @@ def worth_part(page: WorthPage) -> Part:
     reasons = list(fit.diagnostics.reasons)
     if first.extrapolation_factor > INSIDE and first.d_eq > 0:
         verdict = WEAK if verdict == OK else verdict
-        far = factor_words(first.extrapolation_factor)
-        reasons.append(f"The model, or the tokens it is worth, lie outside the data of the law: {far}.")
+        far = f": {factor_words(first.extrapolation_factor)}" if math.isfinite(first.extrapolation_factor) else ""
+        reasons.append(f"The model, or the tokens it is worth, lie outside the data of the law{far}.")
     if math.isinf(first.interval[1]):
         verdict = WEAK if verdict == OK else verdict
         reasons.append("The interval has no upper end: the loss may be one that no amount of random data reaches.")
@@ -118,10 +118,11 @@ def _answer(one: Worth) -> Markup:
     loss, level = format_number(one.loss), level_text(one.level)
     if math.isinf(one.d_eq):
         low = one.interval[0]
-        least = f"at least {format_count(low)} {one.of}, " if math.isfinite(low) and low > 0 else ""
-        return Markup("A loss of {}{} is worth {}<strong>more than any amount of random data</strong> under this law: "
-                      "the loss that no data take away is {}.").format(loss, at, least,
-                      format_number(one.asymptote))  # fmt: skip
+        least = f" With what is not known of it, at least {format_count(low)} {one.of}." if (
+            math.isfinite(low) and low > 0) else ""  # fmt: skip
+        return Markup("A loss of {}{} is worth <strong>more than any amount of random data</strong> under this law: "
+                      "the loss that no data take away is {}.{}").format(loss, at, format_number(one.asymptote),
+                      least)  # fmt: skip
     if one.d_eq == 0:
         return Markup("A loss of {}{} is worth <strong>nothing</strong>: the law has a lower one without any data."
                       ).format(loss, at)  # fmt: skip

@@ -204,10 +204,12 @@ def format_plural(count: int, word: str) -> str:
 
     Examples
     --------
-    >>> format_plural(1, "run"), format_plural(5, "run")
-    ('1 run', '5 runs')
+    >>> format_plural(1, "run"), format_plural(5, "run"), format_plural(5, "class")
+    ('1 run', '5 runs', '5 classes')
     """
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    if count == 1:
+        return f"{count} {word}"
+    return f"{count} {word}{'es' if word.endswith('ss') else 's'}"
 
 
 def format_factor(value: float) -> str:

@@ -15,19 +15,21 @@ import pytest
 
 import scaling
 from reports.batch_page import Origin, Section, render_decision
-from reports.trust import NO, YES, Check
+from reports.trust import NO, NONE, YES, Check
 from reports.value_appraisal_page import AppraisalPage, appraisal_part
 from reports.value_collection_page import CollectionPage, collection_part
 from reports.value_gather import appraisal_of, selection_part
+from reports.value_imitation_page import ImitationPage, imitation_part
 from reports.value_page import Part, join_parts
 from reports.value_points_page import ValuesPage, values_part
 from reports.value_sources_page import SourcesPage, Way, sources_part
 from reports.value_subset_page import SubsetPage, subset_part
 from reports.value_worth_page import WorthPage, worth_part
 from scaling.errors import UsageError
-from scaling.valuation import appraise, random_band, random_score_curve, worth
+from scaling.valuation import appraise, imitation_threshold, random_band, random_score_curve, worth
 from scaling.valuation.collection.allocation import allocate_collection
 from scaling.valuation.collection.curves import learning_curves
+from scaling.valuation.imitation import fit_imitation
 
 K, N_RANDOM = 40, 40
 
@@ -112,6 +114,8 @@ def test_scores_that_predict_nothing_are_not_recommended() -> None:
     assert text_of(part.answer).startswith("No score is told to predict loss")
     assert part.verdict == "weak"
     assert any("5 random subsets" in reason for reason in part.reasons)
+    assert answers_of(part)["Does more of idle still help at the highest score tried?"] == NONE
+    assert part.sections[0].parts[1].rows[0][-1] == "it is not told that performance rises with it"
 
 
 # --- Selections -----------------------------------------------------------------------------------------------------
@@ -175,19 +179,23 @@ def test_a_selection_that_random_ones_equal_is_not_recommended(subset: SubsetPag
 
 def test_what_an_appraisal_of_the_page_says_of_an_objective_is_said_of_its_selection(study: AppraisalPage) -> None:
     saved = SimpleNamespace(
-        name="sel", set_name="pool", size=5, objective="bent", method="lazy", options={}, score=15.0, value=15.0,
+        name="sel", set_name="pool", size=100, objective="bent", method="lazy", options={}, score=15.0, value=15.0,
         is_random=False, certificate=None, guarantee=None, gains=None, seed=0, command=None, inputs_sha256=None,
         created_at=None,
     )  # fmt: skip
     loaded = SimpleNamespace(
-        saved=saved, n=50, entry=None, members=(), classes={}, class_word="class", cost=None, band=None, curve=None,
+        saved=saved, n=500, entry=None, members=(), classes={}, class_word="class", cost=None, band=None, curve=None,
         worth=None, path_sizes=np.empty(0), path_scores=np.empty(0), no_random="none", embeddings="",
     )  # fmt: skip
-    appraisal = SimpleNamespace(saved=SimpleNamespace(name="study"), parts=((None, study.result.to_dict()),))
+    appraisal = SimpleNamespace(saved=SimpleNamespace(name="study"), parts=((study, study.result.to_dict()),))
     part = selection_part(loaded, [appraisal])
     predicts = study.relation("bent").low > 0
     assert text_of(part.answer).startswith("Do not take")
     assert answers_of(part)["Does this score predict performance?"] == (YES if predicts else NO)
+    saved.size = 60  # the appraisal is of subsets of 100, and scores grow with the subset
+    part = selection_part(loaded, [appraisal])
+    assert not text_of(part.answer).startswith("Do not take")
+    assert any("is of subsets of 100 examples" in reason for reason in part.reasons)
 
 
 # --- Values of examples and sources ---------------------------------------------------------------------------------
@@ -204,7 +212,13 @@ def test_values_below_nothing_are_counted_and_the_share_of_the_best_is_theirs() 
     assert "1 example of 101 has no finite value." in part.reasons
     rows = {row[0]: row for row in part.sections[0].parts[1].rows}
     assert rows["b"][2] == "2.40"  # (40 + 80)/50
-    assert values_part(replace(page, method="leverage", end=None)).answer.startswith("101 examples have a")
+    assert values_part(replace(page, method="leverage", end=None)).answer.startswith("The leverage value of 101")
+    same = values_part(replace(page, values=np.full(9, 2.0), groups={}))
+    assert text_of(same.answer) == "All values are 2: knn_shapley tells no example of 9 examples from another."
+    many = {f"c{i:02d}": np.array([float(i)]) for i in range(60)}
+    listed = values_part(replace(page, values=np.arange(60.0), groups=many)).sections[0].parts[1]
+    assert [row[0] for row in listed.rows] == [f"c{i:02d}" for i in [*range(59, 49, -1), *range(9, -1, -1)]]
+    assert listed.note.startswith("Of 60 classes the 10 highest and the 10 lowest.")
 
 
 def sources(total: float = 6.0, **more: Any) -> SourcesPage:
@@ -224,6 +238,31 @@ def test_the_source_worth_most_is_named_and_the_one_worth_most_a_token() -> None
     assert answers["Is the best source told apart from the next?"] == YES
     assert answers["Do the values of Shapley add up to the whole?"] == YES
     assert answers_of(sources_part(sources(5.0)))["Do the values of Shapley add up to the whole?"] == NO
+
+
+def test_a_sample_of_orders_that_leaves_the_best_source_open_is_said() -> None:
+    page = sources()
+    for error, told in ((0.1, True), (0.5, False)):  # values lie 1 apart, and errors of two add up to 1.41 of one
+        way = replace(page.first, error=np.full(3, error))
+        part = sources_part(replace(page, ways=(way,)))
+        assert (text_of(part.answer).startswith("code is the source worth most")) is told
+        assert answers_of(part)["Is the best source told apart from the next?"] == (YES if told else NO)
+        assert "error of sampling" in part.sections[0].parts[1].heads
+
+
+def test_a_fall_of_scores_is_no_imitation_threshold() -> None:
+    rng = np.random.default_rng(1)
+    counts = np.round(np.geomspace(1, 3000, 60))
+    for below, above, said in ((0.6, 0.2, "No imitation threshold"), (0.2, 0.6, "A concept is imitated from")):
+        scores = np.where(counts < 100, below, above) + 0.03 * rng.standard_normal(60)
+        found = imitation_threshold(counts, scores, bootstrap=60, permutations=99).to_dict()
+        fit = fit_imitation(counts, scores, bootstrap=60)
+        page = ImitationPage(
+            Origin("faces", fit, level=0.95), found, counts, scores, tuple(map(str, counts)), "sim", "n"
+        )
+        part = imitation_part(page)
+        assert text_of(part.answer).startswith(said)
+        assert all(reason[:1].isupper() and reason.endswith(".") for reason in part.reasons)
 
 
 # --- Worth, curves --------------------------------------------------------------------------------------------------
