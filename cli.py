@@ -4442,6 +4442,7 @@ def value_quality(
     name="report",
 )
 def value_report(
+    context: typer.Context,
     selection: Annotated[
         list[str] | None, Option("--selection", metavar="NAME", help="A saved selection, beside random ones; repeat.")
     ] = None,
@@ -4500,7 +4501,7 @@ def value_report(
     }  # fmt: skip
     with Store(db, read_only=True) as store:
         shut_out_files(store)
-        report_valued(store, asked, output, level, format_)
+        report_valued(store, asked, output, level, format_, again(context, "output"))
 
 
 # --- Report ---------------------------------------------------------------------------------------------------------
@@ -4571,7 +4572,9 @@ def report(
     emit([{"fit": page.name, "path": str(path), "verdict": page.fit.verdict}], format_)
 
 
-def report_valued(store: Any, asked: Mapping[str, Any], output: Path, level: float, format_: str | None) -> None:
+def report_valued(
+    store: Any, asked: Mapping[str, Any], output: Path, level: float, format_: str | None, command: str = ""
+) -> None:
     """Write the page of selections, appraisals, values, worth and learning curves."""
     from db.value_page_parts import load_parts
     from reports.batch_page import write_decision
@@ -4580,7 +4583,7 @@ def report_valued(store: Any, asked: Mapping[str, Any], output: Path, level: flo
 
     with progress("scoring") as advance:
         loaded = load_parts(store, asked, level, advance)
-    decision, origin = join_parts(parts_of(loaded, level), level=level, store=Path(store.path).name)
+    decision, origin = join_parts(parts_of(loaded, level), level=level, store=Path(store.path).name, command=command)
     path = write_decision(decision, origin, output)
     say(f"Wrote {path} ({path.stat().st_size / 1000:.0f} kB).")
     parts = decision.machine["parts"]

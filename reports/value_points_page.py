@@ -165,7 +165,7 @@ def _answer(page: ValuesPage) -> Markup:
     if not len(page.finite):
         return Markup("<strong>No example</strong> of {} has a finite value by {}.").format(n, page.method)
     if page.finite[0] == page.finite[-1]:
-        return Markup("<strong>All values are {}</strong>: {} tells no example of {} from another.").format(
+        return Markup("<strong>All values are {}</strong>: {} tells none of {} from another.").format(
             format_number(float(page.finite[0])), page.method, n)  # fmt: skip
     if page.signed and page.below:
         share = format_percent(page.below / len(page.finite))

@@ -214,7 +214,7 @@ def test_values_below_nothing_are_counted_and_the_share_of_the_best_is_theirs() 
     assert rows["b"][2] == "2.40"  # (40 + 80)/50
     assert values_part(replace(page, method="leverage", end=None)).answer.startswith("The leverage value of 101")
     same = values_part(replace(page, values=np.full(9, 2.0), groups={}))
-    assert text_of(same.answer) == "All values are 2: knn_shapley tells no example of 9 examples from another."
+    assert text_of(same.answer) == "All values are 2: knn_shapley tells none of 9 examples from another."
     many = {f"c{i:02d}": np.array([float(i)]) for i in range(60)}
     listed = values_part(replace(page, values=np.arange(60.0), groups=many)).sections[0].parts[1]
     assert [row[0] for row in listed.rows] == [f"c{i:02d}" for i in [*range(59, 49, -1), *range(9, -1, -1)]]
