@@ -190,12 +190,12 @@ class PoolLaw:
             return "published"
         reached = float(self.effective(tokens)[0])
         if isinstance(self.law, TokenCurve):
-            inputs = self.law.inputs(np.log([reached]))
+            factor = float(self.law.extrapolation_factor(self.law.inputs(np.log([reached])))[0])
         else:
             total = np.broadcast_to(tokens, self.weights.shape)[0]
             unique = float(np.minimum(total, self.unique).sum())
             inputs = {"N": np.array([self.n_params], float), "D": np.array([total.sum()]), "U": np.array([unique])}
-        factor = float(self.fit.extrapolation_factor(inputs)[0])
+            factor = float(self.fit.extrapolation_factor(inputs)[0])
         if self.fit.verdict == NOT_IDENTIFIED or factor < _SAME:
             return self.fit.verdict
         return f"{EXTRAPOLATING} {format_factor(factor)}"

@@ -200,4 +200,6 @@ def fit_source_weights(
     if n_params is not None:
         inputs["N"] = n_params
     made = fit(law, inputs, loss, **options)
-    return SourceWeights(replace(made, settings=made.settings | {SOURCES: {"reference": chosen} | record}))
+    worth = np.sum([v * made.estimates.get(record["weights"].get(k, ""), 1.0) for k, v in columns.items()], axis=0)
+    known = {"reference": chosen, "effective": [float(worth.min()), float(worth.max())]} | record
+    return SourceWeights(replace(made, settings=made.settings | {SOURCES: known}))

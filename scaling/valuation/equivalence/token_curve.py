@@ -138,6 +138,24 @@ class TokenCurve:
             k: d if k in (self.tokens, *self.follows) else np.full(len(d), self.held[k]) for k in self.fit.law.inputs
         }
 
+    def extrapolation_factor(self, inputs: Mapping[str, Array]) -> Array:
+        """Tell how far inputs (m,) lie beyond the data of the law.
+
+        A law of sources knows its tokens as one sum: what all of them are worth in the reference is held against the
+        same of its rows. Input by input, no tokens of a source that every run has would lie without end beyond them.
+        """
+        record = self.fit.settings.get(SOURCES, {})
+        if "effective" not in record:
+            return self.fit.extrapolation_factor(inputs)
+        estimates, names = self.fit.estimates, record["weights"]
+        weights = {column: estimates.get(names.get(k, ""), 1.0) for k, column in record["inputs"].items()}
+        worth = np.sum([weight * np.asarray(inputs[column]) for column, weight in weights.items()], axis=0)
+        low, high = record["effective"]
+        with np.errstate(divide="ignore"):
+            factor: Array = np.maximum(1.0, np.maximum(worth / high, low / worth))
+        rest = {k: v for k, v in inputs.items() if k not in weights}
+        return np.maximum(factor, self.fit.extrapolation_factor(rest)) if rest else factor
+
     def loss(self, log_d: ArrayLike, rows: slice = slice(None), unique: ArrayLike | None = None) -> Array:
         """Return the loss (rows, m) at ln D, (m,) or (rows, m), and at the logarithm of unique tokens where given."""
         log_d = np.atleast_1d(np.asarray(log_d, float))

@@ -108,9 +108,9 @@ def worth(
     chosen = _choose(curve, method, loss, error, rows)
     low, high = _interval(curve, chosen, log_d, (loss, error, loss_se), level, rows)
     d_eq, ends = float(np.exp(log_d[0])), (float(np.exp(low)), float(np.exp(high)))
-    factor = (
-        np.inf if np.isinf(d_eq) else 1.0 if d_eq == 0 else float(fit.extrapolation_factor(curve.inputs(log_d[:1]))[0])
-    )
+    factor = np.inf if d_eq else 1.0
+    if d_eq not in (0, np.inf):
+        factor = float(curve.extrapolation_factor(curve.inputs(log_d[:1]))[0])
     return Worth(
         d_eq=d_eq,
         interval=ends,

@@ -131,7 +131,8 @@ def law_utility(
     if not np.all(np.isfinite(made.loss_of(made.totals(np.zeros((1, k)))))):
         raise UsageError(
             f"the law '{fit.law.name}' has no finite loss without tokens, so no coalition can be set against none",
-            hint="Say how many tokens are there without any source (base=1e9, or --base 1B): what would be trained on in any case.",
+            hint="Say how many tokens are there without any source (base=1e9, or --base 1B): what would be trained on "
+            "in any case.",
         )
     return made
 

@@ -243,7 +243,7 @@ def _cost(name: str, cost: float | Mapping[str, float]) -> float:
 def _verdict(curve: TokenCurve, reached: float) -> str:
     from scaling.formatting import format_factor
 
-    factor = float(curve.fit.extrapolation_factor(curve.inputs(np.log([reached])))[0])
+    factor = float(curve.extrapolation_factor(curve.inputs(np.log([reached])))[0])
     if curve.fit.verdict == NOT_IDENTIFIED or factor < _SAME:
         return curve.fit.verdict
     return f"{EXTRAPOLATING} {format_factor(factor)}"

@@ -225,7 +225,7 @@ def _factor(game: LawUtility) -> float:
     inputs = curve.inputs(np.log(whole_[:1]))
     if not game.additive:
         inputs |= dict.fromkeys(curve.follows, whole_[1:])
-    return float(curve.fit.extrapolation_factor(inputs)[0])
+    return float(curve.extrapolation_factor(inputs)[0])
 
 
 def _method(fit: Fit, used: int, there: int) -> str:

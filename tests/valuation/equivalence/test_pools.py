@@ -248,6 +248,22 @@ class TestQualityWeights:
         assert made.weights == pytest.approx({"web": 1.0, "books": 2.5, "code data": 0.4}, rel=0.08)
         assert made.fit.law.formula.startswith("E + B/(D_web")
 
+    def test_how_far_an_answer_lies_beyond_the_runs_is_told_by_what_their_tokens_are_worth(self):
+        tokens, _, n = mixtures()
+        tokens = {name: np.maximum(t, 1e6) for name, t in tokens.items()}  # some of each in every run
+        worth_ = tokens["web"] + 2.5 * tokens["books"] + 0.4 * tokens["code data"]
+        made = fit_source_weights(
+            tokens, 1.7 + 400 / n**0.34 + 400 / worth_**0.28, n, reference="web", objective="squared", bootstrap=0
+        )
+        inside = float(np.median(worth_))
+        assert source_values(made.fit, {"web": inside, "books": 1e8}, 1e9, base=1e8).extrapolation_factor == 1
+        far = source_values(made.fit, {"books": 4 * worth_.max()}, 1e9, base=1e8)
+        assert far.extrapolation_factor == pytest.approx(10 + 1e8 / worth_.max(), rel=1e-2)
+        assert worth(made.fit, 1.7 + 400 / 1e9**0.34 + 400 / inside**0.28, 1e9).extrapolation_factor == 1
+        few = worth(made.fit, 1.7 + 400 / 1e9**0.34 + 400 / (worth_.min() / 5) ** 0.28, 1e9)
+        assert few.extrapolation_factor == pytest.approx(5, rel=2e-2)
+        assert worth(made.fit, 2.6, 2 * n.max()).extrapolation_factor == pytest.approx(2)
+
     def test_the_fit_survives_the_way_to_json_with_its_sources(self):
         from scaling.results import Fit
 
