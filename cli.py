@@ -385,7 +385,7 @@ def show(
     from db.store import Store
     from db.valued import describe_valued, valued_names
     from reports.rows import saved_fit_row, saved_fit_text
-    from reports.terminal import cell, spread
+    from reports.terminal import cell, excerpt, spread
 
     with Store(db, read_only=True) as store:
         columns, rows = store.query("SELECT * FROM runs_final WHERE run_id = ?", [name])
@@ -394,7 +394,7 @@ def show(
                 saved = load_fit(store, name)
             except UsageError as error:
                 if described := describe_valued(store, name):
-                    lines = [{"field": k, "value": cell(k, v)} for row in described for k, v in spread(row).items()]
+                    lines = [{"field": k, "value": excerpt(k, v)} for row in described for k, v in spread(row).items()]
                     emit(described, format_, lines)
                     return
                 _, known = store.query("SELECT run_id FROM runs UNION ALL SELECT name FROM fits LIMIT 10000")

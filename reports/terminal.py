@@ -144,6 +144,14 @@ def cell(name: str, value: Any) -> str:
     return "".join(c if c.isprintable() else " " for c in str(value))
 
 
+def excerpt(name: str, value: Any) -> str:
+    """Write one value for people, a very long one as its beginning; a command is to be copied, so it stays whole."""
+    text = cell(name, value)
+    if name == "command" or len(text) <= 200:
+        return text
+    return f"{text[:160].rstrip()} ... ({len(text)} characters; --format json has all)"
+
+
 def _table(cells: Sequence[Mapping[str, str]], raw: Sequence[Row], names: Sequence[str]) -> str:
     right = {n: all(isinstance(row.get(n), int | float | Decimal | None) for row in raw) for n in names}
     width = {n: max(len(n), *(len(row.get(n, "")) for row in cells)) if cells else len(n) for n in names}

@@ -94,6 +94,9 @@ def test_it_is_saved_shown_appraised_again_and_removed(subsets: Path, ok: Run, r
     assert shown["findings"]["parts"][0]["best"] == [
         {key: value for key, value in one.items() if key != "part"} for one in made["best"]
     ]
+    text = ok("show", "study", "--format", "table").out
+    assert max(len(line) for line in text.splitlines() if "  scaling value" not in line) < 300
+    assert "--format json has all" in text
     again = ok("value", "appraise", "study", *QUICK).row
     for key in ("relations", "best", "over_optimised", "spreads", "highest", "n", "performance"):
         assert again[key] == made[key]
