@@ -42,7 +42,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         If the file cannot be read.
     """
     number = 0
-    with _guarded(path), _opened(path) as stream:
+    with guarded(path), _opened(path) as stream:
         rest = False
         while True:
             line = stream.readline(LONGEST_LINE)
@@ -110,7 +110,7 @@ def json_document(path: Path, limit: int = LARGEST_JSON) -> Any:
     ReadError
         If it is too large, no JSON, or cannot be read; names the line.
     """
-    with _guarded(path):
+    with guarded(path):
         size = path.stat().st_size
         if size > limit:
             raise ReadError(
@@ -147,7 +147,7 @@ def flatten(record: dict[str, Any], prefix: str = "", depth: int = 32) -> dict[s
 
 
 @contextmanager
-def _guarded(path: Path) -> Iterator[None]:
+def guarded(path: Path) -> Iterator[None]:
     """Say what the system says of a file as a reader would."""
     try:
         yield
