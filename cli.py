@@ -255,7 +255,9 @@ def read(db: str, statement: str, limit: int | None = None) -> tuple[list[str], 
     DATA, "Examples: scaling ingest runs.csv --dry-run;  scaling ingest contents.csv --preset open-llm-leaderboard"
 )
 def ingest(
-    paths: Annotated[list[Path], Argument(metavar="PATH", help="CSV, JSON lines or Parquet files.")],
+    paths: Annotated[
+        list[Path], Argument(metavar="PATH", help="Logs, tables, and directories of them; see scaling formats.")
+    ],
     mapping: Annotated[
         Path | None, Option("--mapping", metavar="TOML", help="Which column is what; guessed where left out.")
     ] = None,
@@ -274,23 +276,63 @@ def ingest(
     versions: Annotated[
         Path | None, Option("--versions", metavar="FILE", help="Release dates of models, joined to scores by name.")
     ] = None,
+    formats: Annotated[
+        list[str] | None,
+        Option("--format", metavar="NAME", help="What the logs are, where that is not seen; or how to print."),
+    ] = None,
     db: Database = "scaling.duckdb",
-    format_: Format = None,
 ) -> None:
-    """Read tables of runs, or of scores of models on tasks, into the store."""
+    """Read run logs, tables of runs, or scores of models on tasks into the store; directories are walked."""
     tables = {name: file for name, file in (("versions", versions), ("models", models)) if file is not None}
+    wanted, printed = formats_of(formats or ())
+    if read_as_scores(scores, preset, tables, mapping):
+        if metric or allow_units:
+            raise UsageError("--metric and --allow-units are for runs, and these are scores.")
+
+        def read_table(path: Path) -> Sequence[dict[str, Any]]:
+            return ingest_table_of_scores(path, mapping, preset, tables, dry_run, replace, db)
+    else:
+
+        def read_table(path: Path) -> Sequence[dict[str, Any]]:
+            return ingest_log(path, mapping, metric, allow_units, dry_run, replace, db)
+
     rows: list[dict[str, Any]] = []
+    failed: list[str] = []
     with progress("reading") as advance:
-        for i, path in enumerate(paths, start=1):
-            if read_as_scores(scores, preset, tables, mapping):
-                if metric or allow_units:
-                    raise UsageError("--metric and --allow-units are for runs, and these are scores.")
-                rows += ingest_table_of_scores(path, mapping, preset, tables, dry_run, replace, db)
-            else:
-                rows += ingest_log(path, mapping, metric, allow_units, dry_run, replace, db)
-            if advance and not dry_run:
-                advance(i, len(paths))
-    emit(rows, format_)
+        if scores or preset or tables or mapping is not None:
+            for i, path in enumerate(paths, start=1):
+                rows += read_table(path)
+                if advance and not dry_run:
+                    advance(i, len(paths))
+        else:
+            from db.ingest_paths import ingest_paths
+
+            reading = ingest_paths(
+                paths, None if dry_run else db, read_table, say, wanted=wanted, metric=metric, replace=replace,
+                advance=advance,
+            )  # fmt: skip
+            rows, failed = reading.rows, reading.failed
+    emit(rows, printed)
+    if failed:
+        from scaling.formatting import format_plural
+
+        raise InputDataError(f"{format_plural(len(failed), 'source')} could not be read; see above. The rest was.")
+
+
+def formats_of(asked: Sequence[str]) -> tuple[str | None, str | None]:
+    """Tell the format that is read from the one that is printed; no name is both."""
+    from db.readers.formats import format_named
+    from reports.terminal import FORMATS, choose_format
+
+    read = [name for name in asked if name not in FORMATS]
+    printed = [name for name in asked if name in FORMATS]
+    if len(read) > 1 or len(printed) > 1:
+        twice = ", ".join(read if len(read) > 1 else printed)
+        raise UsageError(f"--format says two things of one kind: {twice}.", "Leave one away.")
+    for name in read:
+        format_named(name)
+    choose_format(printed[0] if printed else None)
+    return read[0] if read else None, printed[0] if printed else None
 
 
 def read_as_scores(scores: bool, preset: str | None, tables: Mapping[str, Path], mapping: Path | None) -> bool:

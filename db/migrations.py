@@ -136,17 +136,31 @@ _VALUED = (
 
 
 def _valuations(connection: duckdb.DuckDBPyConnection) -> None:
-    """Examples and what they are worth; somebody's own tables may have these names, and are never touched."""
-    names = ", ".join(f"'{name}'" for name in _VALUED)
+    """Examples and what they are worth."""
+    _add_tables(connection, _VALUED, "valuation_schema.sql")
+
+
+_OF_LOGS = ("run_logs", "run_facts", "corrections", "source_files")
+
+
+def _logs(connection: duckdb.DuckDBPyConnection) -> None:
+    """What logs say of their runs."""
+    _add_tables(connection, _OF_LOGS, "logs_schema.sql")
+
+
+def _add_tables(connection: duckdb.DuckDBPyConnection, tables: tuple[str, ...], file: str) -> None:
+    """Add tables of a file; somebody's own tables may have these names, and are never touched."""
+    names = ", ".join(f"'{name}'" for name in tables)
     before = connection.execute(
         f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ({names}) AND NOT internal ORDER BY 1"
     ).fetchall()
-    if 0 < len(before) < len(_VALUED):
+    if 0 < len(before) < len(tables):
+        taken = before[0][0]
         raise StoreError(
-            f"The store holds a table '{before[0][0]}' that this package did not make, and now needs the name itself.",
-            f"Rename it in DuckDB first: ALTER TABLE {before[0][0]} RENAME TO my_{before[0][0]}",
+            f"The store holds a table '{taken}' that this package did not make, and now needs the name itself.",
+            f"Rename it in DuckDB first: ALTER TABLE {taken} RENAME TO my_{taken}",
         )
-    connection.execute(resources.files("db").joinpath("valuation_schema.sql").read_text(encoding="utf-8")).fetchall()
+    connection.execute(resources.files("db").joinpath(file).read_text(encoding="utf-8")).fetchall()
 
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -155,6 +169,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(3, "when runs were first met", _first_met),
     Migration(4, "models that were evaluated, and their scores", _scores),
     Migration(5, "examples, and what they are worth", _valuations),
+    Migration(6, "what logs say of their runs", _logs),
 )
 
 

@@ -44,7 +44,8 @@ def remove_run(store: Store, run_id: str) -> int:
             raise UsageError(f"There is no run '{run_id}' in the store.", nearest(run_id, [row[0] for row in rows]))
         [(n_values,)] = connection.execute("SELECT count(*) FROM metrics WHERE run_id = ?", [run_id]).fetchall()
         connection.execute("DELETE FROM metrics WHERE run_id = ?", [run_id]).fetchall()
-        connection.execute("DELETE FROM runs WHERE run_id = ?", [run_id]).fetchall()
+        for table in ("runs", "run_logs", "run_facts"):
+            connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id]).fetchall()
         record(connection, "remove", "run", run_id, {"source_id": found[0][0], "n_values": n_values})
         refresh_views(connection)
     return int(n_values)
@@ -105,10 +106,12 @@ def take_out_source(store: Store, source: str) -> Removed:
                 "SELECT run_id FROM runs WHERE source_id = ? ORDER BY run_id", [source_id]
             ).fetchall()
         ]
-        connection.execute(
-            "DELETE FROM metrics WHERE run_id IN (SELECT run_id FROM runs WHERE source_id = ?)", [source_id]
-        ).fetchall()
-        connection.execute("DELETE FROM runs WHERE source_id = ?", [source_id]).fetchall()
+        for table in ("metrics", "run_facts"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM runs WHERE source_id = ?)", [source_id]
+            ).fetchall()
+        for table in ("runs", "run_logs", "source_files"):
+            connection.execute(f"DELETE FROM {table} WHERE source_id = ?", [source_id]).fetchall()
         n_models, n_scores = delete_scores(connection, source_id)
         connection.execute("DELETE FROM sources WHERE source_id = ?", [source_id]).fetchall()
         detail = {"uri": uri, "sha256": sha256, "removed_runs": run_ids}

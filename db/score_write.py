@@ -67,8 +67,8 @@ def write_scores(store: Store, plan: ScorePlan, *, replace: bool) -> Outcome:
             connection.execute(_WITHOUT_SCORES).fetchall()
         connection.execute("DELETE FROM sources WHERE uri = ? OR source_id = ?", [uri, plan.source_id]).fetchall()
         _insert_source(connection, plan, uri, warnings)
-        _insert(connection, "models", _MODEL_COLUMNS, plan.content.models, plan.source_id)
-        _insert(connection, "evals", _EVAL_COLUMNS, plan.content.scores, plan.source_id)
+        insert_models(connection, plan.content.models, plan.source_id)
+        insert_scores(connection, plan.content.scores, plan.source_id)
         refresh_views(connection)
         new = {score["eval_id"] for score in plan.content.scores}
         gone = before | taken
@@ -86,6 +86,16 @@ def write_scores(store: Store, plan: ScorePlan, *, replace: bool) -> Outcome:
         status = "replaced" if gone else "ingested"
         record(connection, "replace" if gone else "ingest", "source", plan.source_id, detail)
         return Outcome(status, len(gone & new), len(gone - new), tuple(warnings))
+
+
+def insert_models(connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str) -> None:
+    """Insert models of a source, inside a transaction; each row has every column that is described of a model."""
+    _insert(connection, "models", _MODEL_COLUMNS, rows, source_id)
+
+
+def insert_scores(connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str) -> None:
+    """Insert scores of a source, inside a transaction; each row has every column that is described of a score."""
+    _insert(connection, "evals", _EVAL_COLUMNS, rows, source_id)
 
 
 def delete_scores(connection: duckdb.DuckDBPyConnection, source_id: str) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def write_source(store: Store, plan: IngestPlan, *, replace: bool) -> Outcome:
         _insert_runs(connection, plan)
         _insert_metrics(connection, plan)
         for spec in plan.mapping.metrics:
-            _define_metric(connection, spec, plan.path)
+            define_metric(connection, spec, plan.path)
         refresh_views(connection)
         new_runs = set(plan.runs.run_ids)
         outcome = Outcome("replaced" if gone else "ingested", len(gone & new_runs), len(gone - new_runs))
@@ -122,7 +122,7 @@ def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> No
     if not run_ids:
         return
     with registered(connection, {"_gone": {"run_id": texts(sorted(run_ids))}}):
-        for table in ("metrics", "runs"):
+        for table in ("metrics", "runs", "run_logs", "run_facts"):
             connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM _gone)").fetchall()
 
 
@@ -180,9 +180,7 @@ def _insert_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> Non
 
 def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
     """Insert the logged values in bulk; a row by row insert is a thousand times slower."""
-    values = plan.runs.values
     batches: dict[str, dict[str, np.ndarray]] = {
-        "_values": values,
         "_runs": {"run": np.arange(len(plan.runs.run_ids)), "run_id": texts(plan.runs.run_ids)},
         "_metrics": {
             "metric": np.arange(len(plan.mapping.metrics)),
@@ -190,16 +188,17 @@ def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> 
         },
         "_statuses": {"status": np.arange(len(STATUS_NAMES)), "name": texts(STATUS_NAMES)},
     }
-    with registered(connection, batches):
-        connection.execute(
-            "INSERT INTO metrics (run_id, metric, step, tokens, value, value_status) "
-            "SELECT r.run_id, m.name, nullif(v.step, -1), v.tokens, v.value, s.name "
-            "FROM _values AS v JOIN _runs AS r ON r.run = v.run JOIN _metrics AS m ON m.metric = v.metric "
-            "JOIN _statuses AS s ON s.status = v.status"
-        ).fetchall()
+    for values in plan.runs.values.blocks():
+        with registered(connection, batches | {"_values": values}):
+            connection.execute(
+                "INSERT INTO metrics (run_id, metric, step, tokens, value, value_status) "
+                "SELECT r.run_id, m.name, nullif(v.step, -1), v.tokens, v.value, s.name "
+                "FROM _values AS v JOIN _runs AS r ON r.run = v.run JOIN _metrics AS m ON m.metric = v.metric "
+                "JOIN _statuses AS s ON s.status = v.status"
+            ).fetchall()
 
 
-def _define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path: str) -> None:
+def define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path: str) -> None:
     """Record what a metric means, and refuse a file that means something else by it."""
     kind = metric_kind(spec)
     rows = connection.execute("SELECT unit FROM metric_defs WHERE metric = ?", [spec.metric]).fetchall()

@@ -92,7 +92,7 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
     if not root.exists():
         near = sorted(entry.name for entry in root.parent.iterdir())[:5] if root.parent.is_dir() else []
         raise InputDataError(
-            f"There is no file or directory {root}.", f"There is: {', '.join(near)}." if near else "Check the path."
+            f"There is no file {root}.", f"There is: {', '.join(near)}." if near else "Check the path."
         )
     if not root.is_dir():
         found = sniff(root, wanted)

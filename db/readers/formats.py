@@ -12,7 +12,10 @@ from scaling.errors import StoreError, UsageError, did_you_mean
 
 GROUP = "scaling.readers"
 #: Modules of formats, in the order in which the table of formats lists them.
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "db.readers.wandb_offline",
+    "db.readers.run_table",
+)
 
 
 @cache

@@ -87,7 +87,11 @@ class TestLogs:
 
     def test_a_directory(self, refused: Any, store: Path, tmp_path: Path) -> None:
         (tmp_path / "logs").mkdir()
+        (tmp_path / "map.toml").write_text("")
         answer = refused(4, "ingest", "logs")
+        assert "Nothing below these paths is a log of a known format" in answer.err
+        assert "scaling formats" in answer.err
+        answer = refused(4, "ingest", "logs", "--mapping", "map.toml")
         assert "logs is a directory" in answer.err
         assert "Name a file in it" in answer.err
 

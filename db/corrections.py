@@ -1,0 +1,167 @@
+"""Facts of runs that somebody set by hand: kept, applied whenever the run is read again, and audited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from db.audit import record
+from db.facts.read import positive
+from db.problems import nearest
+from db.views import refresh_views
+from db.write import registered, texts
+from scaling.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from db.store import Store
+
+#: What has to be a number above 0, and what is a text.
+NUMBERS = ("n_params", "n_tokens", "compute_flop")
+_TEXTS = ("corpus", "name")
+_FIXED = ("run_id", "source_id", "loss", "loss_status", "step", "metric", "compute_rule")
+_LETTERS = {"N": "n_params", "D": "n_tokens", "C": "compute_flop"}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One fact that was set.
+
+    Parameters
+    ----------
+    fact : str
+        Which.
+    before, after : float, str or None
+        Its value before and after.
+    """
+
+    fact: str
+    before: float | str | None
+    after: float | str | None
+
+
+def correct(store: Store, run_id: str, values: Mapping[str, str | float | None]) -> list[Correction]:
+    """Set facts of a run.
+
+    Parameters
+    ----------
+    store : Store
+        A store open for writing.
+    run_id : str
+        The run.
+    values : mapping of str to str, float or None
+        By fact (``n_params`` or ``N``, ``n_tokens``, ``compute_flop``, ``corpus``, ``name``, or a kept column) its
+        value; an empty one takes the correction back.
+
+    Returns
+    -------
+    list of Correction
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, a value is no number above 0 where one is needed, or the fact follows from others.
+    """
+    wanted = {_LETTERS.get(fact, fact): _checked(_LETTERS.get(fact, fact), value) for fact, value in values.items()}
+    with store.transaction() as connection:
+        before = _facts_of(connection, run_id)
+        done = []
+        for fact, value in wanted.items():
+            if value is None:
+                _take_back(connection, run_id, fact)
+            else:
+                _keep(connection, run_id, fact, value, before.get(fact))
+                _apply(connection, run_id, fact, value)
+            done.append(Correction(fact, before.get(fact), _facts_of(connection, run_id).get(fact)))
+        detail = {one.fact: {"before": one.before, "after": one.after} for one in done}
+        record(connection, "set", "run", run_id, detail)
+        refresh_views(connection)
+    return done
+
+
+def apply_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> None:
+    """Apply what was set by hand to runs that were read (again), inside a transaction."""
+    if not run_ids:
+        return
+    with registered(connection, {"_read": {"run_id": texts(run_ids)}}):
+        rows = connection.execute(
+            "SELECT run_id, fact, value, text_value FROM corrections WHERE run_id IN (SELECT run_id FROM _read)"
+        ).fetchall()
+    for run_id, fact, value, text in rows:
+        was = _parted(_facts_of(connection, run_id).get(fact))
+        connection.execute(
+            "UPDATE corrections SET was = ?, was_text = ? WHERE run_id = ? AND fact = ?", [*was, run_id, fact]
+        ).fetchall()
+        _apply(connection, run_id, fact, value if text is None else text)
+
+
+def _checked(fact: str, value: str | float | None) -> str | float | None:
+    if fact in _FIXED:
+        raise UsageError(
+            f"'{fact}' of a run cannot be set: it follows from its log.",
+            f"What can be set: {', '.join((*NUMBERS, *_TEXTS))}, and any other name as a column of the run.",
+        )
+    if value is None or value == "":
+        return None
+    number = positive(value)
+    if fact in NUMBERS:
+        if number is None:
+            raise UsageError(f"{fact} = {value!r} is not a number above 0.", "Write it as 124e6, 124M or 124000000.")
+        return number
+    return str(value) if fact in _TEXTS or number is None else number
+
+
+def _facts_of(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
+    rows = connection.execute(
+        "SELECT n_params, n_tokens, compute_flop, corpus, name, extra FROM runs WHERE run_id = ?", [run_id]
+    ).fetchall()
+    if not rows:
+        known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
+        raise UsageError(f"There is no run '{run_id}' in the store.", nearest(run_id, known))
+    n_params, n_tokens, compute_flop, corpus, name, extra = rows[0]
+    columns = {"n_params": n_params, "n_tokens": n_tokens, "compute_flop": compute_flop, "corpus": corpus, "name": name}
+    return {**json.loads(extra), **columns}
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: Any, was: Any) -> None:
+    """Keep what was set, and what stood there before anything was."""
+    earlier = connection.execute(
+        "SELECT was, was_text FROM corrections WHERE run_id = ? AND fact = ?", [run_id, fact]
+    ).fetchall()
+    said = earlier[0] if earlier else _parted(was)
+    connection.execute(
+        "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
+        [run_id, fact, *_parted(value), *said],
+    ).fetchall()
+
+
+def _take_back(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str) -> None:
+    rows = connection.execute(
+        "DELETE FROM corrections WHERE run_id = ? AND fact = ? RETURNING was, was_text", [run_id, fact]
+    ).fetchall()
+    if rows:
+        was, text = rows[0]
+        _apply(connection, run_id, fact, was if text is None else text)
+
+
+def _parted(value: Any) -> tuple[float | None, str | None]:
+    """A value as a number or a text."""
+    if value is None:
+        return None, None
+    return (None, str(value)) if isinstance(value, str | bool) else (float(value), None)
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: float | str | None) -> None:
+    if fact in NUMBERS or fact in _TEXTS:
+        connection.execute(f"UPDATE runs SET {fact} = ? WHERE run_id = ?", [value, run_id]).fetchall()
+        if fact == "corpus" and value is not None:
+            connection.execute(
+                "INSERT OR IGNORE INTO datasets (dataset_id, name) VALUES (?, ?)", [value] * 2
+            ).fetchall()
+        return
+    [(extra,)] = connection.execute("SELECT extra FROM runs WHERE run_id = ?", [run_id]).fetchall()
+    changed = {**json.loads(extra), fact: value}
+    connection.execute("UPDATE runs SET extra = ? WHERE run_id = ?", [json.dumps(changed), run_id]).fetchall()

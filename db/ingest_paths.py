@@ -1,0 +1,180 @@
+"""Ingest of whatever lies below some paths: tables of runs and of scores, and the logs of trackers and trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from db.log_ingest import LogReport, ingest_logs
+from db.readers.discover import Source, Unread, discover
+from scaling.errors import InputDataError, UsageError
+from scaling.formatting import format_plural
+
+TABLE = "table"
+_NAMED = 5
+Advance = Callable[[int, int], None]
+ReadTable = Callable[[Path], Sequence[dict[str, Any]]]
+
+
+@dataclass
+class Reading:
+    """What came of some paths.
+
+    Parameters
+    ----------
+    rows : list of dict
+        One a source, to print.
+    failed : list of str
+        Sources that could not be read, and why.
+    unknown : list of Path
+        Files of no format that is known.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    unknown: list[Path] = field(default_factory=list)
+
+
+def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source], list[Unread]]:
+    """Find what is below some paths.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and directories.
+    wanted : str, optional
+        Name of the only format to read.
+
+    Returns
+    -------
+    sources : list of Source
+        Each once, in the order of the paths.
+    unread : list of Unread
+        The rest.
+
+    Raises
+    ------
+    InputDataError
+        If a path is not there, or a file could be several things.
+    """
+    sources: dict[Path, Source] = {}
+    unread: list[Unread] = []
+    for path in paths:
+        for found in discover(path, wanted):
+            if isinstance(found, Unread):
+                unread.append(found)
+            else:
+                sources.setdefault(found.path.resolve(), found)
+    return list(sources.values()), unread
+
+
+def ingest_paths(
+    paths: Sequence[Path],
+    db: str | None,
+    read_table: ReadTable,
+    say: Callable[[str], None],
+    *,
+    wanted: str | None = None,
+    metric: str | None = None,
+    replace: bool = False,
+    advance: Advance | None = None,
+) -> Reading:
+    """Read all that is below some paths.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and directories.
+    db : str or None
+        The store; None to write nothing.
+    read_table : callable
+        Reads a table and gives the rows to print.
+    say : callable
+        Tells people what came of each source.
+    wanted : str, optional
+        Name of the only format to read.
+    metric : str, optional
+        Metric to show as the loss.
+    replace : bool, default False
+        Take over what another source brought.
+    advance : callable, optional
+        Called with the sources that are done and all of them.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    InputDataError
+        If a path is not there, a file that was named is of no known format, or a table that was named cannot be read.
+    """
+    sources, unread = find_sources(paths, wanted)
+    named = {path.resolve() for path in paths}
+    out = Reading()
+    for one in unread:
+        if one.path.resolve() in named and not one.path.is_dir():
+            read_table(one.path)  # says what is wrong with it, as of any table
+        if one.known:
+            out.failed.append(f"{one.path}: {one.why}")
+        else:
+            out.unknown.append(one.path)
+    done = 0
+    tables = [source for source in sources if source.format.NAME == TABLE]
+    logs = [source for source in sources if source.format.NAME != TABLE]
+    for source in tables:
+        _read_table(source, source.path.resolve() in named or wanted == TABLE, read_table, out)
+        done += 1
+        if advance:
+            advance(done, len(sources))
+    for report in ingest_logs(db, logs, metric=metric, replace=replace):
+        done += 1
+        if advance:
+            advance(done, len(sources))
+        _take(report, db is None, say, out)
+    _tell_rest(out, say, bool(sources))
+    return out
+
+
+def _read_table(source: Source, asked: bool, read_table: ReadTable, out: Reading) -> None:
+    """A table that was named has to be readable; among other files it may be something else."""
+    try:
+        out.rows += read_table(source.path)
+    except (InputDataError, UsageError):
+        if asked:
+            raise
+        out.unknown.append(source.path)
+
+
+def _take(report: LogReport, dry: bool, say: Callable[[str], None], out: Reading) -> None:
+    if report.status == "failed":
+        out.failed.append(str(report))
+        return
+    say(str(report))
+    for line in report.facts:
+        say(f"  {line}")
+    for note in report.notes:
+        say(f"note: {note}")
+    for problem in report.problems[:_NAMED]:
+        say(f"refused: {problem}")
+    if len(report.problems) > _NAMED:
+        say(f"refused: and {len(report.problems) - _NAMED} more; all: scaling sql 'SELECT problems FROM sources'")
+    out.rows += report.preview if dry else [report.to_row()]
+
+
+def _tell_rest(out: Reading, say: Callable[[str], None], any_source: bool) -> None:
+    if out.unknown:
+        listed = ", ".join(str(path) for path in out.unknown[:_NAMED])
+        more = " and so on" if len(out.unknown) > _NAMED else ""
+        say(f"left out: {format_plural(len(out.unknown), 'file')} of no known format: {listed}{more}.")
+    for line in out.failed[:20]:
+        say(f"failed: {line}")
+    if len(out.failed) > 20:
+        say(f"failed: and {len(out.failed) - 20} more.")
+    if not any_source and not out.failed:
+        raise InputDataError(
+            "Nothing below these paths is a log of a known format.", "See what can be read: scaling formats"
+        )
+
