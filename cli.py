@@ -396,6 +396,97 @@ def explain_reading(mapping: Sequence[str], warnings: Sequence[str], problems: S
         say(line)
 
 
+@command(DATA, "Example: scaling formats --format markdown")
+def formats(format_: Format = None) -> None:
+    """List the formats of logs that can be read: what is read of each, what is not, and which versions were tried."""
+    from db.readers.formats import formats as known
+
+    emit(
+        [
+            {"format": one.NAME, "what": one.WHAT, "reads": one.READS, "leaves_out": one.LEAVES_OUT, "tried": one.TRIED}
+            for one in known().values()
+        ],
+        format_,
+        [{"format": one.NAME, "what": one.WHAT, "tried": one.TRIED} for one in known().values()],
+    )
+
+
+@command(DATA, "Examples: scaling watch runs/;  scaling watch runs/ --every 300 --looks 10")
+def watch(
+    paths: Annotated[list[Path], Argument(metavar="PATH", help="Logs, and directories of them.")],
+    every: Annotated[float, Option("--every", metavar="SECONDS", min=0.1, help="Between two looks.")] = 30.0,
+    looks: Annotated[int | None, Option("--looks", min=1, help="How many; without it, until Ctrl-C.")] = None,
+    metric: Annotated[str | None, Option("--metric", help="Metric to show as the loss.")] = None,
+    replace: Annotated[bool, Option("--replace", help="Take over runs that another log brought.")] = False,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Keep the store up to date while runs go on. It may be killed at any time, and nothing is half-written."""
+    from db.watch import watch as look_again
+    from scaling.formatting import format_plural
+
+    rows: list[dict[str, Any]] = []
+    for look in look_again(paths, db, every=every, looks=looks, metric=metric, replace=replace):
+        if look.busy:
+            say(f"look {look.number}: {look.busy}")
+        for report in look.changed:
+            say(f"failed: {report}" if report.status == "failed" else str(report))
+        if look.number == 1:
+            say(f"watching {format_plural(look.n_sources, 'log')}; Ctrl-C ends it.")
+        rows += [{"look": look.number, **report.to_row()} for report in look.changed]
+    emit(rows, format_)
+
+
+@command(DATA, "Examples: scaling set run-17 n_params=124M corpus=c4;  scaling set run-17 n_params=", name="set")
+def set_fact(
+    run: Annotated[str, Argument(metavar="RUN", help="The run.")],
+    values: Annotated[
+        list[str], Argument(metavar="FACT=VALUE", help="n_params, n_tokens, compute_flop, corpus, or a column.")
+    ],
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Correct facts of a run. It is kept when its log is read again, and audited; an empty value takes it back."""
+    from db.corrections import correct
+    from db.store import Store
+
+    asked = {}
+    for text in values:
+        fact, sign, value = text.partition("=")
+        if not sign or not fact.strip():
+            raise UsageError(f"'{text}' is no FACT=VALUE.", "Such as n_params=124M.")
+        asked[fact.strip()] = value.strip()
+    with Store(db, create=False) as store:
+        done = correct(store, run, asked)
+    emit([{"run_id": run, "fact": one.fact, "before": one.before, "after": one.after} for one in done], format_)
+
+
+@command(DATA, "Example: scaling doctor --fail-on wrong")
+def doctor(
+    stop_on: Annotated[
+        str | None, Option("--fail-on", metavar="WORD", help="Exit with 1 on: wrong, odd (or wrong).")
+    ] = None,
+    db: Database = "scaling.duckdb",
+    format_: Format = None,
+) -> None:
+    """Look for duplicates, runs without N or D, impossible values, other units, and sources that changed."""
+    from db.doctor import SEVERITIES, examine, summary_of
+    from db.store import Store
+
+    if stop_on is not None and stop_on not in SEVERITIES:
+        raise UsageError(f"There is no '{stop_on}' to stop on.", did_you_mean(stop_on, SEVERITIES))
+    with Store(db, read_only=True) as store:
+        findings = examine(store)
+    say(summary_of(findings))
+    shown = [
+        {"": one.severity, "what": f"{one.what} {one.remedy}", "count": one.count, "such as": ", ".join(one.names)}
+        for one in findings
+    ]
+    emit([one.to_dict() for one in findings], format_, shown)
+    if stop_on is not None and any(SEVERITIES.index(one.severity) <= SEVERITIES.index(stop_on) for one in findings):
+        raise typer.Exit(1)
+
+
 @command(DATA, "Example: scaling ls --what sources")
 def ls(
     what: Annotated[str, Option("--what", help=f"{', '.join(LISTS)}.")] = "runs",
@@ -423,6 +514,7 @@ def show(
     format_: Format = None,
 ) -> None:
     """Show everything about a run, a fit, a set of examples, a valuation, a subset or an appraisal."""
+    from db.run_facts import facts_of
     from db.saved import load_fit
     from db.store import Store
     from db.valued import describe_valued, valued_names
@@ -453,10 +545,14 @@ def show(
             "FROM metrics WHERE run_id = ? GROUP BY metric ORDER BY metric",
             [name],
         )
+        facts = facts_of(store, name)
     metrics = {metric: x["value"] if x["status"] == "ok" else x["status"] for metric, x in last}
     others = {k: v for k, v in metrics.items() if k not in run}
     shown = [{"field": k, "value": cell(k, v)} for k, v in (run | others).items()]
-    emit([run | {"metrics": metrics}], format_, shown)
+    for one in facts:
+        keys = f" ({', '.join(one['keys'])})" if one["keys"] else ""
+        shown.append({"field": f"why {one['fact']}", "value": f"{one['rule']}{keys}"})
+    emit([run | {"metrics": metrics, "facts": facts}], format_, shown)
 
 
 @command(DATA, "Example: scaling rm source 3f9c2a7b1d04")
