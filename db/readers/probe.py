@@ -100,6 +100,37 @@ class Probe:
             return _keys_of("\n".join(self.lines))
 
     @cached_property
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """Names of the tables of a SQLite database and of their columns; none where it is no such database.
+
+        Raises
+        ------
+        ReadError
+            If it is a database, and damaged or locked.
+        """
+        if not self.head.startswith(b"SQLite format 3\0"):
+            return {}
+        from db.readers.sqlite import Database
+
+        with Database(self.path) as database:
+            return database.tables
+
+    @cached_property
+    def footer(self) -> bytes:
+        """The first 64 KiB of the footer of a Parquet file, where the names of its columns stand; else nothing."""
+        if not self.head.startswith(b"PAR1"):
+            return b""
+        with self.path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - 8))
+            end = stream.read(8)
+            length = int.from_bytes(end[:4], "little")
+            if not end.endswith(b"PAR1") or length > size - 12:
+                return b""
+            stream.seek(size - 8 - length)
+            return stream.read(min(length, HEAD))
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names in the first line of a table with commas; none where it is no such table."""
         import csv

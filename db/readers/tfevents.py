@@ -17,7 +17,7 @@ from db.readers.event import Logged, Short, event, hparams, logged
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, Restart, RunFound
 from db.readers.probe import Probe
-from db.readers.text import flatten
+from db.readers.text import flatten, guarded
 from db.readers.tfrecord import Records, is_frame, records
 from db.readers.wire import WireError
 from scaling.errors import ReadError
@@ -70,8 +70,9 @@ def sniff(probe: Probe) -> Sign | None:
 def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:  # noqa: ARG001
     """Read a file, or the files of a directory as one run."""
     files = [path / entry for entry in entries] if path.is_dir() else [path]
-    if path.is_dir() and not entries:
-        sign = sniff(Probe(path))
+    if not files:
+        with guarded(path):
+            sign = sniff(Probe(path))
         files = [path / entry for entry in sign.entries] if sign else []
     yield from _Run(files).all()
 
