@@ -14,6 +14,14 @@ GROUP = "scaling.readers"
 #: Modules of formats, in the order in which the table of formats lists them.
 MODULES: tuple[str, ...] = (
     "db.readers.wandb_offline",
+    "db.readers.wandb_chart",
+    "db.readers.wandb_runs",
+    "db.readers.wandb_history",
+    "db.readers.wandb_api",
+    "db.readers.tfevents",
+    "db.readers.mlflow_store",
+    "db.readers.mlruns",
+    "db.readers.trackio",
     "db.readers.run_table",
 )
 

@@ -160,4 +160,4 @@ def _holds(block: bytes, position: int) -> bool:
         return position <= len(block)
     crc, length, kind = _PREFIX.unpack_from(block, position)
     stop = position + 7 + length
-    return stop <= len(block) and _FULL <= kind <= _LAST and crc32(block[position + 6 : stop]) == crc
+    return bool(stop <= len(block) and _FULL <= kind <= _LAST and crc32(block[position + 6 : stop]) == crc)

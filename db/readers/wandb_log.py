@@ -145,10 +145,11 @@ class Log:
         if parts.get(18):
             about["resumed"] = True
         branch: tuple[str, Any] | None = None
-        if isinstance(parts.get(4), bytes):
-            branch = self._configure(parts[4], place)
-        if isinstance(parts.get(23), bytes):
-            point = {number: value for number, _, value in fields(parts[23])}
+        config, branched = parts.get(4), parts.get(23)
+        if isinstance(config, bytes):
+            branch = self._configure(config, place)
+        if isinstance(branched, bytes):
+            point = {number: value for number, _, value in fields(branched)}
             branch = text(point.get(1, b"")), double(point.get(2, b"\0" * 8))
         step = whole_step(branch[1]) if branch is not None else None
         if branch is not None and branch[0] != self._run:

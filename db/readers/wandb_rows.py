@@ -23,6 +23,8 @@ STEP_NAMES = frozenset(
         "num_updates", "optimizer_step", "update_step",
     }
 )  # fmt: skip
+#: Rows that W&B's sampled history has unless it is asked for more.
+SAMPLED = 500
 _NO_STEP = "a step is no whole number from 0 on"
 _EVALUATIONS = frozenset({"val", "valid", "validation", "eval", "evaluation", "test"})
 _MANY = 40
@@ -177,3 +179,15 @@ class Rows:
 
 
 _KINDS = {"str": "text", "bool": "yes or no", "list": "list", "dict": "nested"}
+
+
+def sampled(file: str, met: dict[str, int]) -> Iterator[Note]:
+    """Say where a history has just as many rows as a sample has."""
+    runs = sorted(run for run, count in met.items() if count == SAMPLED)
+    if runs:
+        which = f" of the run '{runs[0]}'" if runs[0] else ""
+        more = f" and of {len(runs) - 1} more" if len(runs) > 1 else ""
+        yield Note(
+            f"{file}: the history{which}{more} has {SAMPLED} rows, as many as W&B's sampled history has: lowest and "
+            "last values may not be in it. `scan_history` gives all rows."
+        )

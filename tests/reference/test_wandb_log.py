@@ -23,6 +23,7 @@ def test_fifty_rows_of_a_run(reference):
     assert (first.key, first.name, first.about["project"]) == ("n6is3qix", "n100m-d2b", "scal")
     assert last.config == {
         "model.n_params": 100_000_000, "model.n_layers": 12, "lr": 0.0003, "batch_size_tokens": 524288,
+        "seed": 0,
     }  # fmt: skip
     assert last.state == "finished"
     assert not [one for one in found if isinstance(one, Note)]
