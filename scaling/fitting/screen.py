@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 _GRID = {1: 65, 2: 17}  # points a parameter; beyond two, or without bounds, a low-discrepancy sequence is finer
 _SEQUENCE = 4096
 _MAX_ROWS = 400  # enough to rank starting values; the polish sees all rows
+_TRIED = 64  # points at which a row is asked whether the law has a value there
 _UNBOUNDED = (1e-3, 1e3)  # sizes tried for a parameter without bounds, of either sign
 _EXPONENTS = (0.02, 4.0)  # the same for one that is an exponent
 
@@ -77,6 +78,15 @@ def screen(
     out[:, curved], out[:, linear] = points, solution
     out = out[np.all(np.isfinite(out), axis=1)]
     return np.clip(out, low, high)
+
+
+def undefined_rows(law: Law, inputs: dict[str, Array], ranges: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
+    """Return the rows at which a law has no value for any of its parameters that are tried."""
+    names, exponents = law.parameter_names, exponent_names(law.formula)
+    points = _spread(list(ranges), [name in exponents for name in names])
+    tried = points[:: max(1, len(points) // _TRIED)]
+    _, value = _basis(law, [], list(names), inputs, tried)
+    return np.flatnonzero(~np.isfinite(value).any(axis=0))
 
 
 def spread_rows(n: int) -> NDArray[np.int64]:
@@ -139,7 +149,7 @@ def _basis(
     with np.errstate(all="ignore"):
         values = function(*(points[:, j : j + 1] for j in range(points.shape[1])), *inputs.values())
     *columns, offset = (np.broadcast_to(np.asarray(v, float), shape) for v in values)
-    return np.stack(columns, axis=1), offset
+    return np.stack(columns, axis=1) if columns else np.empty((shape[0], 0, shape[1])), offset
 
 
 @lru_cache(maxsize=128)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
 from scaling.fitting.checks import Rows
-from scaling.fitting.screen import screen, spread_rows
+from scaling.fitting.screen import screen, spread_rows, undefined_rows
 from scaling.fitting.solve import Problem
+from scaling.formatting import format_number, format_plural
 from scaling.laws.law import Law
 
 Array = NDArray[np.float64]
@@ -86,10 +87,25 @@ def starting_values(
         screen(law, rows.inputs, rows.observed, low, high, ranges, goal.residual == "log", goal.floor)
     )
     if not len(points):
-        raise InputDataError(f"no starting values for the law '{law.name}' were found inside its bounds")
+        raise _no_starts(law, rows, ranges)
     # Some hundred rows tell good starts from bad ones; the polish sees all of them.
     some = spread_rows(rows.n)
     small = replace(problem, data=problem.data.take(some), observed=rows.observed[some])
     weights = rows.weights[None, some]
     cost = np.concatenate([small.values(points[i : i + 256], weights) for i in range(0, len(points), 256)])
     return np.asarray(points[np.argsort(cost, kind="stable")])
+
+
+def _no_starts(law: Law, rows: Rows, ranges: Sequence[tuple[float, float]]) -> InputDataError:
+    """Say why a law has no starting values: rows at which it has no value, where there are such."""
+    what = f"no starting values for the law '{law.name}' were found inside its bounds"
+    without = undefined_rows(law, rows.inputs, ranges)
+    if not len(without):
+        return InputDataError(what)
+    row = int(without[0])
+    where = ", ".join(f"{name} = {format_number(float(x[row]))}" for name, x in rows.inputs.items())
+    return InputDataError(
+        f"{what}: whatever its parameters, it has no value at {len(without)} of the {format_plural(rows.n, 'row')}, "
+        f"such as {where}",
+        hint="Leave such rows out (on the command line by --where), or fit a law that has a value there.",
+    )
