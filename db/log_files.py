@@ -51,6 +51,7 @@ def files_of(path: Path, entries: Sequence[str]) -> list[Path]:
     for root in roots:
         if root.is_file():
             found.append(root)
+            continue
         for folder, inside, names in os.walk(root, onerror=_refuse):
             inside.sort()
             found.extend(Path(folder) / name for name in names if (Path(folder) / name).is_file())
