@@ -22,6 +22,13 @@ MODULES: tuple[str, ...] = (
     "db.readers.mlflow_store",
     "db.readers.mlruns",
     "db.readers.trackio",
+    "db.readers.hf_trainer",
+    "db.readers.lightning",
+    "db.readers.levanter",
+    "db.readers.megatron",
+    "db.readers.nanotron",
+    "db.readers.torchtitan",
+    "db.readers.olmo",
     "db.readers.run_table",
 )
 
