@@ -25,13 +25,15 @@ def share(guarantee: Guarantee) -> str:
 
 
 def objectives_shown(found: Sequence[Any]) -> Rows:
-    """Return objectives as people read them in a table or a sheet."""
+    """Return objectives as a sheet has them, numbers with all their digits."""
     return [
         {
             "objective": one.objective,
             "what": one.what,
-            "guarantee": promise(one.guarantee),
-            "greedy has at least": share(one.guarantee),
+            "kind": one.guarantee.kind,
+            "monotone": one.guarantee.monotone,
+            "ratio": one.guarantee.ratio,
+            "greedy_share": one.guarantee.greedy_share,
             "why": one.guarantee.why,
             "options": ", ".join(_option(name, default) for name, default in one.options),
             "needs": ", ".join(one.needs),

@@ -43,6 +43,9 @@ class TestObjectives:
         sheet = ok("value", "objectives", "--format", "csv").table
         assert [row["objective"] for row in sheet] == list(OBJECTIVES)
         assert all(row["why"] for row in sheet)
+        for line, row in zip(sheet, ok("value", "objectives").rows, strict=True):
+            share, kind = row["guarantee"]["greedy_share"], row["guarantee"]["kind"]
+            assert (line["kind"], line["greedy_share"]) == (kind, "" if share is None else repr(share))
 
     def test_options_and_the_size_change_what_is_promised(self, ok: Run) -> None:
         cubic = ok("value", "objectives", "vendi", "--option", "q=3").row["guarantee"]
