@@ -179,7 +179,7 @@ def _by_sql(store: Store) -> Iterator[Finding]:
 def _changed_sources(store: Store) -> Iterator[Finding]:
     """Sources whose files are gone or are not as they were."""
     _, rows = store.query("SELECT uri, imported_at, sha256 FROM sources ORDER BY uri")
-    gone = [uri for uri, *_ in rows if Path(uri).is_absolute() and not Path(uri).exists()]
+    gone = [uri for uri, *_ in rows if Path(uri).is_absolute() and not _there(uri)]
     if gone:
         yield Finding(
             "sources that are gone", "odd", "Files that runs came from are not there any more.", len(gone),
@@ -195,6 +195,11 @@ def _changed_sources(store: Store) -> Iterator[Finding]:
             "sources that changed", "odd", "Files changed since they were read.", len(changed),
             tuple(sorted(changed)[:_NAMED]), "Read them again: scaling ingest PATH",
         )  # fmt: skip
+
+
+def _there(uri: str) -> bool:
+    """Whether a source is still where it was; a part of a directory has its format behind a #."""
+    return Path(uri).exists() or ("#" in uri and Path(uri.rpartition("#")[0]).exists())
 
 
 def _differs(path: str, n_bytes: int, modified_ns: int) -> bool:

@@ -59,14 +59,14 @@ def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source
     InputDataError
         If a path is not there, or a file could be several things.
     """
-    sources: dict[Path, Source] = {}
+    sources: dict[str, Source] = {}
     unread: list[Unread] = []
     for path in paths:
         for found in discover(path, wanted):
             if isinstance(found, Unread):
                 unread.append(found)
             else:
-                sources.setdefault(found.path.resolve(), found)
+                sources.setdefault(found.uri, found)
     return list(sources.values()), unread
 
 

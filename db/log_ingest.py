@@ -204,7 +204,7 @@ class _Job:
         if self.store_path is None or not Path(self.store_path).exists():
             return {}
         with Store(self.store_path) as store:  # for writing, so that an older store is brought up to date first
-            uris = [str(source.path.resolve()) for source in sources]
+            uris = [source.uri for source in sources]
             _, rows = store.query(
                 "SELECT s.uri, s.source_id, s.mapping_sha256, f.path, f.n_bytes, f.modified_ns, f.settled FROM sources "
                 "AS s JOIN source_files AS f USING (source_id) WHERE list_contains(CAST(? AS VARCHAR[]), s.uri) AND "
@@ -223,7 +223,7 @@ class _Job:
     ) -> SourceRead | LogReport:
         """The source, or why it need not or cannot be read."""
         name = source.format.NAME
-        uri = str(source.path.resolve())
+        uri = source.uri
         mapping = self._mapping(source)
         try:
             if uri in known:
@@ -258,7 +258,7 @@ class _Job:
             owners = dict(rows)
             written = False
             for place, read in reads:
-                uri = str(read.source.path.resolve())
+                uri = read.source.uri
                 mapping = self._mapping(read.source)
                 source_id = _source_id(read.sha256, mapping)
                 try:

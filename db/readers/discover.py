@@ -39,6 +39,11 @@ class Source:
     root: Path
 
     @property
+    def uri(self) -> str:
+        """What the store calls it: its absolute path, with the format where others may read the rest of a directory."""
+        return f"{self.path.resolve()}{f'#{self.format.NAME}' if self.sign.entries else ''}"
+
+    @property
     def label(self) -> str:
         """Where it lies below the root, without the ending of its name: what a run is called that has no name."""
         below = self.path.relative_to(self.root) if self.path != self.root else Path(self.path.name)
@@ -96,7 +101,7 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
         )
     if not root.is_dir():
         found = sniff(root, wanted)
-        yield Source(root, *found, root) if found else Unread(root, "no format is known by it", known=False)
+        yield Source(root, *found[0], root) if found else Unread(root, "no format is known by it", known=False)
         return
     yield from _walk(root, root, wanted, set())
 
@@ -115,13 +120,15 @@ def _walk(directory: Path, root: Path, wanted: str | None, met: set[tuple[int, i
     taken: set[str] = set()
     found = _sniffed(directory, wanted)
     if isinstance(found, Unread):
-        if found.known:
+        if found.known:  # several formats want the same of it: whoever says which of them gets all
             yield found
-    else:
-        yield Source(directory, *found, root)
-        if not found[1].entries:
             return
-        taken = {entry.split("/")[0] for entry in found[1].entries}
+        found = []
+    for one, sign in found:
+        yield Source(directory, one, sign, root)
+        if not sign.entries:
+            return
+        taken |= {entry.split("/")[0] for entry in sign.entries}
     for name in names:
         path = directory / name
         if name in taken or name in SKIPPED:
@@ -130,12 +137,12 @@ def _walk(directory: Path, root: Path, wanted: str | None, met: set[tuple[int, i
             yield from _walk(path, root, wanted, met)
         elif path.is_file():
             found = _sniffed(path, wanted)
-            yield found if isinstance(found, Unread) else Source(path, *found, root)
+            yield found if isinstance(found, Unread) else Source(path, *found[0], root)
         else:
             yield Unread(path, "it is no file", known=path.is_symlink())
 
 
-def _sniffed(path: Path, wanted: str | None) -> tuple[Format, Sign] | Unread:
+def _sniffed(path: Path, wanted: str | None) -> list[tuple[Format, Sign]] | Unread:
     """The format of a path among others; what cannot be told is left out with its reason."""
     try:
         found = sniff(path)
@@ -143,9 +150,8 @@ def _sniffed(path: Path, wanted: str | None) -> tuple[Format, Sign] | Unread:
         return Unread(path, _why(error))
     except InputDataError as error:
         return Unread(path, str(error))
-    if found is None or (wanted not in (None, found[0].NAME)):
-        return Unread(path, "no format is known by it", known=False)
-    return found
+    found = [(one, sign) for one, sign in found if wanted in (None, one.NAME)]
+    return found or Unread(path, "no format is known by it", known=False)
 
 
 def _why(error: OSError) -> str:

@@ -10,7 +10,7 @@ from db.readers.probe import Probe
 from scaling.errors import InputDataError
 
 
-def sniff(path: Path, wanted: str | None = None) -> tuple[Format, Sign] | None:
+def sniff(path: Path, wanted: str | None = None) -> list[tuple[Format, Sign]]:
     """Tell the format of a file or directory.
 
     Parameters
@@ -22,8 +22,9 @@ def sniff(path: Path, wanted: str | None = None) -> tuple[Format, Sign] | None:
 
     Returns
     -------
-    (Format, Sign) or None
-        None where no format knows it.
+    list of (Format, Sign)
+        Empty where no format knows it; several only for a directory in which each of them reads other entries, such as
+        a run that was logged in two ways.
 
     Raises
     ------
@@ -40,13 +41,17 @@ def sniff(path: Path, wanted: str | None = None) -> tuple[Format, Sign] | None:
             raise InputDataError(
                 f"{path} does not look like {one.WHAT}.", "Leave --format away to see what it is taken for."
             )
-        return one, sign
+        return [(one, sign)]
     signs = [(one, sign) for one in formats().values() if (sign := one.sniff(probe)) is not None]
-    if not signs:
-        return None
-    best = min(sign.level for _, sign in signs)
+    best = min((sign.level for _, sign in signs), default=None)
     tied = [(one, sign) for one, sign in signs if sign.level == best]
-    if len(tied) > 1:
+    if len(tied) > 1 and not _apart([sign for _, sign in tied]):
         told = "\n".join(f"  --format {one.NAME}: {sign.why}" for one, sign in tied)
         raise InputDataError(f"{path} could be of several formats:\n{told}", "Say which with --format.")
-    return tied[0]
+    return tied
+
+
+def _apart(signs: list[Sign]) -> bool:
+    """Whether each reads entries that no other does."""
+    entries = [entry for sign in signs for entry in sign.entries]
+    return all(sign.entries for sign in signs) and len(set(entries)) == len(entries)
