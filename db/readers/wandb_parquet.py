@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"PAR1"
 _FOOTER = 2**22
-_VALUES = 4_000_000  # that are held at a time
+_VALUES = 1_000_000  # that are held at a time
 _VECTOR = 2048
 _NUMBERS = (
     "DOUBLE", "FLOAT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT",
