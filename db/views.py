@@ -299,7 +299,7 @@ def _free_names(wanted: Sequence[str], taken: Sequence[str]) -> list[str]:
     """Names for columns, numbered where SQL would take two for the same."""
     used = {name.lower() for name in taken}
     names = []
-    for word in wanted:
+    for word in (word or "unnamed" for word in wanted):
         name, number = word, 2
         while name.lower() in used:
             name, number = f"{word}_{number}", number + 1
