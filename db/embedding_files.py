@@ -22,6 +22,7 @@ __all__ = ["FORMATS", "Shard", "Shards", "open_embeddings"]
 
 #: Endings of the files that are read.
 FORMATS = {".npy": "npy", ".parquet": "parquet", ".pq": "parquet"}
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")  # of examples, which are ingested
 
 
 def open_embeddings(
@@ -126,9 +127,11 @@ def _files(path: Path) -> tuple[list[Path], str]:
     if not path.is_dir():
         format_ = FORMATS.get(path.suffix.lower())
         if format_ is None:
+            table = path.suffix.lower() in _TABLES
             raise InputDataError(
                 f"The format of {path} is not known by its ending.",
-                f"Embeddings are read from {', '.join(FORMATS)}. Convert with: numpy.save('X.npy', array)",
+                f"Embeddings are read from {', '.join(FORMATS)}. Convert with: numpy.save('X.npy', array)"
+                + (f"; or make the table a set: scaling value add {path} --set NAME" if table else ""),
             )
         return [path], format_
     files = [

@@ -149,7 +149,7 @@ def test_what_no_array_of_numbers_is(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 and nothing more")
     refused("bad.parquet", "cannot be read")
     (tmp_path / "x.csv").write_text("1,2\n")
-    refused("x.csv", "not known by its ending")
+    refused("x.csv", r"not known by its ending[\s\S]*scaling value add .*x.csv --set NAME")
     refused("gone.npy", "There are no embeddings at")
     (tmp_path / "folder").mkdir()
     refused("folder", "holds no file of embeddings")

@@ -176,7 +176,10 @@ def plan_scores(
             raise UsageError(f"reduce is '{reduce}'; cosines to the queries are reduced by 'max' or 'mean'.")
         asked = as_embeddings(queries, name="queries").astype(np.float64)
         if asked.shape[1] != source.m:
-            raise InputDataError(f"queries has {asked.shape[1]} columns and the shards have {source.m}.")
+            raise InputDataError(
+                f"queries has {asked.shape[1]} columns and the shards have {source.m}.",
+                "Embed queries and examples by one model.",
+            )
         return ScorePlan(method, source.m, {"reduce": reduce, "n_queries": len(asked)}, {"queries": asked})
     rows, _ = draw_rows(source, sample, seed)
     clusters = find_clusters(as_embeddings(rows, name="the sample"), k, seed=seed, sample=len(rows))
