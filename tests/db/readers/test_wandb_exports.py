@@ -291,14 +291,14 @@ def only_read_errors(module: ModuleType, path: Path) -> None:
 )  # fmt: skip
 def test_cut_off_anywhere_nothing_but_a_read_error(path: Path, module: ModuleType, tmp_path: Path) -> None:
     whole, cut = path.read_bytes(), tmp_path / path.name
-    for size in range(0, len(whole), 1 if len(whole) < 1000 else 11):
+    for size in range(0, len(whole), 1 if len(whole) < 1000 else 47):
         cut.write_bytes(whole[:size])
         only_read_errors(module, cut)
         for one in MODULES:
             one.sniff(Probe(cut))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_and_random_bytes_give_nothing_but_a_read_error(data: st.DataObject, tmp_path: Path) -> None:
     path, module = data.draw(

@@ -261,7 +261,7 @@ def test_damage_in_the_middle_costs_no_more_than_its_fragment(tmp_path: Path) ->
     assert len(curve(found, "train/loss")) >= STEPS - 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_bytes_end_in_nothing_but_a_read_error(data: st.DataObject, tmp_path: Path) -> None:
     if data.draw(st.booleans()):
@@ -388,10 +388,10 @@ def test_any_text_of_settings_is_survived(text: str, tmp_path: Path) -> None:
 
 
 def test_memory_is_flat_in_the_size_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("db.readers.collect.LIMIT", 10_000)
+    monkeypatch.setattr("db.readers.collect.LIMIT", 5_000)
     path = tmp_path / "run-big.wandb"
     peaks = []
-    for n_rows in (4_000, 16_000):
+    for n_rows in (2_000, 8_000):
         rows = (history(i, {"_step": str(i), **{f"m{j}": repr(i + j / 8) for j in range(10)}}) for i in range(n_rows))
         path.write_bytes(framed(rows))
         tracemalloc.start()
