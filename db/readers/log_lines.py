@@ -5,8 +5,10 @@ A format of text says by patterns where a record begins and how its values stand
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +19,7 @@ from db.problems import Problem
 from db.readers.collect import Collector, number
 from db.readers.format import Field
 from db.readers.found import Found, Note, Restart, RunFound
-from db.readers.probe import Probe
+from db.readers.probe import HEAD, Probe
 from db.readers.text import lines_of
 from scaling.errors import ReadError
 
@@ -48,10 +50,16 @@ def clean(line: str) -> str:
 
 def early(probe: Probe) -> str:
     """The first 64 KiB of what may be a text log, cleaned; nothing where it is none by its name or its bytes."""
-    name = probe.name.lower().removesuffix(".gz")
-    if probe.encoding is None or Path(name).suffix in _NO_LOGS:
+    name = probe.name.lower()
+    if Path(name.removesuffix(".gz")).suffix in _NO_LOGS:
         return ""
-    return clean(probe.head.decode(probe.encoding, errors="replace"))
+    if name.endswith(".gz") and probe.head:
+        try:
+            with gzip.open(probe.path) as stream:
+                return clean(stream.read(HEAD).decode("utf-8-sig", errors="replace"))
+        except (OSError, EOFError, zlib.error):
+            return ""
+    return "" if probe.encoding is None else clean(probe.head.decode(probe.encoding, errors="replace"))
 
 
 def numeral(text: str, suffixes: bool = False) -> float | None:

@@ -66,7 +66,7 @@ def test_cut_off_at_every_byte(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 2**16), st.binary(max_size=6)), min_size=1, max_size=8))
 def test_changed_bytes(tmp_path, name, changes):
     file, text = SMALL[name]
@@ -83,7 +83,7 @@ def test_changed_bytes(tmp_path, name, changes):
 
 
 @pytest.mark.parametrize("name", SMALL)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
 def test_random_bytes(tmp_path, name, data):
     path = tmp_path / SMALL[name][0]
@@ -111,31 +111,35 @@ def test_compressed_logs_and_ones_that_are_broken_off(tmp_path, name):
     data = gzip.compress(SMALL[name][1].encode())
     packed.write_bytes(data)
     assert known(read(name, packed)) == known(read(name, plain))
+    module = importlib.import_module(f"db.readers.{name}")
+    assert module.sniff(Probe(packed)) == module.sniff(Probe(plain)) is not None
     packed.write_bytes(data[:-20])
     got = read(name, packed)
     assert "no whole gzip file" in str(got.error)
+    packed.write_bytes(b"\x1f\x8b" + data[:7])
+    assert module.sniff(Probe(packed)) is None
 
 
 #: Lines that make a pattern look at the same letters again and again, if it is a bad one.
 HARD = (
-    "iteration " * 20_000,
-    "iteration" + " " * 200_000,
-    "a" * 200_000,
-    "step: 1  " + "loss: " * 40_000,
-    " " * 200_000 + "=1",
-    "\x1b[" * 100_000,
-    "Config(general=" + "A(" * 100_000,
-    "[step=1/2,epoch=1" * 10_000,
-    "validation loss at iteration 1" * 8_000,
-    "'" * 200_000,
-    "size: " * 40_000,
-    "number of parameters on (tensor, pipeline) " * 5_000,
-    "|" * 200_000,
-    ":" * 200_000,
-    "successfully loaded checkpoint " * 8_000,
-    "-" * 200_000 + " arguments",
-    "[INFO" * 40_000,
-    "1" * 200_000,
+    "iteration " * 6_000,
+    "iteration" + " " * 60_000,
+    "a" * 60_000,
+    "step: 1  " + "loss: " * 12_000,
+    " " * 60_000 + "=1",
+    "\x1b[" * 30_000,
+    "Config(general=" + "A(" * 30_000,
+    "[step=1/2,epoch=1" * 3_000,
+    "validation loss at iteration 1" * 2_500,
+    "'" * 60_000,
+    "size: " * 12_000,
+    "number of parameters on (tensor, pipeline) " * 1_500,
+    "|" * 60_000,
+    ":" * 60_000,
+    "successfully loaded checkpoint " * 2_500,
+    "-" * 60_000 + " arguments",
+    "[INFO" * 12_000,
+    "1" * 60_000,
 )
 
 
@@ -147,7 +151,7 @@ def test_no_line_takes_long(tmp_path, name):
         start = time.process_time()
         importlib.import_module(f"db.readers.{name}").sniff(Probe(path))
         read(name, path)
-        assert time.process_time() - start < 1.5, line[:40]
+        assert time.process_time() - start < 0.6, line[:40]
 
 
 def memory(name, path):
