@@ -317,7 +317,7 @@ def _preview(read: SourceRead, names: Mapping[str, str]) -> Iterator[dict[str, A
         yield {
             "run_id": names[key],
             **{name: found.get(name) for name in ("n_params", "n_tokens", "compute_flop", "batch_tokens", "corpus")},
-            "loss": run.logged.get(read.metric or ""),
+            "loss": run.logged.get(run.metric or ""),
             "step": counts.last_step if counts else None,
             "n_values": counts.n_values if counts else 0,
             "state": run.described.state,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from db.facts.derive import Facts, derive
 from db.facts.read import Settings
@@ -16,8 +18,9 @@ from db.log_files import FileState, files_of, fingerprint, states_of
 from db.log_names import choose_loss
 from db.log_stage import Counts, Stage
 from db.problems import Problem
+from db.readers.collect import number as number_in
 from db.readers.discover import Source
-from db.readers.found import Note, Restart, RunFound, ScoreFound, Values
+from db.readers.found import NO_STEP, Note, Restart, RunFound, ScoreFound, Values
 from db.version import package_version
 from scaling.errors import InputDataError, ReadError
 from scaling.formatting import format_number, format_plural
@@ -52,6 +55,7 @@ class RunRead:
     logged: dict[str, float] = field(default_factory=dict)
     metrics: set[str] = field(default_factory=set)
     counter: str | None = None
+    metric: str | None = None
 
 
 @dataclass
@@ -176,8 +180,9 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
         run.described = _joined(run.described, found)
 
     def note(found: Note) -> None:
-        if found.text not in read.notes:
-            read.notes.append(found.text)
+        text = _short(found.text, str(source.path))
+        if text not in read.notes:
+            read.notes.append(text)
 
     handle |= {
         Values: values,
@@ -193,8 +198,27 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
     except ReadError:
         stage.forget([run.number for run in read.runs.values()])
         raise
-    if not read.runs and not read.scores:
+    if not read.runs and not read.scores and not read.notes and not read.problems:
         raise ReadError(str(source.path), f"no run and no score is in it, though {source.sign.why}")
+    for run in [run for run in read.runs.values() if not run.metrics]:
+        for found in _last_words(run):
+            values(found)
+
+
+def _last_words(run: RunRead) -> Iterator[Values]:
+    """Of a run without any history: what its tracker keeps of it, as values without a step."""
+    for name, value in run.described.summary.items():
+        if name.startswith("_") or (known := number_in(value)) is None:
+            continue
+        yield Values(run.key, name, np.array([NO_STEP]), np.array([known]))
+
+
+def _short(text: str, path: str) -> str:
+    """A note without the path of its source, which stands above it."""
+    if not text.startswith(path):
+        return text
+    rest = text.removeprefix(path).lstrip("/")
+    return rest[2:3].upper() + rest[3:] if rest.startswith(": ") else rest
 
 
 def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str | None) -> dict[int, InputDataError]:
@@ -321,9 +345,24 @@ def _choose(read: SourceRead, wanted: str | None) -> None:
     if read.metric is None:
         read.notes.append(f"Without a loss: {why}.")
         return
-    lacking = len(read.runs) - counts[read.metric]
-    also = f", which {format_plural(lacking, 'run')} lack" if lacking else ""
-    read.notes.append(f"Shown as the loss: {read.metric} ({why}){also}.")
+    others: Counter[str] = Counter()
+    for run in read.runs.values():
+        run.metric = read.metric
+        if read.metric not in run.metrics and wanted is None and (own := _own_loss(run)):
+            run.metric = own
+            others[own] += 1
+    lacking = len(read.runs) - counts[read.metric] - others.total()
+    more = [f"{metric} of {format_plural(n, 'run')} without it" for metric, n in others.items()]
+    more += [f"{format_plural(lacking, 'run')} without any"] if lacking else []
+    read.notes.append(f"Shown as the loss: {', '.join([f'{read.metric} ({why})', *more])}.")
+
+
+def _own_loss(run: RunRead) -> str | None:
+    """The loss of a run that lacks that of the others; a fit takes runs of one metric only, or is told which."""
+    try:
+        return choose_loss(dict.fromkeys(run.metrics, 1), None)[0]
+    except InputDataError:
+        return None
 
 
 def fact_lines(read: SourceRead, limit: int = 20) -> list[str]:

@@ -160,9 +160,14 @@ def write_log(
         _insert_runs(connection, fresh, read, source_id)
         _insert_values(connection, fresh, stage)
         _insert_facts(connection, {run_id: run.facts for run_id, run in fresh.items() if run.facts is not None})
-    connection.execute(
-        "UPDATE runs SET loss_metric = ? WHERE source_id = ?", [read.metric or "loss", source_id]
-    ).fetchall()  # of runs that stayed, too: another metric may have been asked for
+    shown: dict[str, list[str]] = {}
+    for run_id, run in runs.items():
+        shown.setdefault(run.metric or "loss", []).append(run_id)
+    for metric, run_ids in shown.items():  # of runs that stayed, too: another metric may have been asked for
+        connection.execute(
+            "UPDATE runs SET loss_metric = ? WHERE loss_metric <> ? AND list_contains(CAST(? AS VARCHAR[]), run_id)",
+            [metric, metric, run_ids],
+        ).fetchall()
     for metric in sorted({name for run in runs.values() for name in run.metrics}):
         unit = read.units.get(metric, unit_of(metric))
         spec = MetricSpec(metric, metric, unit, "loss" if is_loss(metric) else "other")

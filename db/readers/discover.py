@@ -13,7 +13,7 @@ from scaling.errors import InputDataError
 
 #: Directories that hold no logs, whatever stands in them.
 SKIPPED = frozenset(
-    {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "site-packages", ".ipynb_checkpoints"}
+    {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "site-packages", ".ipynb_checkpoints", ".trash"}
 )
 
 
