@@ -20,6 +20,7 @@ from db.log_stage import Counts, Stage
 from db.problems import Problem
 from db.readers.collect import number as number_in
 from db.readers.discover import Source
+from db.readers.format import Level
 from db.readers.found import NO_STEP, Note, Restart, RunFound, ScoreFound, Values
 from db.version import package_version
 from scaling.errors import InputDataError, ReadError
@@ -134,6 +135,8 @@ def open_source(source: Source) -> SourceRead:
     ReadError
         If a file of it cannot be read.
     """
+    if source.sign.level == Level.ADDRESS:  # nothing to hash: what changed is told run by run
+        return SourceRead(source, hashlib.sha256(source.uri.encode()).hexdigest(), [])
     files = files_of(source.path, source.sign.entries)
     states = states_of(files)
     return SourceRead(source, fingerprint(source.path, files), states)
@@ -195,7 +198,7 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
     try:
         for found in source.format.read(source.path, source.sign.entries, **options):
             handle[type(found)](found)
-    except ReadError:
+    except InputDataError:
         stage.forget([run.number for run in read.runs.values()])
         raise
     if not read.runs and not read.scores and not read.notes and not read.problems:

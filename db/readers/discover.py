@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.readers.format import Format, Sign
+from db.readers.format import Format, Level, Sign
 from db.readers.sniff import sniff
 from scaling.errors import InputDataError
 
@@ -41,6 +41,8 @@ class Source:
     @property
     def uri(self) -> str:
         """What the store calls it: its absolute path, with the format where others may read the rest of a directory."""
+        if self.sign.level == Level.ADDRESS:
+            return str(self.path)
         return f"{self.path.resolve()}{f'#{self.format.NAME}' if self.sign.entries else ''}"
 
     @property
@@ -95,6 +97,9 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
         If there is no such path, or it is not of the wanted format.
     """
     if not root.exists():
+        for one, sign in sniff(root, wanted) if ":/" in str(root) else []:
+            yield Source(root, one, sign, root)
+            return
         near = sorted(entry.name for entry in root.parent.iterdir())[:5] if root.parent.is_dir() else []
         raise InputDataError(
             f"There is no file {root}.", f"There is: {', '.join(near)}." if near else "Check the path."

@@ -15,6 +15,7 @@ from db.readers.probe import Probe
 class Level(IntEnum):
     """How good a sign of a format is; the best level that any format reaches decides."""
 
+    ADDRESS = 0  # no path at all: something that is asked over the network
     DIRECTORY = 1  # names in a directory
     MAGIC = 2  # first bytes
     KEYS = 3  # keys of JSON, names of columns, tables of a database

@@ -15,7 +15,7 @@ from typing import Any
 
 from db.readers.collect import Collector
 from db.readers.complaints import Complaints
-from db.readers.format import Field, Sign
+from db.readers.format import Field, Level, Sign
 from db.readers.found import STATES, Found, RunFound
 from db.readers.probe import Probe
 from db.readers.text import flatten
@@ -52,9 +52,9 @@ _GIVEN_UP = "Check the address and the network; log in with `wandb login`."
 
 
 def sniff(probe: Probe) -> Sign | None:
-    """No path is one of these."""
-    del probe
-    return None
+    """An address, and no path that there is."""
+    live = _ADDRESS.fullmatch(str(probe.path)) is not None and not probe.path.exists()
+    return Sign(Level.ADDRESS, "it is an address of W&B") if live else None
 
 
 def read(path: Path | str, entries: Sequence[str] = (), *, api: Any = None, **options: Any) -> Iterator[Found]:
