@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -95,11 +96,11 @@ class SourceRead:
     n_values: int = 0
     metric: str | None = None
 
-    @property
-    def units(self) -> dict[str, str]:
-        """Units of metrics that the format tells."""
-        fields = self.source.format.FIELDS
-        return {name: one.unit for one in fields if one.unit != "unknown" for name in (one.name, one.path)}
+    def unit_of(self, metric: str) -> str:
+        """Unit of a metric that its format tells, by its name or a pattern of names; ``unknown`` otherwise."""
+        fields = [one for one in self.source.format.FIELDS if one.unit != "unknown"]
+        exact = [one.unit for one in fields if metric in (one.name, one.path)]
+        return next(iter(exact or [one.unit for one in fields if fnmatchcase(metric, one.name)]), "unknown")
 
 
 class Metrics:

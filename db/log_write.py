@@ -169,7 +169,8 @@ def write_log(
             [metric, metric, run_ids],
         ).fetchall()
     for metric in sorted({name for run in runs.values() for name in run.metrics}):
-        unit = read.units.get(metric, unit_of(metric))
+        told = read.unit_of(metric)
+        unit = unit_of(metric) if told == "unknown" else told
         spec = MetricSpec(metric, metric, unit, "loss" if is_loss(metric) else "other")
         define_metric(connection, spec, str(read.source.path))
     apply_corrections(connection, list(fresh))
