@@ -29,6 +29,12 @@ MODULES: tuple[str, ...] = (
     "db.readers.nanotron",
     "db.readers.torchtitan",
     "db.readers.olmo",
+    "db.readers.aim",
+    "db.readers.neptune",
+    "db.readers.lm_eval",
+    "db.readers.inspect_log",
+    "db.readers.helm",
+    "db.readers.score_tables",
     "db.readers.run_table",
 )
 
