@@ -13,8 +13,8 @@ import numpy as np
 from db.audit import record
 from db.example_write import insert_row
 from db.problems import nearest
+from db.sql_arrays import registered, texts
 from db.version import package_version
-from db.write import registered, texts
 from scaling.errors import InputDataError, UsageError
 from scaling.serial import plain
 

@@ -11,7 +11,7 @@ from db.audit import record
 from db.facts.read import positive
 from db.problems import nearest
 from db.views import refresh_views
-from db.write import registered, texts
+from db.sql_arrays import registered, texts
 from scaling.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.problems import nearest
-from db.write import registered
+from db.sql_arrays import registered
 from scaling.errors import InputDataError, UsageError
 
 if TYPE_CHECKING:

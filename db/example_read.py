@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from db.embedding_shards import Shards
 from db.embedding_sql import table_part
 from db.problems import nearest
-from db.write import registered
+from db.sql_arrays import registered
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 

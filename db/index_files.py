@@ -141,7 +141,7 @@ def _copy(file: Path, columns: dict[str, NDArray[Any]], ending: str) -> None:
     import duckdb
 
     from db.connect import MEMORY, connect
-    from db.write import registered
+    from db.sql_arrays import registered
 
     picked = [f"CAST({name} AS VARCHAR) AS {name}" if name == "example_id" else name for name in columns]
     options = "FORMAT csv, HEADER" if ending == ".csv" else "FORMAT parquet"

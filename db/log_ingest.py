@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from db.log_files import FileState, files_of, states_of
-from db.log_read import Metrics, SourceRead, fact_lines, fill, finish, open_source
+from db.log_files import FileState
+from db.log_known import Known, plain_path, writing_of
+from db.log_read import Metrics, SourceRead, fill, open_source
+from db.log_registry import Registry, lies_at
+from db.log_settle import fact_lines, finish
 from db.log_stage import Stage
-from db.log_write import LogOutcome, mapping_of, name_runs, write_log
+from db.log_write import LogOutcome, insert_files, mapping_of, move_sources, write_logs
 from db.problems import Problem
 from db.readers.discover import Source
+from db.readers.format import Level
 from db.store import Store
 from db.views import refresh_views
-from scaling.errors import InputDataError, ReadError
+from scaling.errors import InputDataError, ReadError, UsageError
 from scaling.formatting import format_plural
 
 _BATCH_VALUES = 2_000_000
 _BATCH_SOURCES = 500
+_BATCH_SETTINGS = 500_000
 _SHOWN = 5
 Advance = Callable[[int, int], None]
 
@@ -149,11 +154,19 @@ def ingest_logs(
     job = _Job(store_path, metric, replace, dict(options or {}))
     done = 0
     while done < len(todo):
-        reports = job.batch(todo[done:])
+        reports = job.batch(todo, done, advance)
         done += len(reports)
-        if advance:
-            advance(done, len(todo))
         yield from reports
+
+
+@dataclass
+class _Batch:
+    """Sources on their way into the store."""
+
+    reports: list[LogReport] = field(default_factory=list)
+    reads: list[tuple[int, SourceRead]] = field(default_factory=list)  # with the place of its report
+    files: dict[str, list[FileState]] = field(default_factory=dict)  # of sources whose bytes are as they were
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 class _Job:
@@ -166,118 +179,108 @@ class _Job:
         self.metric = metric
         self.replace = replace
         self.options = options
+        self._met: dict[str, str] = {}  # identifiers of the sources that were read, with their addresses
 
-    def batch(self, sources: Sequence[Source]) -> list[LogReport]:
+    def batch(self, todo: Sequence[Source], done: int, advance: Advance | None) -> list[LogReport]:
         """Read and write as many sources as fit; at least one."""
-        reports: list[LogReport] = []
-        reads: list[tuple[int, SourceRead]] = []
-        known = self._known(sources[:_BATCH_SOURCES])
+        sources = todo[done : done + _BATCH_SOURCES]
+        batch = _Batch()
+        known = Registry(self.store_path, [plain_path(source.uri) for source in sources])
         with Stage() as stage:
             metrics = Metrics()
-            first = 0
-            for source in sources[:_BATCH_SOURCES]:
-                read = self._open(source, known)
+            first = n_settings = 0
+            for source in sources:
+                read = self._open(source, known, batch)
                 if isinstance(read, LogReport):
-                    reports.append(read)
-                    continue
-                try:
-                    fill(read, stage, metrics, first, self.options)
-                except ReadError as error:
-                    reports.append(_failed(source, error))
-                    continue
-                finally:
+                    batch.reports.append(read)
+                else:
+                    batch.reports.append(self._fill(read, stage, metrics, first, batch))
                     first += len(read.runs)
-                reads.append((len(reports), read))
-                reports.append(LogReport(str(source.path), source.format.NAME, "seen"))
-                if stage.n_values >= _BATCH_VALUES:
+                    n_settings += read.n_settings
+                if advance:
+                    advance(done + len(batch.reports), len(todo))
+                if stage.n_values >= _BATCH_VALUES or n_settings >= _BATCH_SETTINGS:
                     break
-            if reads:
-                failed = finish([read for _, read in reads], stage, metrics, self.metric)
+            if batch.reads:
+                failed = finish([read for _, read in batch.reads], stage, metrics, self.metric)
                 for place, why in failed.items():
-                    reports[reads[place][0]] = _failed(reads[place][1].source, why)
-                good = [pair for place, pair in enumerate(reads) if place not in failed]
-                self._write(good, stage, reports)
-        return reports
+                    number, read = batch.reads[place]
+                    batch.reports[number] = _failed(read.source, why)
+                batch.reads = [pair for place, pair in enumerate(batch.reads) if place not in failed]
+            if batch.reads or batch.files or batch.moved:
+                self._write(batch, stage)
+        return batch.reports
 
-    def _known(self, sources: Sequence[Source]) -> dict[str, tuple[str, str, dict[str, FileState]]]:
-        """What the store knows of sources, by their absolute path: identifier, mapping, files."""
-        if self.store_path is None or not Path(self.store_path).exists():
-            return {}
-        with Store(self.store_path) as store:  # for writing, so that an older store is brought up to date first
-            uris = [source.uri for source in sources]
-            _, rows = store.query(
-                "SELECT s.uri, s.source_id, s.mapping_sha256, f.path, f.n_bytes, f.modified_ns, f.settled FROM sources "
-                "AS s JOIN source_files AS f USING (source_id) WHERE list_contains(CAST(? AS VARCHAR[]), s.uri) AND "
-                "s.n_runs = (SELECT count(*) FROM runs AS r WHERE r.source_id = s.source_id) AND s.n_scores = "
-                "(SELECT count(*) FROM evals AS e WHERE e.source_id = s.source_id)",
-                [uris],
-            )
-        known: dict[str, tuple[str, str, dict[str, FileState]]] = {}
-        for uri, source_id, mapping_sha256, path, n_bytes, modified_ns, settled in rows:
-            entry = known.setdefault(uri, (source_id, mapping_sha256, {}))
-            entry[2][path] = FileState(path, n_bytes, modified_ns, settled)
-        return known
-
-    def _open(
-        self, source: Source, known: Mapping[str, tuple[str, str, dict[str, FileState]]]
-    ) -> SourceRead | LogReport:
+    def _open(self, source: Source, known: Registry, batch: _Batch) -> SourceRead | LogReport:
         """The source, or why it need not or cannot be read."""
-        name = source.format.NAME
-        uri = source.uri
-        mapping = self._mapping(source)
+        uri = plain_path(source.uri)
+        mapping_sha256 = _sha256(self._mapping(source))
+        before = known.sources.get(uri)
         try:
-            if uri in known:
-                source_id, mapping_sha256, before = known[uri]
-                now = {state.path: state for state in states_of(files_of(source.path, source.sign.entries))}
-                same = now.keys() == before.keys() and all(
-                    before[path].settled
-                    and (state.n_bytes, state.modified_ns) == (before[path].n_bytes, before[path].modified_ns)
-                    for path, state in now.items()
-                )
-                if same and mapping_sha256 == _sha256(mapping):
-                    return LogReport(str(source.path), name, "unchanged", source_id)
+            if before is not None and before.mapping_sha256 == mapping_sha256 and before.is_as(source):
+                return LogReport(str(source.path), source.format.NAME, "unchanged", before.source_id)
             read = open_source(source)
         except ReadError as error:
             return _failed(source, error)
-        if uri in known and known[uri][0] == _source_id(read.sha256, mapping):
-            return LogReport(str(source.path), name, "unchanged", known[uri][0])
-        return read
+        source_id = _source_id(read.sha256, mapping_sha256)
+        other = self._met.setdefault(source_id, uri)
+        if other == uri:
+            other = known.holder(source_id) or uri
+        report = LogReport(str(source.path), source.format.NAME, "unchanged", source_id)
+        if source.sign.level == Level.ADDRESS:
+            return read  # only the other side knows whether it changed
+        if other != uri and lies_at(other):
+            return replace(report, notes=(f"It is, byte for byte, {other}, which is read.",))
+        if other != uri and known.is_whole(source_id):
+            batch.moved[source_id] = uri
+            report = replace(report, notes=(f"It was {other} when it was read.",))
+        elif before is None or before.source_id != source_id:
+            return read
+        batch.files[source_id] = read.files  # their times are new, or settled now
+        return report
+
+    def _fill(self, read: SourceRead, stage: Stage, metrics: Metrics, first: int, batch: _Batch) -> LogReport:
+        source = read.source
+        try:
+            fill(read, stage, metrics, first, self.options)
+        except (InputDataError, UsageError) as error:
+            self._met.pop(_source_id(read.sha256, _sha256(self._mapping(source))), None)
+            return _failed(source, error)
+        batch.reads.append((len(batch.reports), read))
+        return LogReport(str(source.path), source.format.NAME, "seen")
 
     def _mapping(self, source: Source) -> str:
         return mapping_of(source.format.NAME, self.metric, self.options)
 
-    def _write(self, reads: Sequence[tuple[int, SourceRead]], stage: Stage, reports: list[LogReport]) -> None:
-        """Write sources, each in a transaction of its own inside one opening of the store."""
+    def _write(self, batch: _Batch, stage: Stage) -> None:
+        """Write sources, all in one transaction; what cannot be admitted is reported and costs the others nothing."""
         if self.store_path is None:
-            for place, read in reads:
-                names = {key: key or read.source.label for key in read.runs}
-                reports[place] = self._report(read, "seen", None, names)
+            for place, read in batch.reads:
+                names = {key: key or plain_path(read.source.label) for key in read.runs}
+                batch.reports[place] = self._report(read, "seen", None, names)
             return
-        with Store(self.store_path) as store:
-            rows = store.query("SELECT run_id, uri FROM runs JOIN sources USING (source_id)")[1]
-            owners = dict(rows)
-            written = False
-            for place, read in reads:
-                uri = read.source.uri
+        with Store(self.store_path) as store, store.transaction() as connection:
+            writings = []
+            for _, read in batch.reads:
                 mapping = self._mapping(read.source)
-                source_id = _source_id(read.sha256, mapping)
+                mapping_sha256 = _sha256(mapping)
+                writings.append(writing_of(read, _source_id(read.sha256, mapping_sha256), mapping, mapping_sha256))
+            known = Known(connection, writings)
+            admitted = []
+            for (place, read), one in zip(batch.reads, writings, strict=True):
                 try:
-                    with store.transaction() as connection:
-                        taken = {run_id for run_id, owner in owners.items() if owner != uri}
-                        names = name_runs(connection, read, uri, taken)
-                        outcome = write_log(
-                            connection, read, names, stage, uri=uri, source_id=source_id, mapping=mapping,
-                            mapping_sha256=_sha256(mapping), replace=self.replace,
-                        )  # fmt: skip
+                    known.admit(one, replace=self.replace)
+                    admitted.append((place, one))
                 except InputDataError as error:
-                    reports[place] = _failed(read.source, error)
-                    continue
-                owners |= dict.fromkeys(names.values(), uri)
-                written = True
-                reports[place] = self._report(read, outcome.status, source_id, names, outcome)
-            if written:
-                with store.transaction() as connection:
-                    refresh_views(connection)
+                    batch.reports[place] = _failed(read.source, error)
+            move_sources(connection, batch.moved)
+            insert_files(connection, batch.files)
+            if admitted:
+                outcomes = write_logs(connection, [one for _, one in admitted], stage, known.units)
+                for (place, one), outcome in zip(admitted, outcomes, strict=True):
+                    report = self._report(one.read, outcome.status, one.source_id, one.names, outcome)
+                    batch.reports[place] = report
+                refresh_views(connection)
 
     def _report(
         self,
@@ -295,7 +298,7 @@ class _Job:
             n_runs=len(read.runs),
             n_values=sum(run.counts.n_values for run in read.runs.values() if run.counts),
             n_scores=len(read.scores),
-            n_refused=len(read.problems),
+            n_refused=read.n_refused,
             n_new=outcome.n_new if outcome else 0,
             n_grown=outcome.n_grown if outcome else 0,
             n_unchanged=outcome.n_unchanged if outcome else 0,
@@ -317,7 +320,7 @@ def _preview(read: SourceRead, names: Mapping[str, str]) -> Iterator[dict[str, A
         yield {
             "run_id": names[key],
             **{name: found.get(name) for name in ("n_params", "n_tokens", "compute_flop", "batch_tokens", "corpus")},
-            "loss": run.logged.get(run.metric or ""),
+            "loss": run.last.get(run.metric or ""),
             "step": counts.last_step if counts else None,
             "n_values": counts.n_values if counts else 0,
             "state": run.described.state,
@@ -326,7 +329,7 @@ def _preview(read: SourceRead, names: Mapping[str, str]) -> Iterator[dict[str, A
         yield {"model": score.model, "task": score.task, "metric": score.metric, "score": score.value}
 
 
-def _failed(source: Source, error: InputDataError) -> LogReport:
+def _failed(source: Source, error: InputDataError | UsageError) -> LogReport:
     return LogReport(str(source.path), source.format.NAME, "failed", error=str(error))
 
 
@@ -334,5 +337,5 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _source_id(sha256: str, mapping: str) -> str:
-    return _sha256(sha256 + _sha256(mapping))[:12]
+def _source_id(sha256: str, mapping_sha256: str) -> str:
+    return _sha256(sha256 + mapping_sha256)[:12]

@@ -1,31 +1,27 @@
-"""Reading one source: its runs put together, its values staged, its facts found."""
+"""Reading one source: its runs put together, its values staged."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from db.facts.derive import Facts, derive
-from db.facts.read import Settings
-from db.facts.rules import TOKEN_COUNTERS
+from db.facts.derive import Facts
 from db.log_files import FileState, files_of, fingerprint, states_of
-from db.log_names import choose_loss
 from db.log_stage import Counts, Stage
 from db.problems import Problem
 from db.readers.collect import number as number_in
 from db.readers.discover import Source
 from db.readers.format import Level
-from db.readers.found import NO_STEP, Note, Restart, RunFound, ScoreFound, Values
-from db.version import package_version
-from scaling.errors import InputDataError, ReadError
-from scaling.formatting import format_number, format_plural
+from db.readers.found import NO_STEP, Found, Restart, RunFound, ScoreFound, Values
+from scaling.errors import ReadError, StoreError, UsageError
+
+_PROBLEMS = 1000
+_NOTES = 200
 
 
 @dataclass
@@ -46,6 +42,14 @@ class RunRead:
         What follows.
     digest : str
         Of all that its log says.
+    last : dict of str to float or None
+        Metrics at their last step; None where one is no number there.
+    metrics : set of str
+        All that were logged.
+    counter : (str, float) or None
+        Metric that counts tokens, or something else times a factor.
+    metric : str or None
+        Metric that is shown as its loss.
     """
 
     number: int
@@ -54,9 +58,9 @@ class RunRead:
     counts: Counts | None = None
     facts: Facts | None = None
     digest: str = ""
-    logged: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float | None] = field(default_factory=dict)
     metrics: set[str] = field(default_factory=set)
-    counter: str | None = None
+    counter: tuple[str, float] | None = None
     metric: str | None = None
 
 
@@ -77,7 +81,11 @@ class SourceRead:
     scores : list of ScoreFound
         Results of models.
     problems : list of Problem
-        What was refused.
+        What was refused; the first thousand.
+    n_refused : int
+        How much was.
+    n_settings : int
+        Settings of all runs.
     notes : list of str
         What else is worth knowing.
     n_values : int
@@ -92,6 +100,8 @@ class SourceRead:
     runs: dict[str, RunRead] = field(default_factory=dict)
     scores: list[ScoreFound] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    n_refused: int = 0
+    n_settings: int = 0
     notes: list[str] = field(default_factory=list)
     n_values: int = 0
     metric: str | None = None
@@ -165,48 +175,68 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
         If its reader cannot go on, or nothing is in it; what it had staged is taken out again.
     """
     source = read.source
-
-    def run_of(key: str) -> RunRead:
-        if key not in read.runs:
-            read.runs[key] = RunRead(first + len(read.runs), key, RunFound(key))
-        return read.runs[key]
-
-    handle: dict[type, Callable[[Any], None]] = {}
-
-    def values(found: Values) -> None:
-        run = run_of(found.run)
-        run.metrics.add(found.metric)
-        read.n_values += found.value.size
-        stage.add(run.number, metrics.number(found.metric), found, upserts=source.format.UPSERTS)
-
-    def described(found: RunFound) -> None:
-        run = run_of(found.key)
-        run.described = _joined(run.described, found)
-
-    def note(found: Note) -> None:
-        text = _short(found.text, str(source.path))
-        if text not in read.notes:
-            read.notes.append(text)
-
-    handle |= {
-        Values: values,
-        RunFound: described,
-        Note: note,
-        Restart: lambda found: stage.restart(run_of(found.run).number, found),
-        ScoreFound: read.scores.append,
-        Problem: read.problems.append,
-    }
+    filler = _Filler(read, stage, metrics, first)
     try:
         for found in source.format.read(source.path, source.sign.entries, **options):
-            handle[type(found)](found)
-    except InputDataError:
+            filler.take(found)
+        for run in [run for run in read.runs.values() if not run.metrics]:
+            for values in _last_words(run):
+                filler.take(values)
+        if not read.runs and not read.scores and not read.notes and not read.problems:
+            raise ReadError(str(source.path), f"no run and no score is in it, though {source.sign.why}")
+    except (ReadError, UsageError):  # the latter where an extra is missing
         stage.forget([run.number for run in read.runs.values()])
         raise
-    if not read.runs and not read.scores and not read.notes and not read.problems:
-        raise ReadError(str(source.path), f"no run and no score is in it, though {source.sign.why}")
-    for run in [run for run in read.runs.values() if not run.metrics]:
-        for found in _last_words(run):
-            values(found)
+    except (MemoryError, StoreError):
+        raise
+    except Exception as error:  # a fault of one reader, perhaps of another package, is not to cost the others
+        stage.forget([run.number for run in read.runs.values()])
+        fault = f"its reader failed with {type(error).__name__}: {error}"
+        raise ReadError(str(source.path), fault, hint="That is a fault of the reader; please report it.") from error
+
+
+class _Filler:
+    """Takes what a reader gives."""
+
+    def __init__(self, read: SourceRead, stage: Stage, metrics: Metrics, first: int) -> None:
+        self._read = read
+        self._stage = stage
+        self._metrics = metrics
+        self._first = first
+        self._noted = set(read.notes)
+
+    def take(self, found: Found) -> None:
+        """Take one thing."""
+        read = self._read
+        if isinstance(found, Values):
+            run = self._run(found.run)
+            metric = plain_text(found.metric)
+            run.metrics.add(metric)
+            read.n_values += found.value.size
+            self._stage.add(run.number, self._metrics.number(metric), found, upserts=read.source.format.UPSERTS)
+        elif isinstance(found, RunFound):
+            run = self._run(found.key)
+            run.described = _joined(run.described, found)
+            read.n_settings += len(found.config) + len(found.summary)
+        elif isinstance(found, Restart):
+            self._stage.restart(self._run(found.run).number, found)
+        elif isinstance(found, ScoreFound):
+            read.scores.append(found)
+        elif isinstance(found, Problem):
+            read.n_refused += 1
+            if len(read.problems) < _PROBLEMS:
+                read.problems.append(found)
+        elif (text := plain_text(_short(found.text, str(read.source.path)))) not in self._noted:
+            self._noted.add(text)
+            if len(self._noted) <= _NOTES:
+                read.notes.append(text)
+
+    def _run(self, key: str) -> RunRead:
+        key = plain_text(key)
+        runs = self._read.runs
+        if key not in runs:
+            runs[key] = RunRead(self._first + len(runs), key, RunFound(key))
+        return runs[key]
 
 
 def _last_words(run: RunRead) -> Iterator[Values]:
@@ -225,171 +255,19 @@ def _short(text: str, path: str) -> str:
     return rest[2:3].upper() + rest[3:] if rest.startswith(": ") else rest
 
 
-def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str | None) -> dict[int, InputDataError]:
-    """Settle what was staged, and find facts and losses.
-
-    Parameters
-    ----------
-    reads : list of SourceRead
-        All that is in the stage.
-    stage : Stage
-        Settled by this.
-    metrics : Metrics
-        Numbers of metrics.
-    wanted : str, optional
-        Metric to show as the loss.
-
-    Returns
-    -------
-    dict of int to InputDataError
-        Sources, by their place in the list, whose loss could not be chosen, and why.
-    """
-    counts = stage.settle()
-    stage.name_metrics(metrics.names)
-    by_number = {run.number: run for read in reads for run in read.runs.values()}
-    growing: dict[int, dict[str, float]] = {number: {} for number in by_number}
-    for number, metric, last, initial, grew in stage.last_values():
-        by_number[number].logged[metrics.names[metric]] = last
-        if grew and last > initial >= 0:
-            growing[number][metrics.names[metric]] = last
-    for number, run in by_number.items():
-        run.counts = counts.get(number)
-        _find_facts(run, growing[number])
-    batch = {
-        number: float(run.facts.facts["batch_tokens"].value)
-        for number, run in by_number.items()
-        if run.facts is not None and "batch_tokens" in run.facts.facts
-    }
-    counters = {n: metrics.number(run.counter) for n, run in by_number.items() if run.counter is not None}
-    stage.count_tokens(batch, counters)
-    digests = stage.digests()
-    failed: dict[int, InputDataError] = {}
-    for place, read in enumerate(reads):
-        for run in read.runs.values():
-            run.digest = _digest(run, digests.get(run.number, ""))
-        _tell(read)
-        try:
-            _choose(read, wanted)
-        except InputDataError as error:
-            failed[place] = InputDataError(f"{read.source.path}: {error.message}", error.hint)
-    return failed
+def plain_text(text: str) -> str:
+    """A text that can be stored: halves of characters, as in names of files that are no UTF-8, are written out."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def _joined(before: RunFound, after: RunFound) -> RunFound:
     """A later description adds to an earlier one."""
+    name = after.name or before.name
     return RunFound(
         after.key,
-        after.name or before.name,
+        plain_text(name) if name else None,
         after.state or before.state,
         {**before.config, **after.config},
         {**before.summary, **after.summary},
         {**before.about, **after.about},
     )
-
-
-def _find_facts(run: RunRead, growing: Mapping[str, float]) -> None:
-    """Facts by the rules; a counter of tokens is one that only grew."""
-    described = run.described
-    counters = _counters(run.logged)
-    usable = {name: value for name, value in run.logged.items() if name not in counters or name in growing}
-    last_step = run.counts.last_step if run.counts else None
-    run.facts = derive(
-        described.config, described.summary, described.about, usable,
-        last_step=last_step, finished=described.state == "finished",
-    )  # fmt: skip
-    tokens = run.facts.facts.get("n_tokens")
-    if tokens is not None and tokens.keys[0].startswith("logged "):
-        run.counter = tokens.keys[0].removeprefix("logged ")
-
-
-def _counters(logged: Mapping[str, float]) -> set[str]:
-    settings = Settings({"logged": logged})
-    return {entry.key.removeprefix("logged ") for name in TOKEN_COUNTERS for entry in settings.find(name)}
-
-
-def _digest(run: RunRead, values: str) -> str:
-    one = run.described
-    said = [
-        package_version(),
-        one.name,
-        one.state,
-        dict(one.config),
-        dict(one.summary),
-        dict(one.about),
-        values,
-        sorted(run.metrics),
-    ]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode(errors="surrogateescape")).hexdigest()
-
-
-def _tell(read: SourceRead) -> None:
-    """Say what was logged twice or void, over all runs of the source."""
-    counts = [run.counts for run in read.runs.values() if run.counts is not None]
-    repeated = sum(one.n_repeated for one in counts)
-    voided = sum(one.n_voided for one in counts)
-    if repeated:
-        runs = format_plural(sum(one.n_repeated > 0 for one in counts), "run")
-        read.notes.append(
-            f"{format_plural(repeated, 'value')} of {runs} stood at a step that was logged again; the last was kept."
-        )
-    if voided:
-        runs = format_plural(sum(one.n_voided > 0 for one in counts), "run")
-        first = min(one.first_voided for one in counts if one.n_voided and one.first_voided is not None)
-        read.notes.append(
-            f"{format_plural(voided, 'value')} of {runs} lay beyond a step from which the run was started again, the "
-            f"first at step {first}; they are left out."
-        )
-
-
-def _choose(read: SourceRead, wanted: str | None) -> None:
-    if not read.runs:
-        return
-    counts: Counter[str] = Counter(metric for run in read.runs.values() for metric in run.metrics)
-    read.metric, why = choose_loss(counts, wanted)
-    if read.metric is None:
-        read.notes.append(f"Without a loss: {why}.")
-        return
-    others: Counter[str] = Counter()
-    for run in read.runs.values():
-        run.metric = read.metric
-        if read.metric not in run.metrics and wanted is None and (own := _own_loss(run)):
-            run.metric = own
-            others[own] += 1
-    lacking = len(read.runs) - counts[read.metric] - others.total()
-    more = [f"{metric} of {format_plural(n, 'run')} without it" for metric, n in others.items()]
-    more += [f"{format_plural(lacking, 'run')} without any"] if lacking else []
-    read.notes.append(f"Shown as the loss: {', '.join([f'{read.metric} ({why})', *more])}.")
-
-
-def _own_loss(run: RunRead) -> str | None:
-    """The loss of a run that lacks that of the others; a fit takes runs of one metric only, or is told which."""
-    try:
-        return choose_loss(dict.fromkeys(run.metrics, 1), None)[0]
-    except InputDataError:
-        return None
-
-
-def fact_lines(read: SourceRead, limit: int = 20) -> list[str]:
-    """Say which key gave which fact by which rule, and what is missing, over the runs of a source."""
-    told: dict[str, list[str]] = {}
-    lacking: dict[str, list[str]] = {}
-    for run in read.runs.values():
-        assert run.facts is not None
-        for fact in run.facts.facts.values():
-            line = f"{fact.name} <- {', '.join(fact.keys)}: {fact.rule}"
-            shown = fact.value if isinstance(fact.value, str) else format_number(fact.value)
-            told.setdefault(_general(line), []).append(str(shown))
-        for name, why in run.facts.missing.items():
-            lacking.setdefault(f"{name} is missing: {why}", []).append(run.key)
-    lines = []
-    for line, values in list(told.items())[:limit]:
-        several = len(set(values)) > 1
-        lines.append(f"{line} ({format_plural(len(values), 'run')}, {'such as ' if several else ''}{values[0]})")
-    lines += [f"{line} ({format_plural(len(keys), 'run')})" for line, keys in list(lacking.items())[:limit]]
-    return lines
-
-
-def _general(line: str) -> str:
-    """A line without what differs from run to run."""
-    words = line.split("last step ")
-    return words[0] + "last step" + words[1].lstrip("0123456789") if len(words) == 2 else line

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from db.score_write import delete_scores, insert_models, insert_scores
-from db.write import registered, texts
-from scaling.errors import InputDataError
+from db.log_json import to_json
 
 if TYPE_CHECKING:
-    import duckdb
-
-    from db.log_read import SourceRead
     from db.readers.found import ScoreFound
 
 _MODEL = (
@@ -23,46 +20,29 @@ _MODEL = (
 )  # fmt: skip
 
 
-def write_scores_found(
-    connection: duckdb.DuckDBPyConnection, read: SourceRead, source_id: str, *, replace: bool
-) -> int:
-    """Write the results of a source, inside a transaction, in place of those that it brought before.
+@dataclass
+class ScoreRows:
+    """Rows of models and scores, by their identifiers.
 
     Parameters
     ----------
-    connection : duckdb.DuckDBPyConnection
-        The store, in a transaction.
-    read : SourceRead
-        The source.
-    source_id : str
-        Its identifier.
-    replace : bool
-        Take over results that another source brought.
-
-    Returns
-    -------
-    int
-        Models.
-
-    Raises
-    ------
-    InputDataError
-        If another source brought one of its results.
+    models, scores : dict of str to dict
+        Rows as the store has them.
     """
-    delete_scores(connection, source_id)
-    if not read.scores:
-        return 0
-    scores: dict[str, dict[str, Any]] = {}
-    models: dict[str, dict[str, Any]] = {}
-    for found in read.scores:
-        model_id = model_id_of(found)
-        models[model_id] = models.get(model_id, {}) | _model(found, model_id)
-        row = _score(found, model_id)
-        scores[row["eval_id"]] = row  # the same result twice in one log is one result
-    _refuse_taken(connection, read, list(scores), replace=replace)
-    insert_models(connection, list(models.values()), source_id)
-    insert_scores(connection, list(scores.values()), source_id)
-    return len(models)
+
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def rows_of(found: Sequence[ScoreFound]) -> ScoreRows:
+    """Make rows of the results of a source; the same result twice in one log is one result."""
+    rows = ScoreRows()
+    for one in found:
+        model_id = model_id_of(one)
+        rows.models[model_id] = rows.models.get(model_id, {}) | _model(one, model_id)
+        score = _score(one, model_id)
+        rows.scores[score["eval_id"]] = score
+    return rows
 
 
 def model_id_of(found: ScoreFound) -> str:
@@ -80,7 +60,7 @@ def _model(found: ScoreFound, model_id: str) -> dict[str, Any]:
     if known["organisation"] is None and "/" in found.model:
         known["organisation"] = found.model.split("/")[0]
     extra = {name: value for name, value in found.about_model.items() if name not in _MODEL}
-    return known | {"extra": json.dumps(extra, default=str)}
+    return _stored(known) | {"extra": to_json(extra)}
 
 
 def _score(found: ScoreFound, model_id: str) -> dict[str, Any]:
@@ -98,44 +78,32 @@ def _score(found: ScoreFound, model_id: str) -> dict[str, Any]:
         found.harness,
         found.task_version,
     ]
+    return _stored(
+        {
+            "eval_id": hashlib.sha256(json.dumps(what).encode(errors="surrogateescape")).hexdigest()[:16],
+            "source_key": found.key,
+            "model_id": model_id,
+            "task": found.task,
+            "task_version": found.task_version,
+            "superseded": False,
+            "metric": found.metric,
+            "filter": found.filter,
+            "n_shot": found.n_shot,
+            "value": found.value,
+            "unit": unit,
+            "stderr": found.stderr,
+            "n_samples": found.n_samples,
+            "chance": None,
+            "harness": found.harness,
+            "chat_template": extra.pop("chat_template", None),
+            "evaluated_on": found.evaluated,
+        }
+    ) | {"extra": to_json(extra)}
+
+
+def _stored(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose texts can be stored: halves of characters are written out."""
     return {
-        "eval_id": hashlib.sha256(json.dumps(what).encode(errors="surrogateescape")).hexdigest()[:16],
-        "source_key": found.key,
-        "model_id": model_id,
-        "task": found.task,
-        "task_version": found.task_version,
-        "superseded": False,
-        "metric": found.metric,
-        "filter": found.filter,
-        "n_shot": found.n_shot,
-        "value": found.value,
-        "unit": unit,
-        "stderr": found.stderr,
-        "n_samples": found.n_samples,
-        "chance": None,
-        "harness": found.harness,
-        "chat_template": extra.pop("chat_template", None),
-        "evaluated_on": found.evaluated,
-        "extra": json.dumps(extra, default=str),
+        name: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
     }
-
-
-def _refuse_taken(
-    connection: duckdb.DuckDBPyConnection, read: SourceRead, eval_ids: list[str], *, replace: bool
-) -> None:
-    with registered(connection, {"_new_scores": {"eval_id": texts(eval_ids)}}):
-        rows = connection.execute(
-            "SELECT e.eval_id, e.model_id, e.task, coalesce(s.uri, 'by hand'), e.source_id FROM evals AS e "
-            "LEFT JOIN sources AS s USING (source_id) WHERE e.eval_id IN (SELECT eval_id FROM _new_scores) "
-            "ORDER BY e.model_id, e.task"
-        ).fetchall()
-        if rows and not replace:
-            _, model, task, other, other_id = rows[0]
-            more = f" and {len(rows) - 1} more scores" if len(rows) > 1 else ""
-            raise InputDataError(
-                f"The score of '{model}' on {task}{more} of {read.source.path} came from elsewhere already: {other} "
-                f"(source {other_id}). Kept twice, it would count twice.",
-                f"Remove that source first (scaling rm source {other_id}), or let this one take the scores over "
-                "(--replace).",
-            )
-        connection.execute("DELETE FROM evals WHERE eval_id IN (SELECT eval_id FROM _new_scores)").fetchall()

@@ -1,4 +1,4 @@
-"""Writing sources of logs into the store: each in one transaction with all it brought."""
+"""Writing sources of logs into the store, a batch in one transaction."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db.audit import record
 from db.cells import STATUS_NAMES
 from db.corrections import apply_corrections
-from db.log_names import is_loss, unit_of
-from db.log_scores import write_scores_found
-from db.mapping import MetricSpec
+from db.log_json import to_json
+from db.log_known import Writing, named_runs, plain_path
+from db.log_names import is_loss
+from db.readers.found import STATES
+from db.score_write import drop_models_without_scores, insert_models, insert_scores
+from db.sql_arrays import registered, texts
 from db.version import package_version
-from db.write import define_metric, registered, texts
-from scaling.errors import InputDataError
 
 if TYPE_CHECKING:
     import duckdb
 
     from db.facts.derive import Facts
-    from db.log_read import RunRead, SourceRead
+    from db.log_files import FileState
+    from db.log_read import RunRead
     from db.log_stage import Stage
 
 #: Facts that are columns of runs; the others are kept columns under their own names.
 COLUMNS = ("n_params", "n_tokens", "compute_flop", "corpus")
-_PROBLEMS = 1000
 
 
 @dataclass(frozen=True)
@@ -48,180 +48,88 @@ def mapping_of(format_name: str, metric: str | None, options: Mapping[str, Any])
     return json.dumps(asked, sort_keys=True)
 
 
-def name_runs(connection: duckdb.DuckDBPyConnection, read: SourceRead, uri: str, taken: set[str]) -> dict[str, str]:
-    """Identifiers of the runs of a source, by key.
-
-    A run that the source brought before keeps its identifier. A run that its log names has that name, for it is the
-    same run wherever its log lies; one without a name is called by where its log lies, by more of the path where that
-    is taken.
-
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-        The store.
-    read : SourceRead
-        The source.
-    uri : str
-        Its absolute path.
-    taken : set of str
-        Identifiers that runs of other sources have, those of this ingest included.
-    """
-    rows = connection.execute(
-        "SELECT source_key, run_id FROM run_logs JOIN sources USING (source_id) WHERE uri = ?", [uri]
-    ).fetchall()
-    before = dict(rows)
-    names: dict[str, str] = {}
-    for key in read.runs:
-        if key in before:
-            names[key] = before[key]
-        elif key:
-            names[key] = key
-        else:
-            names[key] = _free(read, taken)
-    return names
-
-
-def _free(read: SourceRead, taken: set[str]) -> str:
-    label = read.source.label
-    above = [part for part in read.source.path.resolve().parts[:-1] if part != "/"]
-    below = label.count("/")
-    for more in range(len(above) - below + 1):
-        cut = above[len(above) - below - more : len(above) - below] if more else []
-        name = "/".join([*cut, label])
-        if name not in taken:
-            return name
-    return label
-
-
-def write_log(
+def write_logs(
     connection: duckdb.DuckDBPyConnection,
-    read: SourceRead,
-    names: Mapping[str, str],
+    batch: Sequence[Writing],
     stage: Stage,
-    *,
-    uri: str,
-    source_id: str,
-    mapping: str,
-    mapping_sha256: str,
-    replace: bool,
-) -> LogOutcome:
-    """Write a source, inside a transaction.
+    units: Mapping[str, str],
+) -> list[LogOutcome]:
+    """Write sources that were admitted, inside a transaction.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
         The store, in a transaction.
-    read : SourceRead
-        The source.
-    names : mapping of str to str
-        Identifiers of its runs, by key.
+    batch : sequence of Writing
+        The sources, as `db.log_known.Known.admit` left them.
     stage : Stage
-        Where its values are.
-    uri, source_id, mapping, mapping_sha256 : str
-        Its absolute path, identifier, and how it was read.
-    replace : bool
-        Take over runs that another source brought.
+        Where their values are.
+    units : mapping of str to str
+        Units of all metrics.
 
     Returns
     -------
-    LogOutcome
-
-    Raises
-    ------
-    InputDataError
-        If another source brought one of its runs, or a metric is stored in another unit.
+    list of LogOutcome
+        One a source.
     """
-    runs = {names[key]: run for key, run in read.runs.items()}
-    taken = _taken_over(connection, list(runs), read, uri, source_id, replace=replace)
-    old_ids = [row[0] for row in connection.execute(
-        "SELECT source_id FROM sources WHERE uri = ? OR source_id = ?", [uri, source_id]
-    ).fetchall()]  # fmt: skip
-    before = dict(
-        connection.execute(
-            "SELECT run_id, (SELECT any_value(sha256) FROM run_logs AS l WHERE l.run_id = r.run_id) FROM runs AS r "
-            "WHERE list_contains(CAST(? AS VARCHAR[]), r.source_id)",
-            [old_ids],
-        ).fetchall()
-    )
-    same = {run_id for run_id, run in runs.items() if before.get(run_id) == run.digest}
-    gone = (set(before) | taken) - same
-    _delete(connection, gone)
-    for old in old_ids:
-        if old != source_id:
-            connection.execute("UPDATE runs SET source_id = ? WHERE source_id = ?", [source_id, old]).fetchall()
-            connection.execute("UPDATE run_logs SET source_id = ? WHERE source_id = ?", [source_id, old]).fetchall()
-        for table in ("models", "evals", "source_files"):
-            connection.execute(f"DELETE FROM {table} WHERE source_id = ?", [old]).fetchall()
-        connection.execute("DELETE FROM sources WHERE source_id = ?", [old]).fetchall()
-    fresh = {run_id: run for run_id, run in runs.items() if run_id not in same}
-    n_models = write_scores_found(connection, read, source_id, replace=replace)
-    _insert_source(connection, read, uri, source_id, mapping, mapping_sha256, n_models)
-    if fresh:
-        _insert_runs(connection, fresh, read, source_id)
-        _insert_values(connection, fresh, stage)
-        _insert_facts(connection, {run_id: run.facts for run_id, run in fresh.items() if run.facts is not None})
-    shown: dict[str, list[str]] = {}
-    for run_id, run in runs.items():
-        shown.setdefault(run.metric or "loss", []).append(run_id)
-    for metric, run_ids in shown.items():  # of runs that stayed, too: another metric may have been asked for
-        connection.execute(
-            "UPDATE runs SET loss_metric = ? WHERE loss_metric <> ? AND list_contains(CAST(? AS VARCHAR[]), run_id)",
-            [metric, metric, run_ids],
-        ).fetchall()
-    for metric in sorted({name for run in runs.values() for name in run.metrics}):
-        told = read.unit_of(metric)
-        unit = unit_of(metric) if told == "unknown" else told
-        spec = MetricSpec(metric, metric, unit, "loss" if is_loss(metric) else "other")
-        define_metric(connection, spec, str(read.source.path))
-    apply_corrections(connection, list(fresh))
-    grown = set(fresh) & set(before)
-    outcome = LogOutcome(
-        "replaced" if before or taken else "ingested",
-        len(fresh) - len(grown), len(grown), len(same), len(gone - set(runs)),
-    )  # fmt: skip
-    detail = {
-        "uri": uri,
-        "sha256": read.sha256,
-        "format": read.source.format.NAME,
-        "n_runs": len(runs),
-        "n_new": outcome.n_new,
-        "n_grown": outcome.n_grown,
-        "n_scores": len(read.scores),
-        "removed_runs": sorted(gone - set(runs)),
+    writer = named_runs(batch)
+    runs = {
+        one.names[key]: (one, run)
+        for one in batch
+        for key, run in one.read.runs.items()
+        if writer[one.names[key]] is one
     }
-    record(connection, "replace" if before or taken else "ingest", "source", source_id, detail)
-    return outcome
+    fresh = {run_id: pair for run_id, pair in runs.items() if run_id not in pair[0].same}
+    _delete_runs(connection, set().union(*((one.before | one.taken) - one.same for one in batch)))
+    _delete_sources(connection, batch)
+    _insert_sources(connection, batch)
+    insert_files(connection, {one.source_id: one.read.files for one in batch})
+    _write_scores(connection, batch)
+    if fresh:
+        _insert_runs(connection, fresh)
+        _insert_values(connection, {run.number: run_id for run_id, (_, run) in fresh.items()}, stage)
+        _insert_facts(connection, {run_id: run.facts for run_id, (_, run) in fresh.items() if run.facts is not None})
+    _show_losses(connection, {run_id: run.metric or "loss" for run_id, (_, run) in runs.items()})
+    _define_metrics(connection, {name for _, run in runs.values() for name in run.metrics}, units)
+    apply_corrections(connection, list(fresh))
+    outcomes = [_outcome(one) for one in batch]
+    _record(connection, batch, outcomes)
+    return outcomes
 
 
-def _taken_over(
-    connection: duckdb.DuckDBPyConnection,
-    run_ids: list[str],
-    read: SourceRead,
-    uri: str,
-    source_id: str,
-    *,
-    replace: bool,
-) -> set[str]:
-    """Runs that another source brought."""
-    if not run_ids:
-        return set()
-    with registered(connection, {"_new_runs": {"run_id": texts(run_ids)}}):
-        rows = connection.execute(
-            "SELECT r.run_id, s.uri, s.source_id FROM runs AS r JOIN sources AS s USING (source_id) "
-            "WHERE r.run_id IN (SELECT run_id FROM _new_runs) AND s.uri <> ? AND s.source_id <> ? ORDER BY r.run_id",
-            [uri, source_id],
-        ).fetchall()
-    if rows and not replace:
-        run_id, other, other_id = rows[0]
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        raise InputDataError(
-            f"Run '{run_id}'{more} of {read.source.path} came from elsewhere already: {other} (source {other_id}).",
-            f"Remove that source first (scaling rm source {other_id}), or let this one take the runs over (--replace).",
-        )
-    return {row[0] for row in rows}
+def move_sources(connection: duckdb.DuckDBPyConnection, moved: Mapping[str, str]) -> None:
+    """Take note that sources, by their identifiers, lie elsewhere now, inside a transaction."""
+    for source_id, uri in moved.items():
+        connection.execute("UPDATE sources SET uri = ? WHERE source_id = ?", [plain_path(uri), source_id]).fetchall()
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
+def insert_files(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[FileState]]) -> None:
+    """Write what the files of sources, by their identifiers, were like, in place of what was known of them."""
+    pairs = [(source_id, one) for source_id, states in files.items() for one in states]
+    batch = {
+        "source_id": texts([source_id for source_id, _ in pairs]),
+        "path": texts([plain_path(one.path) for _, one in pairs]),
+        "n_bytes": np.array([one.n_bytes for _, one in pairs], dtype=np.int64),
+        "modified_ns": np.array([one.modified_ns for _, one in pairs], dtype=np.int64),
+        "settled": np.array([one.settled for _, one in pairs], dtype=bool),
+    }
+    if pairs:
+        with registered(connection, {"_files": batch}):
+            connection.execute("DELETE FROM source_files WHERE source_id IN (SELECT source_id FROM _files)").fetchall()
+            connection.execute(
+                "INSERT INTO source_files SELECT source_id, path, n_bytes, modified_ns, settled FROM _files"
+            ).fetchall()
+
+
+def _outcome(one: Writing) -> LogOutcome:
+    own = set(one.names.values())
+    n_new = len(own - one.before)
+    n_grown = len((own & one.before) - one.same)
+    status = "replaced" if one.before or one.taken or one.old_ids else "ingested"
+    return LogOutcome(status, n_new, n_grown, len(one.same), len(one.before - own))
+
+
+def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
     if not run_ids:
         return
     with registered(connection, {"_gone": {"run_id": texts(sorted(run_ids))}}):
@@ -229,80 +137,109 @@ def _delete(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
             connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM _gone)").fetchall()
 
 
-def _insert_source(
-    connection: duckdb.DuckDBPyConnection,
-    read: SourceRead,
-    uri: str,
-    source_id: str,
-    mapping: str,
-    mapping_sha256: str,
-    n_models: int,
-) -> None:
-    connection.execute(
-        "INSERT INTO sources (source_id, format, uri, sha256, mapping, mapping_sha256, reader, reader_version, "
-        "imported_at, n_rows, n_runs, n_refused, problems, warnings, n_models, n_scores) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC', ?, ?, ?, ?, ?, ?, ?)",
-        [
-            source_id,
-            read.source.format.NAME,
-            uri,
-            read.sha256,
-            mapping,
-            mapping_sha256,
-            read.source.format.NAME,
-            package_version(),
-            read.n_values + len(read.scores),
-            len(read.runs),
-            len(read.problems),
-            json.dumps([problem.to_dict() for problem in read.problems[:_PROBLEMS]]),
-            json.dumps(read.notes),
-            n_models,
-            len(read.scores),
-        ],
-    ).fetchall()
-    files = {
-        "path": texts([file.path for file in read.files]),
-        "n_bytes": np.array([file.n_bytes for file in read.files], dtype=np.int64),
-        "modified_ns": np.array([file.modified_ns for file in read.files], dtype=np.int64),
-        "settled": np.array([file.settled for file in read.files], dtype=bool),
+def _delete_sources(connection: duckdb.DuckDBPyConnection, batch: Sequence[Writing]) -> None:
+    """Take out earlier readings; runs that stay as they are go over to the new one."""
+    pairs = [(old, one.source_id) for one in batch for old in sorted(one.old_ids)]
+    if not pairs:
+        return
+    old = {"old": texts([old for old, _ in pairs]), "new": texts([new for _, new in pairs])}
+    with registered(connection, {"_old": old}):
+        for table in ("runs", "run_logs"):
+            connection.execute(
+                f"UPDATE {table} SET source_id = o.new FROM _old AS o "
+                f"WHERE {table}.source_id = o.old AND o.old <> o.new"
+            ).fetchall()
+        for table in ("models", "evals", "source_files", "sources"):
+            connection.execute(f"DELETE FROM {table} WHERE source_id IN (SELECT old FROM _old)").fetchall()
+
+
+def _insert_sources(connection: duckdb.DuckDBPyConnection, batch: Sequence[Writing]) -> None:
+    reads = [one.read for one in batch]
+
+    def counts(values: Sequence[int]) -> np.ndarray:
+        return np.array(values, dtype=np.int64)
+
+    content = {
+        "source_id": texts([one.source_id for one in batch]),
+        "format": texts([read.source.format.NAME for read in reads]),
+        "uri": texts([one.uri for one in batch]),
+        "sha256": texts([read.sha256 for read in reads]),
+        "mapping": texts([one.mapping for one in batch]),
+        "mapping_sha256": texts([one.mapping_sha256 for one in batch]),
+        "n_rows": counts([read.n_values + len(read.scores) for read in reads]),
+        "n_runs": counts([len(read.runs) for read in reads]),
+        "n_refused": counts([read.n_refused for read in reads]),
+        "problems": texts([to_json([problem.to_dict() for problem in read.problems]) for read in reads]),
+        "warnings": texts([to_json(read.notes) for read in reads]),
+        "n_models": counts([len(one.scores.models) for one in batch]),
+        "n_scores": counts([len(one.scores.scores) for one in batch]),
     }
-    with registered(connection, {"_files": files}):
-        connection.execute("INSERT INTO source_files SELECT ?, * FROM _files", [source_id]).fetchall()
+    with registered(connection, {"_sources": content}):
+        connection.execute(
+            "INSERT INTO sources (source_id, format, uri, sha256, mapping, mapping_sha256, reader, reader_version, "
+            "imported_at, n_rows, n_runs, n_refused, problems, warnings, n_models, n_scores) SELECT source_id, format, "
+            "uri, sha256, mapping, mapping_sha256, format, ?, now() AT TIME ZONE 'UTC', n_rows, n_runs, n_refused, "
+            "problems, warnings, n_models, n_scores FROM _sources",
+            [package_version()],
+        ).fetchall()
 
 
-def _insert_runs(
-    connection: duckdb.DuckDBPyConnection, runs: Mapping[str, RunRead], read: SourceRead, source_id: str
-) -> None:
+def _write_scores(connection: duckdb.DuckDBPyConnection, batch: Sequence[Writing]) -> None:
+    """Write models and scores; of a score that several of the batch bring, the last one's stays."""
+    writer = {eval_id: one for one in batch for eval_id in one.scores.scores}
+    if not writer:
+        return
+    rows = [(one.scores.scores[eval_id], one.source_id) for eval_id, one in writer.items()]
+    used = {(source_id, row["model_id"]) for row, source_id in rows}
+    models = [
+        (row, one.source_id)
+        for one in batch
+        for row in one.scores.models.values()
+        if (one.source_id, row["model_id"]) in used
+    ]
+    with registered(connection, {"_taken": {"eval_id": texts(list(writer))}}):
+        taken = connection.execute(
+            "DELETE FROM evals WHERE eval_id IN (SELECT eval_id FROM _taken) RETURNING 1"
+        ).fetchall()
+    insert_models(connection, [row for row, _ in models], [source_id for _, source_id in models])
+    insert_scores(connection, [row for row, _ in rows], [source_id for _, source_id in rows])
+    if taken:
+        drop_models_without_scores(connection)
+
+
+def _insert_runs(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, tuple[Writing, RunRead]]) -> None:
+    read = [run for _, run in runs.values()]
+
     def numbers(fact: str) -> np.ndarray:
-        return np.array([_number(run.facts, fact) for run in runs.values()])
+        return np.array([_number(run.facts, fact) for run in read])
 
-    described = [run.described for run in runs.values()]
+    described = [run.described for run in read]
     batch = {
         "run_id": texts(list(runs)),
-        "source_key": texts([run.key for run in runs.values()]),
+        "source_id": texts([one.source_id for one, _ in runs.values()]),
+        "source_key": texts([run.key for run in read]),
         "name": _nullable([one.name for one in described]),
-        "corpus": _nullable([_text(run.facts, "corpus") for run in runs.values()]),
+        "corpus": _nullable([_text(run.facts, "corpus") for run in read]),
         "n_params": numbers("n_params"),
         "n_tokens": numbers("n_tokens"),
         "compute_flop": numbers("compute_flop"),
-        "extra": texts([_json(_extra(run)) for run in runs.values()]),
-        "state": _nullable([one.state for one in described]),
-        "about": texts([_json(one.about) for one in described]),
-        "config": texts([_json(one.config) for one in described]),
-        "summary": texts([_json(one.summary) for one in described]),
-        "sha256": texts([run.digest for run in runs.values()]),
+        "metric": texts([run.metric or "loss" for run in read]),
+        "extra": texts([to_json(_extra(run)) for run in read]),
+        "state": _nullable([one.state if one.state in STATES else None for one in described]),
+        "about": texts([to_json(one.about) for one in described]),
+        "config": texts([to_json(one.config) for one in described]),
+        "summary": texts([to_json(one.summary) for one in described]),
+        "sha256": texts([run.digest for run in read]),
     }
     with registered(connection, {"_batch": batch}):
         connection.execute(
             "INSERT INTO runs (run_id, source_id, name, corpus, n_params, n_tokens, compute_flop, loss_metric, extra) "
-            "SELECT run_id, ?, nullif(name, ''), nullif(corpus, ''), n_params, n_tokens, compute_flop, ?, extra "
-            "FROM _batch",
-            [source_id, read.metric or "loss"],
+            "SELECT run_id, source_id, nullif(name, ''), nullif(corpus, ''), n_params, n_tokens, compute_flop, metric, "
+            "extra FROM _batch"
         ).fetchall()
         connection.execute(
-            "INSERT INTO run_logs SELECT run_id, ?, source_key, nullif(state, ''), about, config, summary, sha256 "
-            "FROM _batch",
-            [source_id],
+            "INSERT INTO run_logs SELECT run_id, source_id, source_key, nullif(state, ''), about, config, summary, "
+            "sha256 FROM _batch"
         ).fetchall()
         connection.execute(
             "INSERT INTO known_runs SELECT run_id, now() AT TIME ZONE 'UTC' FROM _batch "
@@ -314,8 +251,8 @@ def _insert_runs(
         ).fetchall()
 
 
-def _insert_values(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, RunRead], stage: Stage) -> None:
-    path = stage.write([(run.number, run_id) for run_id, run in runs.items()])
+def _insert_values(connection: duckdb.DuckDBPyConnection, runs: Mapping[int, str], stage: Stage) -> None:
+    path = stage.write(runs)
     statuses = {"status": np.arange(len(STATUS_NAMES), dtype=np.int32), "name": texts(STATUS_NAMES)}
     with registered(connection, {"_statuses": statuses}):
         connection.execute(
@@ -332,8 +269,9 @@ def _insert_facts(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, Fact
         for fact in facts.facts.values():
             number = np.nan if isinstance(fact.value, str) else float(fact.value)
             text = fact.value if isinstance(fact.value, str) else ""
-            rows.append((run_id, fact.name, number, text, fact.rule, json.dumps(list(fact.keys))))
-        rows += [(run_id, name, np.nan, "", f"missing: {why}", "[]") for name, why in facts.missing.items()]
+            rows.append((run_id, fact.name, number, plain_path(text), fact.rule, to_json(list(fact.keys))))
+        rows += [(run_id, name, np.nan, "", f"missing: {plain_path(why)}", "[]") for name, why in facts.missing.items()]
+        rows += [(run_id, name, np.nan, "", f"in doubt: {plain_path(why)}", "[]") for name, why in facts.notes.items()]
     if not rows:
         return
     ids, names, values, text_values, rules, keys = zip(*rows, strict=True)
@@ -348,6 +286,65 @@ def _insert_facts(connection: duckdb.DuckDBPyConnection, runs: Mapping[str, Fact
         ).fetchall()
 
 
+def _show_losses(connection: duckdb.DuckDBPyConnection, shown: Mapping[str, str]) -> None:
+    """Say which metric is the loss, of runs that stayed too: another may have been asked for."""
+    if not shown:
+        return
+    batch = {"run_id": texts(list(shown)), "metric": texts(list(shown.values()))}
+    with registered(connection, {"_shown": batch}):
+        connection.execute(
+            "UPDATE runs SET loss_metric = s.metric FROM _shown AS s WHERE runs.run_id = s.run_id "
+            "AND runs.loss_metric <> s.metric"
+        ).fetchall()
+
+
+def _define_metrics(connection: duckdb.DuckDBPyConnection, names: set[str], units: Mapping[str, str]) -> None:
+    """Record what metrics mean."""
+    listed = sorted(names)
+    if not listed:
+        return
+    batch = {
+        "metric": texts(listed),
+        "kind": texts(["loss" if is_loss(name) else "other" for name in listed]),
+        "unit": texts([units.get(name, "unknown") for name in listed]),
+    }
+    with registered(connection, {"_defs": batch}):
+        connection.execute(
+            "UPDATE metric_defs SET unit = d.unit FROM _defs AS d WHERE metric_defs.metric = d.metric "
+            "AND metric_defs.unit = 'unknown' AND d.unit <> 'unknown'"
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO metric_defs SELECT metric, kind, unit, CASE kind WHEN 'loss' THEN FALSE END FROM _defs "
+            "WHERE metric NOT IN (SELECT metric FROM metric_defs)"
+        ).fetchall()
+
+
+def _record(connection: duckdb.DuckDBPyConnection, batch: Sequence[Writing], outcomes: Sequence[LogOutcome]) -> None:
+    details = [
+        {
+            "uri": one.uri,
+            "sha256": one.read.sha256,
+            "format": one.read.source.format.NAME,
+            "n_runs": len(one.read.runs),
+            "n_new": outcome.n_new,
+            "n_grown": outcome.n_grown,
+            "n_scores": len(one.scores.scores),
+            "removed_runs": sorted(one.before - set(one.names.values())),
+        }
+        for one, outcome in zip(batch, outcomes, strict=True)
+    ]
+    rows = {
+        "event": texts(["replace" if one.status == "replaced" else "ingest" for one in outcomes]),
+        "source_id": texts([one.source_id for one in batch]),
+        "detail": texts([to_json(detail) for detail in details]),
+    }
+    with registered(connection, {"_events": rows}):
+        connection.execute(
+            "INSERT INTO audit SELECT now() AT TIME ZONE 'UTC', event, 'source', source_id, detail, ? FROM _events",
+            [package_version()],
+        ).fetchall()
+
+
 def _number(facts: Facts | None, name: str) -> float:
     fact = facts.facts.get(name) if facts else None
     return np.nan if fact is None or isinstance(fact.value, str) else float(fact.value)
@@ -355,7 +352,7 @@ def _number(facts: Facts | None, name: str) -> float:
 
 def _text(facts: Facts | None, name: str) -> str | None:
     fact = facts.facts.get(name) if facts else None
-    return fact.value if fact is not None and isinstance(fact.value, str) else None
+    return plain_path(fact.value) if fact is not None and isinstance(fact.value, str) else None
 
 
 def _extra(run: RunRead) -> dict[str, Any]:
@@ -367,18 +364,3 @@ def _extra(run: RunRead) -> dict[str, Any]:
 
 def _nullable(values: Sequence[str | None]) -> np.ndarray:
     return texts(["" if value is None else value for value in values])
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    """JSON without what it lacks: NaN and infinite numbers are written as text, as everywhere in the store."""
-    return json.dumps(_plain(dict(content)), allow_nan=False, default=str)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not np.isfinite(value):
-        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value

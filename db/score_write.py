@@ -12,9 +12,9 @@ import numpy as np
 
 from db.audit import record
 from db.score_checks import compare_with_store
+from db.sql_arrays import registered, texts
 from db.version import package_version
 from db.views import refresh_views
-from db.write import registered, texts
 from scaling.errors import InputDataError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def write_scores(store: Store, plan: ScorePlan, *, replace: bool) -> Outcome:
         if taken:
             with registered(connection, {"_taken": {"eval_id": texts(sorted(taken))}}):
                 connection.execute("DELETE FROM evals WHERE eval_id IN (SELECT eval_id FROM _taken)").fetchall()
-            connection.execute(_WITHOUT_SCORES).fetchall()
+            drop_models_without_scores(connection)
         connection.execute("DELETE FROM sources WHERE uri = ? OR source_id = ?", [uri, plan.source_id]).fetchall()
         _insert_source(connection, plan, uri, warnings)
         insert_models(connection, plan.content.models, plan.source_id)
@@ -88,14 +88,23 @@ def write_scores(store: Store, plan: ScorePlan, *, replace: bool) -> Outcome:
         return Outcome(status, len(gone & new), len(gone - new), tuple(warnings))
 
 
-def insert_models(connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str) -> None:
-    """Insert models of a source, inside a transaction; each row has every column that is described of a model."""
+def insert_models(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str | Sequence[str]
+) -> None:
+    """Insert models of a source, or of one a row, inside a transaction; each row has every column of a model."""
     _insert(connection, "models", _MODEL_COLUMNS, rows, source_id)
 
 
-def insert_scores(connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str) -> None:
-    """Insert scores of a source, inside a transaction; each row has every column that is described of a score."""
+def insert_scores(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[dict[str, Any]], source_id: str | Sequence[str]
+) -> None:
+    """Insert scores of a source, or of one a row, inside a transaction; each row has every column of a score."""
     _insert(connection, "evals", _EVAL_COLUMNS, rows, source_id)
+
+
+def drop_models_without_scores(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete models whose scores have all been taken over by another source, inside a transaction."""
+    connection.execute(_WITHOUT_SCORES).fetchall()
 
 
 def delete_scores(connection: duckdb.DuckDBPyConnection, source_id: str) -> tuple[int, int]:
@@ -200,7 +209,7 @@ def _insert(
     table: str,
     columns: dict[str, str],
     rows: Sequence[dict[str, Any]],
-    source_id: str,
+    source_id: str | Sequence[str],
 ) -> None:
     """Insert rows in bulk; a row by row insert is a thousand times slower."""
     batch: dict[str, np.ndarray] = {}
@@ -215,8 +224,8 @@ def _insert(
             # DuckDB 1.5 stumbles over None where its sample of the column holds nothing else; no text here is empty.
             batch[name] = texts(["" if value is None else str(value) for value in values])
             parts.append(f"CAST(nullif({name}, '') AS {kind})")
+    batch["source_id"] = texts([source_id] * len(rows) if isinstance(source_id, str) else source_id)
     with registered(connection, {"_batch": batch}):
         connection.execute(
-            f"INSERT INTO {table} (source_id, {', '.join(columns)}) SELECT ?, {', '.join(parts)} FROM _batch",
-            [source_id],
+            f"INSERT INTO {table} (source_id, {', '.join(columns)}) SELECT source_id, {', '.join(parts)} FROM _batch"
         ).fetchall()

@@ -17,8 +17,8 @@ from db.example_read import read_ids, set_entry
 from db.example_write import insert_row
 from db.index_files import read_index, write_index
 from db.problems import nearest
+from db.sql_arrays import registered
 from db.version import package_version
-from db.write import registered
 from scaling.errors import UsageError
 from scaling.formatting import format_plural
 from scaling.serial import plain

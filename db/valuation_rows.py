@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from db.audit import record
 from db.embedding_shards import Shards
+from db.sql_arrays import registered, texts
 from db.valuation_defs import ValuationDef
-from db.write import registered, texts
 from scaling.errors import InputDataError, StoreError, UsageError
 from scaling.formatting import format_plural
 

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from db.embedding_shards import Shards
 from db.example_write import insert_row
+from db.sql_arrays import registered
 from db.valuation_defs import ValuationDef, find_def, read_def
 from db.valuation_rows import PIECE, checked_columns, delete_valuation, insert_values, mark_complete, pieces_of
-from db.write import registered
 from scaling.errors import StoreError, UsageError
 
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -16,6 +14,7 @@ from db.assemble import metric_kind
 from db.audit import record
 from db.cells import STATUS_NAMES
 from db.readers.table import READER
+from db.sql_arrays import registered, texts
 from db.version import package_version
 from db.views import refresh_views
 from scaling.errors import InputDataError
@@ -213,24 +212,3 @@ def define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path:
             f"The metric '{spec.metric}' of {path} is in {spec.unit}, but the store has it in {rows[0][0]}.",
             'Convert it in the mapping file (an expression such as "val_loss * 0.6931"), or give it another name.',
         )
-
-
-@contextmanager
-def registered(connection: duckdb.DuckDBPyConnection, batches: dict[str, dict[str, np.ndarray]]) -> Iterator[None]:
-    """Show arrays to SQL as tables for the length of a block."""
-    for name, batch in batches.items():
-        connection.register(name, batch)
-    try:
-        yield
-    finally:
-        # In a transaction that has failed this fails too, and would hide why; the rollback takes the tables away.
-        for name in batches:
-            with suppress(duckdb.Error):
-                connection.unregister(name)
-
-
-def texts(values: Any) -> np.ndarray:
-    """Values as an array of objects, which DuckDB reads as text."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
-    return array

@@ -1,0 +1,115 @@
+"""Which sources a store holds, and whether their files are as they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.log_files import FileState, files_of, states_of
+from db.log_known import plain_path
+from db.readers.discover import Source
+from db.sql_arrays import registered, texts
+from db.store import Store
+from scaling.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Held:
+    """A source that the store holds whole.
+
+    Parameters
+    ----------
+    source_id, mapping_sha256 : str
+        Its identifier, and how it was read.
+    files : mapping of str to FileState
+        What its files were like, by path.
+    """
+
+    source_id: str
+    mapping_sha256: str
+    files: Mapping[str, FileState]
+
+    def is_as(self, source: Source) -> bool:
+        """Whether size and time of all files say that nothing changed; raises `ReadError` where one is unreadable."""
+        now = states_of(files_of(source.path, source.sign.entries))
+        if not now or len(now) != len(self.files):
+            return False
+        for state in now:
+            before = self.files.get(plain_path(state.path))
+            if before is None or not before.settled:
+                return False
+            if (state.n_bytes, state.modified_ns) != (before.n_bytes, before.modified_ns):
+                return False
+        return True
+
+
+class Registry:
+    """What a store knows of sources that are about to be read.
+
+    Parameters
+    ----------
+    store_path : str, Path or None
+        The store; without it nothing is known.
+    uris : sequence of str
+        Addresses of the sources.
+
+    Attributes
+    ----------
+    sources : dict of str to Held
+        Those that the store holds with all their runs and scores, by address.
+    """
+
+    def __init__(self, store_path: str | Path | None, uris: Sequence[str]) -> None:
+        self.sources: dict[str, Held] = {}
+        self._holders: dict[str, tuple[str, bool]] = {}
+        if store_path is None or not Path(store_path).exists():
+            return
+        with _opened(store_path) as store:
+            connection = store.connection
+            with registered(connection, {"_uris": {"uri": texts(uris)}}):
+                rows = connection.execute(
+                    "SELECT s.uri, s.source_id, s.mapping_sha256, f.path, f.n_bytes, f.modified_ns, f.settled "
+                    "FROM sources AS s JOIN source_files AS f USING (source_id) WHERE s.uri IN (SELECT uri FROM _uris)"
+                ).fetchall()
+            self._holders = {
+                source_id: (uri, whole)
+                for source_id, uri, whole in connection.execute(
+                    "SELECT s.source_id, s.uri, s.n_runs = coalesce(r.n, 0) AND s.n_scores = coalesce(e.n, 0) "
+                    "FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM runs GROUP BY 1) AS r "
+                    "USING (source_id) LEFT JOIN (SELECT source_id, count(*) AS n FROM evals GROUP BY 1) AS e "
+                    "USING (source_id) WHERE s.source_id IN (SELECT source_id FROM source_files)"
+                ).fetchall()
+            }
+        self._hold(rows)
+
+    def holder(self, source_id: str) -> str | None:
+        """Address at which the store has a source."""
+        return self._holders[source_id][0] if source_id in self._holders else None
+
+    def is_whole(self, source_id: str) -> bool:
+        """Whether the store has all runs and scores of a source."""
+        return self._holders.get(source_id, ("", False))[1]
+
+    def _hold(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        found: dict[str, tuple[str, str, dict[str, FileState]]] = {}
+        for uri, source_id, mapping_sha256, path, n_bytes, modified_ns, settled in rows:
+            if self.is_whole(source_id):
+                entry = found.setdefault(uri, (source_id, mapping_sha256, {}))
+                entry[2][path] = FileState(path, n_bytes, modified_ns, settled)
+        self.sources = {uri: Held(*entry) for uri, entry in found.items()}
+
+
+def lies_at(uri: str) -> bool:
+    """Whether a source is where its address says; a part of a directory has its format behind a #."""
+    return os.path.exists(uri) or ("#" in uri and os.path.exists(uri.rpartition("#")[0]))
+
+
+def _opened(path: str | Path) -> Store:
+    """The store for reading, so that others can read it too; for writing where it has to be brought up to date."""
+    try:
+        return Store(path, read_only=True)
+    except StoreError:
+        return Store(path)
