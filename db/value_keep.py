@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from db.index_files import INDEX_FORMATS, write_index
 from db.valuations import read_valuation
 from db.value_columns import read_values
 from db.value_job import Found, Job
-from scaling.errors import UsageError, did_you_mean
+from scaling.errors import InputDataError, UsageError, did_you_mean
+from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +37,7 @@ def check_kept(
         raise UsageError("--end and --floor say which examples are kept, and --keep how many.", "Give --keep SHARE.")
     if keep is not None and end is None and chosen.end is None:
         raise UsageError(
-            "Which end to keep is open: examples of high difficulty are better to keep where data are plenty, those of "
-            "low difficulty where they are few (arXiv:2206.14486).",
+            f"Which end to keep is open: {chosen.ends}.",
             "Give --end highest or --end lowest.",
         )
     if floor and labels is None:
@@ -66,6 +67,12 @@ def keep_examples(
     else:
         values = read_valuation(job.store, name).values
         values = np.where(np.isfinite(values), values, np.nan)
+        wanted, known = math.floor(keep * len(values) + 1e-9), int(np.isfinite(values).sum())
+        if wanted > known:
+            raise InputDataError(
+                f"{format_plural(wanted, 'example')} are to be kept, and {known} have a finite value.",
+                "Keep fewer, or leave out the examples without.",
+            )
         which = end or chosen.end
         labels = read_values(job.data, job.labels, "label", "--labels") if floor and job.labels else None
         pruned = prune_by_difficulty(values, keep, "hard" if which == "highest" else "easy", labels=labels, floor=floor)

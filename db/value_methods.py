@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from db import value_losses as losses
 from db.value_job import Found, Job
@@ -34,6 +34,10 @@ class Method:
         Which end is better to have; None where that depends on how much is kept.
     embeddings : bool
         Whether it reads embeddings.
+    regression_unit : str or None
+        Of the values where the task is regression, and that makes a difference.
+    ends : str
+        What speaks for either end, where it is open which to keep.
     """
 
     what: str
@@ -43,21 +47,35 @@ class Method:
     plan: Callable[[Job], ScorePlan] | None = None
     end: str | None = "highest"
     embeddings: bool = True
+    regression_unit: str | None = None
+    ends: str = (
+        "examples of high difficulty are better to keep where data are plenty, those of low difficulty where they are "
+        "few (arXiv:2206.14486)"
+    )
+
+    def unit_of(self, options: Mapping[str, Any]) -> str:
+        """Return the unit of values that are made with some options."""
+        if self.regression_unit is not None and options.get("task") == "regression":
+            return self.regression_unit
+        return self.unit
 
 
 _KNN: dict[str, type] = {"k": int, "metric": str, "task": str, "baseline": float, "blocks": int}
-_NEIGHBOURS = "share of accuracy, or squared units of the target"
+_SHARE, _SQUARED = "share of accuracy", "squared units of the target"
 
 #: Methods by name.
 METHODS: dict[str, Method] = {
     "knn_shapley": Method(
-        "exact Shapley value for a nearest-neighbour predictor", _NEIGHBOURS, _KNN, neighbours("knn_shapley")
+        "exact Shapley value for a nearest-neighbour predictor", _SHARE, _KNN, neighbours("knn_shapley"),
+        regression_unit=_SQUARED,
     ),
     "knn_banzhaf": Method(
-        "mean gain over all sets of the others, for that predictor", _NEIGHBOURS, _KNN, neighbours("knn_banzhaf")
+        "mean gain over all sets of the others, for that predictor", _SHARE, _KNN, neighbours("knn_banzhaf"),
+        regression_unit=_SQUARED,
     ),
     "knn_leave_one_out": Method(
-        "what that predictor loses without the example", _NEIGHBOURS, _KNN, neighbours("knn_leave_one_out")
+        "what that predictor loses without the example", _SHARE, _KNN, neighbours("knn_leave_one_out"),
+        regression_unit=_SQUARED,
     ),
     "color_filter": Method(
         "prior less conditional loss: what a model of the target finds easier", "nats per token", {},
@@ -91,6 +109,8 @@ METHODS: dict[str, Method] = {
     "maps": Method(
         "confidence and its variability over training", "probability",
         {"value": str, "ambiguous_share": float, "confidence_from": float}, losses.maps, end=None, embeddings=False,
+        ends="examples of low confidence are hard ones or wrongly labelled ones, those of high variability ambiguous "
+        "ones",
     ),
     "relevance": Method(
         "cosine to the queries, of the nearest one or on average", "cosine", {"reduce": str},
@@ -99,5 +119,7 @@ METHODS: dict[str, Method] = {
     "leverage": Method(
         "ridge leverage: high for directions that few examples have", "share", {"ridge": float},
         plan=plan_of("leverage", ("ridge",)), end=None,
+        ends="examples of high leverage lie in directions that few others have, those of low leverage are like many "
+        "others",
     ),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.valuation_defs import ValuationDef
-from db.valuations import ValuationWriter, begin_valuation, best_items
+from db.valuations import ValuationWriter, begin_valuation, best_items, find_def
 from db.value_columns import read_values
 from db.value_data import Data, digest, naming, open_data, place_of
 from db.value_job import Found, Job
@@ -21,6 +21,8 @@ from scaling.errors import UsageError, did_you_mean
 from scaling.serial import plain
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from db.store import Store
 
     Progress = Callable[[int, int], None]
@@ -215,7 +217,7 @@ def _definition(
 ) -> ValuationDef:
     return ValuationDef(
         name, "examples", key, job.data.n, set_name=job.data.set_name, options=job.options | extra, seed=job.seed,
-        unit=chosen.unit, inputs_sha256=digest(job.data.fingerprint, read), command=command,
+        unit=chosen.unit_of(job.options), inputs_sha256=digest(job.data.fingerprint, read), command=command,
     )  # fmt: skip
 
 
@@ -229,11 +231,20 @@ def _sharded(
     definition = _definition(job, chosen, key, name, job.queries and digest(plan.arrays.get("queries")),
                              told | {"plan": plan.fingerprint}, command)  # fmt: skip
     shards = job.data.rows
+
+    def score(index: int) -> NDArray[np.float64]:
+        return plan.score(shards.rows(index), place_of(shards.shards[index]))
+
+    # Data that are refused at once leave no trace, and take nothing away: the first shard is valued before the store
+    # knows of it.
+    old = find_def(store, name)
+    begins = old is None or (replace and (old.complete or bool(definition.differences(old))))
+    ready = {0: score(0)} if begins else {}
     writer = begin_valuation(store, definition, shards=shards, replace=replace)
     pending = writer.pending
     before = len(writer.shards) - len(pending)
     for done, index in enumerate(pending, start=before + 1):
-        writer.append(index, plan.score(shards.rows(index), place_of(shards.shards[index])))
+        writer.append(index, ready.pop(index) if index in ready else score(index))
         if job.progress is not None:
             job.progress(done, len(writer.shards))
     if not writer.complete:

@@ -26,6 +26,7 @@ from scaling.valuation import (
     training_map,
     true_label_probability,
 )
+from tests.cli.conftest import run_command
 from tests.cli.valued import ADD, CLASSES, N, documented, keys_of
 
 Run = Callable[..., Any]
@@ -228,6 +229,32 @@ class TestShards:
         assert "the option k (5, now 6)" in answer.err
         assert ok(*words, "--option", "k=6", "--replace").row["options"]["k"] == 6
 
+    def test_data_that_are_refused_at_once_leave_nothing_and_take_nothing_away(self, ok: Run, refused: Run) -> None:
+        words = ("value", "points", "Z.npy", "--method", "relevance", "--queries", "test.npy", "--shard-rows", 50,
+                 "--name", "r")  # fmt: skip
+        good = np.load("X.npy")
+        bad = good.copy()
+        bad[3] = 0
+        np.save("Z.npy", bad)
+        refused(4, *words)
+        assert ask("SELECT count(*) FROM valuation_defs") == ask("SELECT count(*) FROM valuation_shards") == [(0,)]
+        np.save("Z.npy", good)
+        assert ok(*words).row["shards_done_before"] == 0
+        before = kept("r")
+        np.save("Z.npy", bad)
+        refused(4, *words, "--replace")
+        assert kept("r").tolist() == before.tolist()
+        bad = good.copy()
+        bad[-1] = 0  # what comes later is gone on with
+        np.save("Z.npy", bad)
+        assert run_command(*words, "--replace").code == 4
+        assert ask("SELECT count(*), count(sha256) FROM valuation_shards") == [(3, 2)]
+
+    def test_the_unit_is_that_of_the_task(self, ok: Run) -> None:
+        words = ("value", "points", "X.npy", "--method", "knn-shapley", *KNN, "--option", "k=2", "--name")
+        assert ok(*words, "a").row["unit"] == "share of accuracy"
+        assert ok(*words, "b", "--option", "task=regression").row["unit"] == "squared units of the target"
+
     def test_the_command_that_is_kept_makes_them_again(self, ok: Run) -> None:
         row = ok("value", "points", "X.npy", "--method", "knn-shapley", *KNN, "--option", "k=2", "--name", "s").row
         before = kept("s")
@@ -240,6 +267,9 @@ class TestKept:
     def test_the_end_has_to_be_said_of_difficulty(self, ok: Run, refused: Run, web: dict[str, np.ndarray]) -> None:
         words = ("value", "points", "web", "--method", "el2n", "--name", "e", "--keep", 0.25)
         assert "Give --end highest or --end lowest" in refused(2, *words).err
+        leverage = refused(2, "value", "points", "X.npy", "--method", "leverage", "--name", "l", "--keep", 0.2).err
+        assert "high leverage lie in directions that few others have" in leverage
+        assert "difficulty" not in leverage
         row = ok(*words, "--end", "lowest", "-o", "easy.txt").row
         losses = np.column_stack([web[f"loss{step}"] for step in (1, 2, 3)])
         assert read_index("easy.txt").tolist() == np.argsort(el2n_from_losses(losses), kind="stable")[:30].tolist()
