@@ -16,7 +16,7 @@ from reports.style import DATA, INK, LAW, MUTED, new_figure, scale_axis, styled
 from reports.tables import NOTHING, Table, make_table
 from reports.words import count_interval, factor_text, level_text, printable, sentence
 from scaling.bands import replicate_interval
-from scaling.formatting import format_count, format_interval, format_number, format_plural
+from scaling.formatting import format_count, format_interval, format_money, format_number, format_plural
 from scaling.valuation.collection.plan import GOALS
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def plan_figure(page: CollectionPage, plan: CollectionPlan) -> tuple[FigureData,
     } | {f"{split.name} split": split.buy[order] for split in plan.splits}  # fmt: skip
     return (
         FigureData(
-            key="fig-plan", title=f"What {format_number(plan.budget)} buys of each group",
+            key="fig-plan", title=f"What {format_money(plan.budget)} buys of each group",
             finding=f"{GOALS[plan.goal]}: {format_number(plan.outcome_now, 3)} to {format_number(plan.outcome, 3)}.",
             caption="Bars: examples to buy; lines: the interval of the best purchase over the replicates of the "
             f"curves; marks: what plainer splits of the same money buy. {page.made_of()}",
@@ -162,8 +162,8 @@ def plan_table(page: CollectionPage, plan: CollectionPlan) -> Table:
     """Make the table of a plan."""
     rows = [
         (name_cell(one["group"]), format_count(one["have"]), format_count(one["buy"]),
-         count_interval(one["buy_low"], one["buy_high"]) if plan.draws else NOTHING, format_number(one["cost"]),
-         format_number(one["spend"]), factor_text(one["factor"]),
+         count_interval(one["buy_low"], one["buy_high"]) if plan.draws else NOTHING, format_money(one["cost"]),
+         format_money(one["spend"]), factor_text(one["factor"]),
          f"{format_number(one['loss_now'], 3)} to {format_number(one['loss_after'], 3)}",
          format_interval(one["loss_low"], one["loss_high"]) if plan.draws else NOTHING)
         for one in plan.rows()

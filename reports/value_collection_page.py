@@ -15,7 +15,7 @@ from reports.trust import NO, NONE, YES, Check
 from reports.value_collection_figures import curves_figure, plan_figure, plan_table
 from reports.value_page import Part
 from reports.words import factor_text, level_text, listed, printable, sentence
-from scaling.formatting import format_count, format_interval, format_number, format_plural
+from scaling.formatting import format_count, format_interval, format_money, format_number, format_plural
 from scaling.valuation.collection.plan import GOALS
 from scaling.verdicts import NOT_IDENTIFIED, OK, WEAK
 
@@ -126,7 +126,7 @@ def _answer(page: CollectionPage) -> Markup:
     rest = f", and less of {format_plural(len(bought) - 4, 'group')}" if len(bought) > 4 else ""
     words = "Buy <strong>{}</strong>{} for {}: {} falls from {} to {} ({} interval {})."
     return Markup(words).format(
-        shown, rest, format_number(plan.spent), GOALS[plan.goal], format_number(plan.outcome_now, 3),
+        shown, rest, format_money(plan.spent), GOALS[plan.goal], format_number(plan.outcome_now, 3),
         format_number(plan.outcome, 3), level_text(plan.level), format_interval(plan.outcome_low, plan.outcome_high),
     )  # fmt: skip
 

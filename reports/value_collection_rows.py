@@ -10,6 +10,7 @@ from scaling.formatting import (
     format_count_interval,
     format_factor,
     format_interval,
+    format_money,
     format_number,
     format_percent,
     format_plural,
@@ -120,10 +121,10 @@ def plan_text(row: Mapping[str, Any], plan: Any) -> str:
     from scaling.valuation.collection.plan import GOALS
 
     level = format_percent(row["level"], 3)
-    part = f", round 1 of {row['rounds']} of {format_number(row['budget_of_all_rounds'])}" if row["rounds"] > 1 else ""
+    part = f", round 1 of {row['rounds']} of {format_money(row['budget_of_all_rounds'])}" if row["rounds"] > 1 else ""
     ends = format_interval(plan.outcome_low, plan.outcome_high)
     lines = [
-        f"{format_number(row['spent'])} of {format_number(row['budget'])} spent{part}",
+        f"{format_money(row['spent'])} of {format_money(row['budget'])} spent{part}",
         render(plan_shown(plan), "table").rstrip("\n"),
         f"{GOALS[row['goal']]}: {format_number(row['outcome_now'])} to {format_number(row['outcome'])} "
         f"({level} interval {ends})",
@@ -154,8 +155,8 @@ def plan_shown(plan: Any) -> list[dict[str, Any]]:
                 "have": format_count(float(plan.have[i])),
                 "buy": format_count(bought),
                 f"{level} interval": format_count_interval(float(plan.buy_low[i]), float(plan.buy_high[i])),
-                "price": format_number(price),
-                "spend": format_number(price * bought),
+                "price": format_money(price),
+                "spend": format_money(price * bought),
                 "beyond measured": format_factor(float(plan.factor[i])),
                 "loss now": format_number(float(plan.loss_now[i])),
                 "loss then": format_number(float(plan.loss_after[i])),

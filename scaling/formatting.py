@@ -188,6 +188,29 @@ def format_whole(value: float | None) -> str:
     return format_number(value, 6)
 
 
+def format_money(value: float | None) -> str:
+    """Write an amount that is spent: to the hundredth below 1e9, so that rows add up to their sum as they are shown.
+
+    Parameters
+    ----------
+    value : float or None
+        The amount; below 100 it is a bare number, which shows more of a small price.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_money(16666.0), format_money(16666.6667), format_money(0.00025), format_money(2.5e9)
+    ('16666', '16666.67', '2.5e-4', '2.5e9')
+    """
+    if value is None or not 100 <= abs(value) < 1e9:
+        return format_number(value, 4 if value is None or abs(value) < 100 else 6)
+    text = f"{value:.2f}"
+    return text.removesuffix(".00")
+
+
 def format_plural(count: int, word: str) -> str:
     """Write a number of things.
 

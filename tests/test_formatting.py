@@ -11,6 +11,7 @@ from scaling.formatting import (
     format_estimate,
     format_factor,
     format_interval,
+    format_money,
     format_number,
     format_percent,
 )
@@ -220,3 +221,14 @@ def test_a_count_is_within_half_a_percent(value):
     unit = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}.get(text[-1], 1.0)
     number = float(text[:-1] if unit > 1 else text)
     assert number * unit == pytest.approx(value, rel=5.1e-3)
+
+
+def test_amounts_that_are_spent_add_up_as_they_are_shown():
+    spent = [16666.0, 8333.0, 25001.0]
+    assert [format_money(one) for one in [*spent, sum(spent)]] == ["16666", "8333", "25001", "50000"]
+    thirds = [50000 / 3] * 3
+    assert sum(float(format_money(one)) for one in thirds) == pytest.approx(50000, abs=0.015)
+    assert [format_money(one) for one in (0.00025, 2.5, 99.999, 999999.999, -16666.667, 0.0)] == [
+        "2.5e-4", "2.500", "100.0", "1000000", "-16666.67", "0",
+    ]  # fmt: skip
+    assert (format_money(None), format_money(float("nan")), format_money(2.5e9)) == ("unknown", "unknown", "2.5e9")

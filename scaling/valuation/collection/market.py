@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaling.errors import InputDataError, UsageError, did_you_mean
-from scaling.formatting import format_count, format_factor, format_number, format_percent
+from scaling.formatting import format_count, format_factor, format_money, format_number, format_percent
 from scaling.valuation.collection.filling import Curves, fill_sum, fill_worst
 from scaling.valuation.collection.plan import GOALS
 
@@ -153,7 +153,7 @@ def notes_of(market: Market, best: Curves, buy: Array, losses: Array, factor: Ar
             )
     left = market.budget - float(market.cost @ buy)
     if left > 1e-6 * market.budget and np.all(buy >= market.available):
-        notes.append(f"Everything that is to be had is bought, and {format_number(left)} of the money is left.")
+        notes.append(f"Everything that is to be had is bought, and {format_money(left)} of the money is left.")
     far = int(np.argmax(factor))
     measured = format_count(float((market.have + buy)[far] / factor[far]))
     if factor[far] > _FAR:

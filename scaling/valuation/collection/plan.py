@@ -13,6 +13,7 @@ from scaling.formatting import (
     format_count_interval,
     format_factor,
     format_interval,
+    format_money,
     format_number,
     format_percent,
 )
@@ -170,11 +171,11 @@ class CollectionPlan:
 
     def __repr__(self) -> str:
         level = format_percent(self.level, 3)
-        lines = [f"{format_number(self.budget)} of money for {GOALS[self.goal]}: {format_number(self.spent)} spent"]
+        lines = [f"{format_money(self.budget)} of money for {GOALS[self.goal]}: {format_money(self.spent)} spent"]
         for i, group in enumerate(self.groups):
             ends = format_count_interval(float(self.buy_low[i]), float(self.buy_high[i]))
             after = format_interval(float(self.loss_low[i]), float(self.loss_high[i]))
-            each = format_number(float(self.cost[i]))
+            each = format_money(float(self.cost[i]))
             lines.append(
                 f"  {group}: buy {format_count(float(self.buy[i]))} ({ends}) at {each} each,"
                 f" to {format_count(float(self.have[i] + self.buy[i]))} in all ({format_factor(float(self.factor[i]))} "

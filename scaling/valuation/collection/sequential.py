@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scaling.errors import InputDataError, UsageError
 from scaling.fitting.checks import whole as check_whole
-from scaling.formatting import format_count, format_interval, format_number, format_plural
+from scaling.formatting import format_count, format_interval, format_money, format_number, format_plural
 from scaling.valuation.collection.allocation import allocate_collection
 from scaling.valuation.collection.curves import LearningCurves, learning_curves
 from scaling.valuation.collection.market import PerGroup
@@ -80,7 +80,7 @@ class Rounds:
 
     def __repr__(self) -> str:
         lines = [
-            f"{format_number(self.spent)} of {format_number(self.budget)} spent in "
+            f"{format_money(self.spent)} of {format_money(self.budget)} spent in "
             f"{format_plural(len(self.rounds), 'round')}, for {GOALS[self.goal]}"
         ]
         for i, one in enumerate(self.rounds, start=1):
