@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,41 @@ def read_options(
         if kinds[name][0] == "file":
             arrays += [name, values[name]]
     return Options(values, typed, digest(*arrays) if arrays else None)
+
+
+def not_default(objective: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Name the options of a kept selection that are not what its objective has where nothing is said.
+
+    Parameters
+    ----------
+    objective : str
+        Of the selection.
+    options : mapping
+        As they are kept with it: ``given`` has those that were typed, without it settings stand beside others.
+
+    Returns
+    -------
+    dict of str to str
+        As they were typed. A file always is among them: what was in another is not known.
+    """
+    try:
+        kinds = option_kinds(objective)
+    except UsageError:
+        kinds = {}
+    given = options.get("given")
+    if given is None:
+        known = {key: options[key] for key, (_, default) in kinds.items() if default is not None and key in options}
+        return {key: str(value) for key, value in known.items() if value != kinds[key][1]}
+    found = {}
+    for key, text in given.items():
+        kind, default = kinds.get(key, ("file", None))
+        try:
+            same = kind not in ("file", "fit") and _value(None, None, key, str(text), kind) == default
+        except UsageError:
+            same = False
+        if not same:
+            found[key] = str(text)
+    return found
 
 
 def plain_options(texts: Sequence[str] | None, known: dict[str, type], what: str) -> dict[str, Any]:

@@ -73,8 +73,12 @@ class LoadedSubset:
         Prefixes of the selection.
     no_random : str
         Why there are no random subsets; empty where there are.
+    random_words, curve_words, unmatched : str
+        What random subsets are, as of `db.value_random.RandomLike`.
     embeddings : str
         Where the embeddings are.
+    differing : dict of str to str
+        Options of its objective that are not the defaults.
     """
 
     saved: StoredSubset
@@ -90,7 +94,11 @@ class LoadedSubset:
     path_sizes: Array = field(default_factory=lambda: np.empty(0))
     path_scores: Array = field(default_factory=lambda: np.empty(0))
     no_random: str = ""
+    random_words: str = "random subsets of its size"
+    curve_words: str = ""
+    unmatched: str = ""
     embeddings: str = ""
+    differing: dict[str, str] = field(default_factory=dict)
 
 
 def load_appraisal(store: Store, name: str) -> LoadedAppraisal:
@@ -155,6 +163,7 @@ def load_subset(store: Store, name: str, *, level: float = 0.95, seed: int = 0) 
     """
     from db.example_read import set_entry
     from db.subsets import read_subset
+    from db.value_options import not_default
 
     saved = read_subset(store, name)
     _, there = store.query("SELECT 1 FROM example_sets WHERE set_name = ?", [saved.set_name])
@@ -167,7 +176,7 @@ def load_subset(store: Store, name: str, *, level: float = 0.95, seed: int = 0) 
     members = tuple(dict(zip(columns, row, strict=True)) for row in rows)
     told: dict[str, Any] = {} if entry is None else _counts(store, saved)
     told |= _against_random(store, saved, entry, level, seed)
-    return LoadedSubset(saved, n, entry, members, **told)
+    return LoadedSubset(saved, n, entry, members, **told, differing=not_default(saved.objective, saved.options))
 
 
 def _counts(store: Store, saved: StoredSubset) -> dict[str, Any]:
@@ -199,7 +208,7 @@ def _against_random(
     store: Store, saved: StoredSubset, entry: dict[str, Any] | None, level: float, seed: int
 ) -> dict[str, Any]:
     """Score random subsets by the objective of the selection, and the selection on its way."""
-    from scaling.valuation.appraisal.band import random_band
+    from db.value_random import random_like_kept
     from scaling.valuation.equivalence.score_curve import random_score_curve
 
     if entry is None or entry["embeddings_uri"] is None:
@@ -213,9 +222,11 @@ def _against_random(
         return out | {"no_random": "the selection is all examples, and there is one such set"}
     try:
         scorer = _scorer(store, saved, n)
-        out["band"] = random_band(scorer, k, draws=_DRAWS, swap=0.0, seed=seed)
+        like = random_like_kept(store, saved, n)
+        out |= {"random_words": like.words, "curve_words": like.curve_words, "unmatched": like.unmatched}
+        out["band"] = like.band(scorer.score_of, k, n, _DRAWS, seed)
         sizes = np.unique(np.geomspace(min(4, k), min(n, _REACH * k), _SIZES).round().astype(int))
-        out["curve"] = random_score_curve(scorer, sizes=sizes.tolist(), draws=_OF_EACH, seed=seed)
+        out["curve"] = random_score_curve(scorer, sizes=sizes.tolist(), labels=like.labels, draws=_OF_EACH, seed=seed)
         if saved.score is not None:
             out["worth"] = out["curve"].worth(saved.score, level=level)
         prefixes = np.unique(np.geomspace(sizes[0], k, _PATH).round().astype(int))

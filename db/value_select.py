@@ -13,6 +13,7 @@ from db.value_chosen import Chosen, Wanted, choose
 from db.value_columns import read_values
 from db.value_data import Data, digest, naming, open_data
 from db.value_options import Options, read_options
+from db.value_random import KEPT, RandomLike, random_like
 from db.value_selection import Selection
 from scaling import arguments
 from scaling.errors import InputDataError, ScalingError, UsageError
@@ -135,7 +136,9 @@ def select_data(
     notes = list(chosen.notes)
     band = _band(chosen, wanted, baseline, notes)
     equal = _worth(chosen, wanted, notes) if worth else None
-    return _kept(store, data, chosen, wanted, given, band, equal, notes, output, name, replace, command)
+    # by which names classes and costs are read again, for random subsets beside it on a page
+    bound = {key: text for key, text in zip(KEPT, (labels, costs), strict=True) if text is not None}
+    return _kept(store, data, chosen, wanted, given, band, equal, notes, output, name, replace, command, bound)
 
 
 def _check_name(store: Store | None, name: str | None, replace: bool, output: str | None) -> None:
@@ -170,24 +173,28 @@ def _caps(texts: Sequence[str] | None) -> dict[str, int] | None:
 
 
 def _band(chosen: Chosen, wanted: Wanted, baseline: int, notes: list[str]) -> Band | None:
-    """Score random subsets of the same size."""
-    from scaling.valuation.appraisal.band import random_band
-
+    """Score random subsets that are bound as the selection is."""
     size = len(chosen.selected)
     if not baseline:
         return None
     if size >= chosen.selected.n:
         notes.append("no random subsets to compare with: there is one set of this size")
         return None
-    if wanted.costs is not None:
-        notes.append("random subsets have as many members, whatever these cost")
     try:
-        return random_band(
-            chosen.score, size, n=chosen.selected.n, labels=wanted.labels, draws=baseline, swap=0.0, seed=wanted.seed
-        )
+        like = _like(chosen, wanted)
+        if like.within is not None:
+            notes.append(f"it is compared with {like.words}")
+        return like.band(chosen.score, size, chosen.selected.n, baseline, wanted.seed)
     except InputDataError as error:
         notes.append(f"no random subsets to compare with. {error.message}")
         return None
+
+
+def _like(chosen: Chosen, wanted: Wanted) -> RandomLike:
+    return random_like(
+        chosen.selected.n, len(chosen.selected), k=wanted.k, labels=wanted.labels, per_class=wanted.per_class,
+        caps=wanted.caps, costs=wanted.costs, budget=wanted.budget,
+    )  # fmt: skip
 
 
 def _worth(chosen: Chosen, wanted: Wanted, notes: list[str]) -> EquivalentSize | None:
@@ -198,7 +205,14 @@ def _worth(chosen: Chosen, wanted: Wanted, notes: list[str]) -> EquivalentSize |
     most = min(n, _REACH * size)
     sizes = np.unique(np.geomspace(min(4, size), most, _SIZES).round().astype(int))
     try:
-        curve = random_score_curve(chosen.score, n=n, sizes=sizes.tolist(), draws=_DRAWS, seed=wanted.seed)
+        like = _like(chosen, wanted)
+        if like.curve_words:
+            notes.append(f"what it is worth is in random examples of all data: {like.curve_words}")
+        if like.labels is not None:
+            notes.append("what it is worth is in random examples that are as even over the classes")
+        curve = random_score_curve(
+            chosen.score, n=n, sizes=sizes.tolist(), labels=like.labels, draws=_DRAWS, seed=wanted.seed
+        )
         return curve.worth(chosen.selected.score)
     except ScalingError as error:
         notes.append(f"what it is worth in random examples is not known. {error.message}")
@@ -218,6 +232,7 @@ def _kept(
     name: str | None,
     replace: bool,
     command: str | None,
+    bound: dict[str, str],
 ) -> Selection:
     """Write the file and the rows of the store."""
     from db.example_read import read_ids
@@ -231,9 +246,10 @@ def _kept(
     if name is not None and store is not None:
         save_subset(
             store, name, found.indices, objective=found.objective, method=found.method, gains=found.gains,
-            set_name=data.set_name, options=found.options | {"given": given.said}, seed=wanted.seed, value=found.value,
-            score=found.score, certificate=found.certificate.to_dict(), guarantee=found.guarantee.to_dict(),
-            is_random=found.method == "random", inputs_sha256=read, command=command, replace=replace,
+            set_name=data.set_name, options=found.options | {"given": given.said} | bound, seed=wanted.seed,
+            value=found.value, score=found.score, certificate=found.certificate.to_dict(),
+            guarantee=found.guarantee.to_dict(), is_random=found.method == "random", inputs_sha256=read,
+            command=command, replace=replace,
         )  # fmt: skip
     return Selection(
         data,

@@ -13,6 +13,7 @@ import numpy as np
 from reports.inputs import Source
 from reports.value_appraisal_page import AppraisalPage, appraisal_part
 from reports.value_page import Part
+from reports.value_same_score import same_score
 from reports.value_subset_page import SubsetPage, subset_part
 from scaling.formatting import format_interval, format_number, format_whole
 
@@ -93,8 +94,8 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
     Part
     """
     saved = loaded.saved
-    cap, predicts, other_sizes = _said_of(saved.objective, saved.size, appraisals)
     score = saved.score if saved.score is not None else saved.value
+    told = _said_of(saved, score, loaded.differing, appraisals)
     page = SubsetPage(
         name=saved.name,
         set_name=saved.set_name or "a file",
@@ -117,11 +118,12 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
         curve=loaded.curve,
         worth=loaded.worth,
         no_random=loaded.no_random,
+        random_words=loaded.random_words,
+        curve_words=loaded.curve_words,
+        unmatched=loaded.unmatched,
         path_sizes=loaded.path_sizes,
         path_scores=loaded.path_scores,
-        cap=cap,
-        predicts=predicts,
-        other_sizes=other_sizes,
+        **told,
         embeddings=loaded.embeddings,
         seed=saved.seed,
         command=saved.command or "",
@@ -132,33 +134,44 @@ def selection_part(loaded: Any, appraisals: Sequence[Any] = ()) -> Part:
     return replace(subset_part(page), sql=query_of("chosen_examples", "subset_name", saved.name))
 
 
-def _said_of(objective: str, size: int, appraisals: Sequence[Any]) -> tuple[Any, Any, str]:
-    """Find what appraisals say of an objective: up to where, and whether it predicts.
+def _said_of(
+    saved: Any, score: float | None, differing: Mapping[str, str], appraisals: Sequence[Any]
+) -> dict[str, Any]:  # fmt: skip
+    """Find what appraisals say of the score of a selection: up to where, and whether it predicts.
 
-    Scores of most objectives grow with the subset, so a cap holds for the sizes that were appraised alone.
+    One that is of this score for certain goes before one that has its name. Scores of most objectives grow with the
+    subset, so a cap holds for the sizes that were appraised alone.
     """
+    unknown, matches = "", []
     for loaded in appraisals:
         for subsets, found in loaded.parts:
-            result = appraisal_of(found)
-            if objective not in result.objectives:
-                continue
-            cap, other = None, ""
-            low, high = float(np.min(subsets.size)), float(np.max(subsets.size))
-            if not low <= size <= high:
-                ends = format_whole(low) if low == high else f"{format_whole(low)} to {format_whole(high)}"
-                other = (
-                    f"The appraisal {loaded.saved.name} is of subsets of {ends} examples: up to where the score of "
-                    f"{format_whole(size)} may be raised does not follow from it."
-                )
-            for one in result.over_optimised:
-                if one.objective == objective and not other:
-                    cap = (loaded.saved.name, one.cap if one.flagged else math.inf, *one.cap_interval)
-            regimes = [one.regime for one in result.relations if one.objective == objective]
-            relation = result.relation(objective, "fixed size" if "fixed size" in regimes else "pooled")
-            c = getattr(relation, result.measure)
-            number = f"{format_number(c.value, 2)} ({format_interval(c.low, c.high)})"
-            return cap, (loaded.saved.name, number, bool(c.low > 0)), other
-    return None, None, ""
+            same = same_score(loaded.saved.name, subsets, saved.name, saved.objective, score, differing)
+            if same is not None and same.column is None:
+                unknown = unknown or same.words
+            elif same is not None and same.column in (result := appraisal_of(found)).objectives:
+                matches.append((same, loaded.saved.name, subsets, result))
+    if not matches:
+        return {"other_score": unknown}
+    same, name, subsets, result = min(matches, key=lambda match: not match[0].sure)
+    cap, other = None, ""
+    low, high = float(np.min(subsets.size)), float(np.max(subsets.size))
+    if not low <= saved.size <= high:
+        ends = format_whole(low) if low == high else f"{format_whole(low)} to {format_whole(high)}"
+        other = (
+            f"The appraisal {name} is of subsets of {ends} examples: up to where the score of "
+            f"{format_whole(saved.size)} may be raised does not follow from it."
+        )
+    for one in result.over_optimised:
+        if one.objective == same.column and not other:
+            cap = (name, one.cap if one.flagged else math.inf, *one.cap_interval)
+    regimes = [one.regime for one in result.relations if one.objective == same.column]
+    relation = result.relation(same.column, "fixed size" if "fixed size" in regimes else "pooled")
+    c = getattr(relation, result.measure)
+    number = f"{format_number(c.value, 2)} ({format_interval(c.low, c.high)})"
+    return {
+        "cap": cap, "predicts": (name, number, bool(c.low > 0)), "other_sizes": other, "matched": same.words,
+        "sure": same.sure,
+    }  # fmt: skip
 
 
 def appraisal_of(found: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.rows import Rows
+from reports.value_gain_words import gain_shown
 from reports.value_objectives_rows import promise
 from reports.value_scores_rows import z_shown
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
@@ -17,10 +18,15 @@ def first_shown(found: Any) -> Rows:
         row = {"rank": entry["rank"], "position": entry["position"]}
         if entry["example_id"] is not None:
             row["example"] = entry["example_id"]
-        row["gain"] = format_number(entry["gain"])
-        row["of the value"] = "-" if entry["share"] is None else format_percent(entry["share"], 3)
+        row["gain"] = gain_shown(entry["gain"], found.selected.gains)
+        row["of the value"] = _share_shown(entry["share"])
         rows.append(row)
     return rows
+
+
+def _share_shown(share: float | None) -> str:
+    """Write the share of the value so far; a first member that added nothing but rounding has none of it."""
+    return "-" if share is None else format_percent(0.0 if abs(share) < 1e-7 else share, 3)
 
 
 def selection_text(found: Any) -> str:
@@ -71,7 +77,10 @@ def _random(found: Any) -> str:
         return "not compared"
     band = found.band
     balanced = "class-balanced " if band.balanced else ""
+    what = f"{balanced}subsets of {band.k}"
+    if band.within:
+        what = "subsets within the budget" if band.within == "budget" else f"subsets of {band.k} under the caps"
     return (
-        f"{format_plural(len(band.values), 'draw')} of {balanced}subsets of {band.k} have {format_number(band.mean)} "
+        f"{format_plural(len(band.values), 'draw')} of {what} have {format_number(band.mean)} "
         f"on average, 95 % of them {format_interval(band.quantile(0.025), band.quantile(0.975))}: z {z_shown(found.z)}"
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reports.boundary_figure import key
 from reports.series import FigureData, Series
 from reports.style import DATA, INK, LAW, MUTED, new_figure, place_labels, scale_axis, styled
+from reports.value_gain_words import gain_shown
 from reports.words import level_text, shortest
 from scaling.formatting import format_number, format_plural, format_whole
 
@@ -41,6 +42,7 @@ def score_figure(page: SubsetPage) -> tuple[FigureData, Figure] | None:
     curve, band = page.curve, page.band
     if curve is None or band is None:
         return None
+    free = f" of all data ({page.curve_words})" if page.curve_words else ""
     low, high = (np.array([np.quantile(values, q) for values in curve.scores]) for q in _BAND)
     with styled():
         figure, (axes,) = new_figure(3.9)
@@ -62,15 +64,19 @@ def score_figure(page: SubsetPage) -> tuple[FigureData, Figure] | None:
         FigureData(
             key=f"fig-score-{page.name}",
             title=f"The selection against random subsets: {page.score_words} over the number of examples",
-            finding=f"{page.size} chosen examples score {format_number(page.score)}; random ones of that number "
+            finding=f"{_chosen(page.size)} {format_number(page.score)}; {page.random_words} "
             f"{format_number(band.mean)} (95 % of {len(band.values)} draws {page.band_ends}). {page.worth_words}",
-            caption=f"Diamond: the selection. Dots: mean of random subsets; band: 95 % of the "
+            caption=f"Diamond: the selection. Dots: mean of random subsets{free}; band: 95 % of the "
             f"{len(curve.scores[0])} that were drawn of each size, seed {curve.seed}. {page.worth_words} "
             f"{page.made_of()}",
             series=(_path(page), _random(page, low, high)),
         ),
         figure,
     )
+
+
+def _chosen(size: int) -> str:
+    return "1 chosen example scores" if size == 1 else f"{size} chosen examples score"
 
 
 def _mark_worth(axes: Axes, page: SubsetPage) -> None:
@@ -152,8 +158,8 @@ def gains_figure(page: SubsetPage) -> tuple[FigureData, Figure] | None:
         FigureData(
             key=f"fig-gains-{page.name}",
             title="What each member added, and the value so far",
-            finding=f"{said}The last member added {format_number(float(gains[-1]), 3)}, the first "
-            f"{format_number(float(gains[0]), 3)}.",
+            finding=f"{said}The last member added {gain_shown(float(gains[-1]), gains, 3)}, the first "
+            f"{gain_shown(float(gains[0]), gains, 3)}.",
             caption=f"{said}{bound}{own}{page.made_of()}",
             series=(
                 Series(

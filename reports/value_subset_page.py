@@ -14,6 +14,7 @@ from reports.batch_page import Section
 from reports.value_page import Part
 from reports.value_subset_figures import gains_figure, score_figure, share_words
 from reports.value_subset_tables import classes_table, members_table, scores_table, subset_checks
+from reports.value_subset_words import subset_answer, subset_reasons
 from reports.words import level_text, printable, sentence
 from scaling.formatting import format_interval, format_number, format_plural, format_whole
 from scaling.verdicts import OK, WEAK
@@ -65,15 +66,21 @@ class SubsetPage:
         Random examples that score the same.
     no_random : str
         Why there are no random subsets.
+    random_words, curve_words, unmatched : str
+        What random subsets are; that those of other sizes are bound less; and why they match its size alone.
     path_sizes, path_scores : ndarray
         Prefixes of the selection.
     cap : (str, float, float, float) or None
-        Of an appraisal of the same objective that says until where its score may be pushed: its name, the cap, and the
+        Of an appraisal of the same score that says until where its score may be pushed: its name, the cap, and the
         ends of its interval; the cap is infinite where no limit was seen.
     predicts : (str, str, bool) or None
         Of such an appraisal: its name, how well the score predicts, and whether that is told.
     other_sizes : str
         That such an appraisal is of subsets of other sizes, so that its cap says nothing here; empty otherwise.
+    matched, sure : str, bool
+        How that score is known to be the same, and whether it is for certain.
+    other_score : str
+        Why an appraisal of a score by that name says nothing here; empty where there is none such.
     embeddings : str
         Where they are, with their shape.
     seed, command, sha256, created_at, source
@@ -101,11 +108,17 @@ class SubsetPage:
     curve: ScoreCurve | None = None
     worth: EquivalentSize | None = None
     no_random: str = ""
+    random_words: str = "random subsets of its size"
+    curve_words: str = ""
+    unmatched: str = ""
     path_sizes: Array = field(default_factory=lambda: _NONE)
     path_scores: Array = field(default_factory=lambda: _NONE)
     cap: tuple[str, float, float, float] | None = None
     predicts: tuple[str, str, bool] | None = None
     other_sizes: str = ""
+    matched: str = ""
+    sure: bool = True
+    other_score: str = ""
     embeddings: str = ""
     seed: int | None = None
     command: str = ""
@@ -144,18 +157,24 @@ class SubsetPage:
         return self.cap is not None and self.score > self.cap[1]
 
     @property
+    def random_examples(self) -> str:
+        """What it is worth a number of."""
+        balanced = self.random_words.startswith("class-balanced")
+        return "class-balanced random examples" if balanced else "random examples"
+
+    @property
     def worth_words(self) -> str:
         """How many random examples score the same, in a sentence; empty where that is not known."""
         if self.worth is None:
             return ""
         low, high = self.worth.curve
         if self.worth.beyond == "above":
-            return f"No number of random examples up to {format_whole(high)} scores as much."
+            return f"No number of {self.random_examples} up to {format_whole(high)} scores as much."
         if self.worth.beyond == "below":
-            return f"Fewer than {format_whole(low)} random examples score as much."
+            return f"Fewer than {format_whole(low)} {self.random_examples} score as much."
         ends = format_interval(*self.worth.interval)
         return (
-            f"It scores as much as {format_number(self.worth.size, 3)} random examples do on average "
+            f"It scores as much as {format_number(self.worth.size, 3)} {self.random_examples} do on average "
             f"({level_text(self.worth.level)} interval {ends}, bootstrap of the draws)."
         )
 
@@ -196,7 +215,7 @@ def subset_part(page: SubsetPage) -> Part:
     -------
     Part
     """
-    reasons = _reasons(page)
+    reasons = subset_reasons(page)
     sections = (
         Section("random", "What it scores beside random subsets", "Against random",
                 parts=(score_figure(page), scores_table(page))),
@@ -212,64 +231,12 @@ def subset_part(page: SubsetPage) -> Part:
         "cap": None if page.cap is None else page.cap[1],
     }  # fmt: skip
     return Part(
-        kind="selection", name=page.name, answer=_answer(page), made=page.made_of(), verdict=WEAK if reasons else OK,
-        reasons=tuple(reasons), checks=tuple(subset_checks(page)), sections=sections, methods=_methods(page),
+        kind="selection", name=page.name, answer=subset_answer(page), made=page.made_of(),
+        verdict=WEAK if reasons else OK, reasons=tuple(reasons), checks=tuple(subset_checks(page)), sections=sections,
+        methods=_methods(page),
         machine=machine, command=page.command, sha256=page.sha256, created_at=page.created_at,
         sources=(page.source,) if page.source else (),
     )  # fmt: skip
-
-
-def _answer(page: SubsetPage) -> Markup:
-    of = f"the {format_whole(page.size)} of {format_plural(page.n, 'example')} in {printable(page.name)}"
-    if page.is_random:
-        return Markup("{} were <strong>drawn at random</strong>: compare others with them.").format(sentence(of))
-    if page.beyond and page.cap is not None:
-        words = (
-            "<strong>Do not take</strong> {} for their score: their {} is {}, and by the appraisal {} subsets above "
-        )
-        words += "{} were no better."
-        name, cap = page.cap[:2]
-        return Markup(words).format(of, page.score_words, format_number(page.score), name, format_number(cap))
-    worth = page.worth
-    if page.band is not None and not page.beats_all:
-        return Markup("<strong>Random examples do as well</strong> as {}: their {} is {}, that of random subsets {} "
-                      "(sd {}).").format(of, page.score_words, format_number(page.score),
-                      format_number(page.band.mean), format_number(page.band.sd, 2))  # fmt: skip
-    if worth is not None and worth.beyond is None:
-        words = "Take {}: by their {} they stand for <strong>{} random examples</strong> ({} interval {})."
-        return Markup(words).format(
-            of, page.score_words, format_number(worth.size, 3), level_text(worth.level),
-            format_interval(*worth.interval))  # fmt: skip
-    if worth is not None and worth.beyond == "above":
-        return Markup("Take {}: <strong>no number of random examples</strong> up to {} has as high a {}.").format(
-            of, format_whole(worth.curve[1]), page.score_words)  # fmt: skip
-    above = "" if page.band is None else f", {format_number(page.z, 2)} sd above random subsets"
-    return Markup("{} have a {} of <strong>{}</strong>{}.").format(
-        sentence(of), page.score_words, format_number(page.score), above)  # fmt: skip
-
-
-def _reasons(page: SubsetPage) -> list[str]:
-    found = []
-    if page.is_random:
-        return found
-    if page.beyond and page.cap is not None:
-        found.append(f"Its score lies above the cap of the appraisal {page.cap[0]}, {format_number(page.cap[1])}.")
-    if page.band is None:
-        found.append(f"No random subsets to compare with: {page.no_random or 'none were drawn'}.")
-    elif not page.beats_all:
-        drawn = len(page.band.values)
-        above = f"{format_number(page.z, 2)} sd above their mean"
-        found.append(f"It does not score above all of {drawn} random subsets: {above}.")
-    if page.other_sizes:
-        found.append(page.other_sizes)
-    if page.predicts is None:
-        found.append(
-            f"Nothing on this page says whether a higher {page.score_words} means a better model: that takes an "
-            "appraisal of subsets that were trained on (scaling value appraise)."
-        )
-    elif not page.predicts[2]:
-        found.append(f"The appraisal {page.predicts[0]} does not tell that {page.objective} predicts performance.")
-    return found
 
 
 def _methods(page: SubsetPage) -> tuple[tuple[str, str | Markup], ...]:
@@ -290,10 +257,14 @@ def _methods(page: SubsetPage) -> tuple[tuple[str, str | Markup], ...]:
         out.append(("Certificate", f"The value is at least {share} of the largest{also}: "
                                    f"{sentence(str(page.certificate['why']))[0].lower()}"
                                    f"{str(page.certificate['why'])[1:]}."))  # fmt: skip
+    if page.matched:
+        out.append(("Appraisal", f"Held against the selection {'because' if page.sure else 'only'} {page.matched}."))
     if page.band is not None and page.curve is not None:
         draws = len(page.curve.scores[0])
-        out.append(("Random subsets", f"{len(page.band.values)} of the size of the selection, and {draws} of each of "
-                                      f"{len(page.curve.sizes)} sizes, scored by the same objective; seed "
-                                      f"{page.band.seed}. Random examples that score the same: the mean score, made "
-                                      "monotone over the size, read backwards."))  # fmt: skip
+        free = f" (of all data: {page.curve_words})" if page.curve_words else ""
+        alone = f" They match its size alone: {page.unmatched}." if page.unmatched else ""
+        out.append(("Random subsets", f"{len(page.band.values)} {page.random_words}, and {draws} of each of "
+                                      f"{len(page.curve.sizes)} sizes{free}, scored by the same objective; seed "
+                                      f"{page.band.seed}.{alone} Random examples that score the same: the mean score, "
+                                      "made monotone over the size, read backwards."))  # fmt: skip
     return tuple(out)

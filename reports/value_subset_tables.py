@@ -9,6 +9,7 @@ import numpy as np
 from reports.batch_page import name_cell
 from reports.tables import NOTHING, Table, make_table
 from reports.trust import NO, NONE, YES, Check
+from reports.value_gain_words import gain_shown
 from reports.value_subset_figures import share_words
 from reports.words import printable, sentence
 from scaling.formatting import format_interval, format_number, format_percent, format_plural, format_whole
@@ -38,15 +39,16 @@ def subset_checks(page: SubsetPage) -> list[Check]:
         limit = "no limit seen"
         if np.isfinite(page.cap[1]):
             limit = f"{format_number(page.score)}, cap {format_number(page.cap[1])}"
-        said = f"By the appraisal {page.cap[0]}, of subsets that were trained on."
+        said = f"By the appraisal {page.cap[0]}, of subsets that were trained on{_how(page)}."
         question = "Does its score stay where more of it still helps?"
         lines.append(Check(question, NO if page.beyond else YES, limit, said))
     if page.predicts is not None:
         name, number, told = page.predicts
-        said = f"Correlation, by the appraisal {name}."
+        said = f"Correlation, by the appraisal {name}{_how(page)}."
         lines.append(Check("Does this score predict performance?", YES if told else NO, number, said))
     elif not page.is_random:
-        lines.append(Check("Does this score predict performance?", NONE, "–", "No appraisal of it was named."))
+        said = page.other_score or "No appraisal of it was named."
+        lines.append(Check("Does this score predict performance?", NONE, "–", said))
     if page.classes:
         missing = [name for name, (mine, _) in page.classes.items() if not mine]
         number = f"{len(page.classes) - len(missing)} of {len(page.classes)}"
@@ -57,14 +59,21 @@ def subset_checks(page: SubsetPage) -> list[Check]:
     return lines
 
 
+def _how(page: SubsetPage) -> str:
+    return f"; {page.matched}" if page.matched else ""
+
+
 def _against_random(page: SubsetPage) -> Check:
     question = "Does it score above random subsets?"
     if page.band is None:
         return Check(question, NONE, "–", f"{sentence(page.no_random or 'none were drawn')}.")
-    said = f"Random subsets of its size: {format_number(page.band.mean)} on average, 95 % {page.band_ends}, of "
+    said = f"{sentence(page.random_words)}: {format_number(page.band.mean)} on average, 95 % {page.band_ends}, of "
     side = f"{format_number(abs(page.z), 3)} sd {'below' if page.z < 0 else 'above'}"
     if page.is_random:
         return Check(question, NONE, side, f"{said}{len(page.band.values)} draws; it is a random subset itself.")
+    if page.unmatched:
+        return Check(question, NONE, side, f"{said}{len(page.band.values)} draws, which are not bound as it is: "
+                     f"{page.unmatched}.")  # fmt: skip
     said += f"{len(page.band.values)} draws; a yes where it scores above every one of them."
     return Check(question, YES if page.beats_all else NO, side, said)
 
@@ -96,7 +105,7 @@ def scores_table(page: SubsetPage) -> Table:
             worth = f"above {high}" if page.worth.beyond == "above" else f"below {low}"
     row = (name_cell(page.name), format_whole(page.size), format_number(page.score), random, above, worth)
     heads = ("selection", "examples", page.score_words, "random, 95 % of draws", "above random", "random examples")
-    return make_table("Scores", heads, [row], note=page.made_of())
+    return make_table("Scores", heads, [row], note=f"{page.made_of()} Random: {page.random_words}.")
 
 
 def classes_table(page: SubsetPage) -> Table | None:
@@ -124,7 +133,7 @@ def members_table(page: SubsetPage) -> Table | None:
     rows = []
     for m in page.members:
         known = [NOTHING if m.get(name) is None else printable(str(m[name])) for name in shown]
-        gain = NOTHING if m.get("gain") is None else format_number(m["gain"], 3)
+        gain = NOTHING if m.get("gain") is None else gain_shown(m["gain"], page.gains, 3)
         rows.append((str(m["rank"] + 1), name_cell(str(m["example_id"])), *known, gain))
     heads = ("turn", "example", *("group" if name == "grp" else name for name in shown), "gain")
     return make_table("The first members", heads, rows, 2 + len(shown), page.made_of())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from scaling.valuation import make_objective
 from tests.cli.conftest import Run, law
 
 WEB_LOSS = 2.35
@@ -114,6 +116,86 @@ def test_a_selection_whose_embeddings_are_gone_has_a_page_that_says_so(ok: Run) 
     assert part["random"] is None
     assert part["verdict"] == "weak"
     assert "are no longer at" in Path("p.html").read_text(encoding="utf-8")
+
+
+def random_scores(words: str, members: Callable[[np.random.Generator], np.ndarray]) -> tuple[float, float]:
+    """Mean and spread of what a page says of random subsets, less that of subsets drawn here, in units of the mean."""
+    scorer = make_objective("facility_location", np.load("X.npy"), 20)
+    generator = np.random.default_rng(99)
+    own = np.array([scorer.score_of(np.sort(members(generator))) for _ in range(400)])
+    [part] = machine_of(Path("p.html"))["parts"]
+    assert words in Path("p.html").read_text(encoding="utf-8").replace("\u00a0", " ")
+    error = own.std() * (1 / 100 + 1 / 400) ** 0.5
+    return (part["random"]["mean"] - own.mean()) / error, part["random"]["sd"] / own.std()
+
+
+@pytest.mark.usefixtures("chosen")
+def test_random_subsets_beside_a_bound_selection_are_bound_as_it_is(ok: Run) -> None:
+    y = np.load("y.npy")
+    chosen = ("value", "select", "web", "--objective", "facility_location", "--baseline", "0")
+    by_class = [np.flatnonzero(y == c) for c in range(6)]
+    ok(*chosen, "-k", "12", "--labels", "label", "--name", "even")
+    ok("report", "even", "-o", "p.html")
+    off, spread = random_scores(
+        "class-balanced random subsets of its size",
+        lambda g: np.concatenate([g.choice(rows, 2, replace=False) for rows in by_class]),
+    )
+    assert abs(off) < 4
+    assert 0.75 < spread < 1.3
+    # One class alone may give members: subsets of all data score far above those.
+    ok(*chosen, "-k", "6", "--labels", "y.npy", *(w for c in range(5) for w in ("--cap", f"{c}=0")), "--name", "one")
+    ok("report", "one", "-o", "p.html")
+    off, spread = random_scores(
+        "random subsets of its size under the same caps of classes", lambda g: g.choice(by_class[5], 6, replace=False)
+    )
+    assert abs(off) < 4
+    assert "no caps bind them" in Path("p.html").read_text(encoding="utf-8")
+    free, _ = random_scores("random subsets", lambda g: g.choice(120, 6, replace=False))
+    assert free < -20
+    np.save("y.npy", (y + 1) % 6)  # classes that are no longer those of the selection
+    ok("report", "one", "-o", "p.html")
+    page = Path("p.html").read_text(encoding="utf-8")
+    assert "Random subsets match its size alone, and not what bound it" in page
+    assert "the classes have changed" in page
+    [part] = machine_of(Path("p.html"))["parts"]
+    assert part["verdict"] == "weak"
+
+
+@pytest.mark.usefixtures("chosen")
+def test_random_subsets_beside_a_budget_cost_no_more(ok: Run) -> None:
+    ok("value", "select", "web", "--objective", "facility_location", "--baseline", "0", "--costs", "cost", "--budget",
+       "300", "--name", "cheap")  # fmt: skip
+    ok("report", "cheap", "-o", "p.html")
+    costs = [row["cost"] for row in ok("sql", "SELECT cost FROM examples ORDER BY position").rows]
+
+    def members(generator: np.random.Generator) -> np.ndarray:
+        left, taken = 300.0, []
+        for i in generator.permutation(120):
+            if costs[i] <= left:
+                left -= costs[i]
+                taken.append(i)
+        return np.array(taken)
+
+    off, spread = random_scores("random subsets within the same budget", members)
+    assert abs(off) < 4
+    assert 0.75 < spread < 1.3
+    with duckdb.connect("scaling.duckdb") as connection:  # as an earlier version kept it
+        connection.execute(
+            "UPDATE subsets SET options = json_merge_patch(options, '{\"costs\": null}') WHERE subset_name = 'cheap'"
+        )
+    ok("report", "cheap", "-o", "p.html")
+    assert "which costs bound the selection is not kept" in Path("p.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("chosen")
+def test_an_appraisal_of_a_name_says_nothing_of_a_selection_with_other_options(ok: Run) -> None:
+    words = ("value", "select", "web", "-k", "10", "--objective", "facility_location", "--baseline", "0")
+    for name, kernel in (("other", "rbf"), ("usual", "shifted_cosine")):
+        ok(*words, "--option", f"kernel={kernel}", "--name", name)
+        ok("value", "report", "--selection", name, "--appraisal", "study", "-o", "p.html")
+        part = machine_of(Path("p.html"))["parts"][0]
+        said = "was made with kernel = rbf; appraisals keep no options" in Path("p.html").read_text(encoding="utf-8")
+        assert (part["verdict"], said) == (("weak", True) if name == "other" else ("ok", False))
 
 
 @pytest.mark.usefixtures("store")

@@ -123,7 +123,7 @@ def test_a_budget(ok: Run) -> None:
     spent = ask(f"SELECT sum(cost) FROM examples WHERE position IN ({', '.join(map(str, row['indices']))})")[0][0]
     assert 200 < spent <= 300
     assert row["options"]["budget"] == 300
-    assert "random subsets have as many members, whatever these cost" in row["notes"]
+    assert "it is compared with random subsets within the same budget" in row["notes"]
 
 
 def test_queries_and_what_is_represented_come_from_files(ok: Run) -> None:

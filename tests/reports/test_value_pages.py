@@ -18,6 +18,7 @@ from reports.batch_page import Origin, Section, render_decision
 from reports.trust import NO, NONE, YES, Check
 from reports.value_appraisal_page import AppraisalPage, appraisal_part
 from reports.value_collection_page import CollectionPage, collection_part
+from reports.value_gain_words import gain_shown
 from reports.value_gather import appraisal_of, selection_part
 from reports.value_imitation_page import ImitationPage, imitation_part
 from reports.value_page import Part, join_parts
@@ -177,6 +178,35 @@ def test_a_selection_that_random_ones_equal_is_not_recommended(subset: SubsetPag
     assert "unknown" not in text_of(part.answer)
 
 
+def test_a_selection_of_one_and_gains_of_rounding_are_written_as_they_are_meant(subset: SubsetPage) -> None:
+    assert subset.gains is not None
+    noisy = np.concatenate([[-1.39e-8], subset.gains[1:]])
+    member = {**subset.members[0], "gain": -1.39e-8}
+    one = subset_part(replace(subset, size=1, gains=noisy, members=(member,)))
+    assert "the one example of 400 in heavy" in text_of(one.answer).lower()
+    assert " its weight score" in text_of(one.answer)
+    assert " they " not in text_of(one.answer)
+    gains = next(p for section in one.sections for p in section.parts if isinstance(p, tuple) and "gain" in p[0].key)
+    assert gains[0].finding.endswith("the first 0.")
+    members = next(
+        p for section in one.sections for p in section.parts if getattr(p, "caption", "") == "The first members"
+    )
+    assert members.rows[0][-1] == "0"
+    assert gain_shown(1e-6, noisy) == "1e-6"
+
+
+def test_random_subsets_that_are_bound_as_the_selection_are_called_so(subset: SubsetPage) -> None:
+    balanced = subset_part(replace(subset, random_words="class-balanced random subsets of its size"))
+    assert "class-balanced random examples" in text_of(balanced.answer)
+    bound = replace(subset, random_words="random subsets within the same budget", curve_words="no budget binds them")
+    html = html_of(subset_part(bound))
+    assert "Random subsets within the same budget: " in html
+    assert "Dots: mean of random subsets of all data (no budget binds them)" in html
+    free = subset_part(replace(subset, unmatched="which classes bound the selection is not kept"))
+    assert answers_of(free)["Does it score above random subsets?"] == NONE
+    assert any(reason.startswith("Random subsets match its size alone") for reason in free.reasons)
+
+
 def test_what_an_appraisal_of_the_page_says_of_an_objective_is_said_of_its_selection(study: AppraisalPage) -> None:
     saved = SimpleNamespace(
         name="sel", set_name="pool", size=100, objective="bent", method="lazy", options={}, score=15.0, value=15.0,
@@ -186,12 +216,31 @@ def test_what_an_appraisal_of_the_page_says_of_an_objective_is_said_of_its_selec
     loaded = SimpleNamespace(
         saved=saved, n=500, entry=None, members=(), classes={}, class_word="class", cost=None, band=None, curve=None,
         worth=None, path_sizes=np.empty(0), path_scores=np.empty(0), no_random="none", embeddings="",
+        random_words="random subsets of its size", curve_words="", unmatched="", differing={},
     )  # fmt: skip
     appraisal = SimpleNamespace(saved=SimpleNamespace(name="study"), parts=((study, study.result.to_dict()),))
     part = selection_part(loaded, [appraisal])
     predicts = study.relation("bent").low > 0
     assert text_of(part.answer).startswith("Do not take")
     assert answers_of(part)["Does this score predict performance?"] == (YES if predicts else NO)
+    assert any("usual options, and such data, are assumed" in check.sentence for check in part.checks)
+    loaded.differing = {"q": "inf"}  # by the name alone nothing is known of this score
+    part = selection_part(loaded, [appraisal])
+    assert text_of(part.answer).startswith("The 100 of 500 examples in sel have a bent score of 15")
+    assert part.machine["cap"] is None
+    assert answers_of(part)["Does this score predict performance?"] == NONE
+    assert any("made with q = inf; appraisals keep no options" in reason for reason in part.reasons)
+    row = len(study.names) - 1
+    saved.name, saved.score = study.names[row], float(f"{study.scores['bent'][row]:.6g}")  # a subset of the appraisal
+    part = selection_part(loaded, [appraisal])
+    assert part.machine["cap"] == pytest.approx(study.result.caps()["bent"])
+    assert any("is one of its subsets, and has this score there" in check.sentence for check in part.checks)
+    saved.score *= 1.01
+    loaded.differing = {}
+    part = selection_part(loaded, [appraisal])
+    assert part.machine["cap"] is None
+    assert any("which is another score than its own" in reason for reason in part.reasons)
+    saved.name, saved.score = "sel", 15.0
     saved.size = 60  # the appraisal is of subsets of 100, and scores grow with the subset
     part = selection_part(loaded, [appraisal])
     assert not text_of(part.answer).startswith("Do not take")

@@ -13,9 +13,10 @@ from scaling.errors import UsageError
 from scaling.formatting import format_interval, format_number, format_percent, format_plural
 from scaling.inputs import check_level
 from scaling.serial import plain
-from scaling.valuation.appraisal.draws import Draws, Score, as_score, candidates_of, checked, run_all
+from scaling.valuation.appraisal.draws import ConstrainedDraws, Draws, Score, as_score, candidates_of, checked, run_all
 
 if TYPE_CHECKING:
+    from scaling.valuation.choosing.constraints import Constraint
     from scaling.valuation.objective import Objective
 
 Array = NDArray[np.float64]
@@ -44,6 +45,9 @@ class Band:
         rests on it is none for certain.
     seed : int
         Each draw has its own child.
+    within : {"", "caps", "budget"}
+        What subsets kept to beside their size: most members of a class, or a budget, under which `k` is the most
+        members that it buys.
     """
 
     n: int
@@ -53,6 +57,7 @@ class Band:
     swap: float
     swap_from: str
     seed: int
+    within: str = ""
 
     @property
     def mean(self) -> float:
@@ -97,12 +102,24 @@ class Band:
 
     def __repr__(self) -> str:
         kind = "class-balanced random subsets" if self.balanced else "random subsets"
+        if self.within:
+            return self._constrained()
         return (
             f"{format_plural(len(self.values), 'draw')} of {kind}, {self.k} of {self.n}: mean "
             f"{format_number(self.mean)}, sd {format_number(self.sd, 3)} ({format_percent(self.variation)} of it), "
             f"95 % within {format_interval(self.quantile(0.025), self.quantile(0.975))}\n"
             f"by concentration 95 % within {format_number(self.radius(), 3)} of the mean, with swaps of at most "
             f"{format_number(self.swap, 3)} ({self.swap_from}); seed {self.seed}"
+        )
+
+    def _constrained(self) -> str:
+        what = f"under caps, {self.k} of {self.n}"
+        if self.within == "budget":
+            what = f"within a budget, {self.k} of {self.n} at most"
+        return (
+            f"{format_plural(len(self.values), 'draw')} of random subsets {what}: mean {format_number(self.mean)}, sd "
+            f"{format_number(self.sd, 3)}, 95 % within {format_interval(self.quantile(0.025), self.quantile(0.975))}; "
+            f"seed {self.seed}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,6 +143,7 @@ def random_band(
     *,
     n: int | None = None,
     labels: ArrayLike | None = None,
+    within: Constraint | None = None,
     draws: int = 100,
     swap: float | None = None,
     seed: int = 0,
@@ -143,6 +161,9 @@ def random_band(
         Candidates; an objective knows them.
     labels : array_like (n,), optional
         Classes: subsets then hold as many of each as of the others, as far as that goes.
+    within : Constraint, optional
+        What subsets keep to, in place of a size and labels: most members of a class, a budget. `k` is then not used,
+        and as subsets of a budget have no one size, no swap is estimated.
     draws : int, default 100
         How many subsets.
     swap : float, optional
@@ -165,6 +186,8 @@ def random_band(
         For sizes or numbers of draws that make no sense.
     """
     candidates = candidates_of(score, n)
+    if within is not None:
+        return _band_within(score, within, candidates, labels, draws, swap, seed, jobs)
     if k >= candidates:
         raise UsageError(
             f"{k} of {format_plural(candidates, 'candidate')} leaves nothing to chance: there is one such set."
@@ -186,3 +209,27 @@ def random_band(
     found = np.array(run_all(work, np.random.SeedSequence(seed).spawn(draws), jobs))
     most, whence = (float(found[:, 1].max()), "estimated") if swap is None else (float(swap), "given")
     return Band(candidates, k, labels is not None, found[:, 0], most, whence, seed)
+
+
+def _band_within(
+    score: Score | Objective, within: Constraint, n: int, labels: ArrayLike | None, draws: int, swap: float | None,
+    seed: int, jobs: int,
+) -> Band:  # fmt: skip
+    """Score random subsets that keep to a constraint."""
+    if within.n != n or labels is not None:
+        raise UsageError(
+            f"A constraint on {within.n} candidates does not go with {format_plural(n, 'candidate')}."
+            if within.n != n
+            else "labels and a constraint both say how many of a class there may be."
+        )
+    if draws < _FEWEST:
+        raise UsageError(f"{format_plural(draws, 'draw')} have no spread to speak of; {_FEWEST} are needed.")
+    source, of = ConstrainedDraws(within), as_score(score)
+
+    def work(child: np.random.SeedSequence) -> float:
+        return checked(of(source.one(np.random.default_rng(child))), "a random subset that keeps to the constraint")
+
+    found = np.array(run_all(work, np.random.SeedSequence(seed).spawn(draws), jobs))
+    kind = "" if within.counts_only else "caps" if within.costs is None else "budget"
+    known = math.nan if swap is None else float(swap)
+    return Band(n, source.k, False, found, known, "unknown" if swap is None else "given", seed, kind)

@@ -13,6 +13,7 @@ from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
+    from scaling.valuation.choosing.constraints import Constraint
     from scaling.valuation.objective import Objective
 
 Array = NDArray[np.float64]
@@ -88,6 +89,62 @@ class Draws:
         other = subset.copy()
         other[generator.choice(inside)] = generator.choice(outside)
         return np.sort(other)
+
+
+class ConstrainedDraws:
+    """Random subsets that keep to what a selection keeps to.
+
+    Candidates come in random order, and each is taken that still fits: a class that is full or a cost beyond what is
+    left passes it over, so that a budget is spent to its end as a selection spends it.
+
+    Parameters
+    ----------
+    constraint : Constraint
+        Most members, most of a class, and costs with their budget. With a budget subsets differ in size.
+    """
+
+    def __init__(self, constraint: Constraint) -> None:
+        self.constraint = constraint
+        self.n, self.k = constraint.n, constraint.most
+
+    def one(self, generator: np.random.Generator) -> Indices:
+        """Draw a subset, in order of the candidates."""
+        own = self.constraint
+        order = generator.permutation(own.n)
+        if own.groups is not None and own.caps is not None and own.costs is None:
+            order = order[_turns(own.groups[order]) < own.caps[own.groups[order]]]
+        if own.costs is not None:
+            order = _affordable(order, own)
+        return np.sort(order[: own.k])
+
+
+def _turns(groups: Indices) -> Indices:
+    """Return how many of its class come before each, shape (n,)."""
+    by_class = np.argsort(groups, kind="stable")
+    sorted_ = groups[by_class]
+    turns = np.empty(len(groups), np.intp)
+    turns[by_class] = np.arange(len(groups)) - np.searchsorted(sorted_, sorted_)
+    return turns
+
+
+def _affordable(order: Indices, constraint: Constraint) -> Indices:
+    """Take candidates in an order while they fit the budget, their class and the number of members."""
+    assert constraint.costs is not None
+    left = constraint.budget * (1 + 1e-12)  # sums of costs round
+    costs, cheapest = constraint.costs.tolist(), float(constraint.costs.min())
+    groups = None if constraint.groups is None else constraint.groups.tolist()
+    free = None if constraint.caps is None else constraint.caps.tolist()
+    taken: list[int] = []
+    for index in order.tolist():
+        if left < cheapest or len(taken) == constraint.k:
+            break
+        if costs[index] > left or (groups is not None and free is not None and not free[groups[index]]):
+            continue
+        if groups is not None and free is not None:
+            free[groups[index]] -= 1
+        left -= costs[index]
+        taken.append(index)
+    return np.array(taken, np.intp)
 
 
 def run_all(work: Callable[[Task], Done], tasks: Sequence[Task], jobs: int) -> list[Done]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from scaling.errors import InputDataError, UsageError
 from scaling.valuation import make_objective, random_band
-from scaling.valuation.appraisal.draws import Draws
+from scaling.valuation.appraisal.draws import ConstrainedDraws, Draws
+from scaling.valuation.choosing.constraints import make_constraint
 
 WEIGHTS = np.random.default_rng(0).random(12)
 
@@ -50,6 +52,39 @@ def test_the_bound_holds_for_all_subsets_and_an_estimated_swap_is_a_lower_one():
     estimated = random_band(total, 5, n=12, draws=200)
     assert estimated.swap_from == "estimated"
     assert 0.8 * exact < estimated.swap <= exact + 1e-12
+
+
+def test_random_subsets_under_caps_are_all_that_there_are_in_even_shares():
+    groups = np.repeat(["a", "b"], [3, 3])
+    limits, _ = make_constraint(6, 3, labels=groups, caps={"a": 1, "b": 2})
+    source, generator = ConstrainedDraws(limits), np.random.default_rng(0)
+    seen = Counter(tuple(source.one(generator).tolist()) for _ in range(9000))
+    assert set(seen) == {(a, *b) for a in range(3) for b in combinations(range(3, 6), 2)}
+    assert all(abs(count - 1000) < 5 * math.sqrt(1000) for count in seen.values())
+    band = random_band(lambda s: float(len(s)), 3, n=6, within=limits, draws=10)
+    assert (band.within, band.k, band.balanced) == ("caps", 3, False)
+    assert "under caps, 3 of 6" in repr(band)
+
+
+def test_random_subsets_of_a_budget_spend_it_and_nothing_more_would_fit():
+    costs = np.random.default_rng(1).uniform(1, 9, 60)
+    labels = np.repeat(["a", "b", "c"], 20)
+    for caps, per_class in (({}, 60), ({"labels": labels, "per_class": 4}, 4)):
+        limits, _ = make_constraint(60, 60 if not caps else 12, costs=costs, budget=40.0, **caps)
+        source, generator = ConstrainedDraws(limits), np.random.default_rng(0)
+        sizes = set()
+        for _ in range(100):
+            drawn = source.one(generator)
+            sizes.add(len(drawn))
+            left = 40 - costs[drawn].sum()
+            assert left >= -1e-9
+            full = Counter(labels[drawn].tolist())
+            assert max(full.values()) <= per_class
+            rest = [i for i in set(range(60)) - set(drawn.tolist()) if full[labels[i]] < per_class]
+            assert len(drawn) == limits.k or costs[rest].min() > left
+        assert len(sizes) > 3
+    with pytest.raises(UsageError, match="A constraint on 60 candidates does not go with 61 candidates"):
+        random_band(total, 5, n=61, within=limits)
 
 
 def test_classes_are_even_as_far_as_they_go():
