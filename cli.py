@@ -300,6 +300,8 @@ def ingest(
     failed: list[str] = []
     with progress("reading") as advance:
         if scores or preset or tables or mapping is not None:
+            if wanted is not None:
+                raise UsageError(f"--format {wanted} is for logs, and --mapping, --scores and the like for tables.")
             for i, path in enumerate(paths, start=1):
                 rows += read_table(path)
                 if advance and not dry_run:
@@ -307,9 +309,12 @@ def ingest(
         else:
             from db.ingest_paths import ingest_paths
 
+            def read_scores(path: Path, preset: str) -> Sequence[dict[str, Any]]:
+                return ingest_table_of_scores(path, None, preset, {}, dry_run, replace, db)
+
             reading = ingest_paths(
-                paths, None if dry_run else db, read_table, say, wanted=wanted, metric=metric, replace=replace,
-                advance=advance,
+                paths, None if dry_run else db, read_table, read_scores, say, wanted=wanted, metric=metric,
+                replace=replace, advance=advance,
             )  # fmt: skip
             rows, failed = reading.rows, reading.failed
     emit(rows, printed)
@@ -426,15 +431,22 @@ def watch(
     from scaling.formatting import format_plural
 
     rows: list[dict[str, Any]] = []
+    busy = None
     for look in look_again(paths, db, every=every, looks=looks, metric=metric, replace=replace):
-        if look.busy:
+        if look.busy and look.busy != busy:
             say(f"look {look.number}: {look.busy}")
+        busy = look.busy
+        for line in look.unread:
+            say(f"failed: {line}")
         for report in look.changed:
             say(f"failed: {report}" if report.status == "failed" else str(report))
         if look.number == 1:
             say(f"watching {format_plural(look.n_sources, 'log')}; Ctrl-C ends it.")
-        rows += [{"look": look.number, **report.to_row()} for report in look.changed]
+        if looks is not None:  # without an end, only people look at what is said
+            rows += [{"look": look.number, **report.to_row()} for report in look.changed]
     emit(rows, format_)
+    if busy:
+        raise StoreError("The store was in use at the last look, and what changed was not read.", busy)
 
 
 @command(DATA, "Examples: scaling set run-17 n_params=124M corpus=c4;  scaling set run-17 n_params=", name="set")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from db.audit import record
-from db.facts.read import positive
+from db.facts.read import any_number, positive
+from db.log_json import to_json
 from db.problems import nearest
-from db.views import refresh_views
 from db.sql_arrays import registered, texts
+from db.views import refresh_views
 from scaling.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def correct(store: Store, run_id: str, values: Mapping[str, str | float | None])
         The run.
     values : mapping of str to str, float or None
         By fact (``n_params`` or ``N``, ``n_tokens``, ``compute_flop``, ``corpus``, ``name``, or a kept column) its
-        value; an empty one takes the correction back.
+        value; an empty one takes the correction back. Tokens are those of the last step of the loss; where a log counts
+        them step by step, all of them are scaled.
 
     Returns
     -------
@@ -65,7 +67,12 @@ def correct(store: Store, run_id: str, values: Mapping[str, str | float | None])
     UsageError
         If there is no such run, a value is no number above 0 where one is needed, or the fact follows from others.
     """
-    wanted = {_LETTERS.get(fact, fact): _checked(_LETTERS.get(fact, fact), value) for fact, value in values.items()}
+    wanted: dict[str, float | str | None] = {}
+    for word, value in values.items():
+        fact = _LETTERS.get(word, word)
+        if fact in wanted:
+            raise UsageError(f"{fact} is set twice.", "Give it once.")
+        wanted[fact] = _checked(fact, value)
     with store.transaction() as connection:
         before = _facts_of(connection, run_id)
         done = []
@@ -88,14 +95,27 @@ def apply_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[s
         return
     with registered(connection, {"_read": {"run_id": texts(run_ids)}}):
         rows = connection.execute(
-            "SELECT run_id, fact, value, text_value FROM corrections WHERE run_id IN (SELECT run_id FROM _read)"
+            "SELECT run_id, fact, value, text_value FROM corrections WHERE run_id IN (SELECT run_id FROM _read) "
+            "ORDER BY ALL"
         ).fetchall()
     for run_id, fact, value, text in rows:
-        was = _parted(_facts_of(connection, run_id).get(fact))
+        was = to_json(_facts_of(connection, run_id).get(fact))
         connection.execute(
-            "UPDATE corrections SET was = ?, was_text = ? WHERE run_id = ? AND fact = ?", [*was, run_id, fact]
+            "UPDATE corrections SET was = ? WHERE run_id = ? AND fact = ?", [was, run_id, fact]
         ).fetchall()
         _apply(connection, run_id, fact, value if text is None else text)
+
+
+def forget_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> int:
+    """Delete what was set of runs, inside a transaction; gives how many facts were."""
+    if not run_ids:
+        return 0
+    with registered(connection, {"_gone": {"run_id": texts(run_ids)}}):
+        return len(
+            connection.execute(
+                "DELETE FROM corrections WHERE run_id IN (SELECT run_id FROM _gone) RETURNING 1"
+            ).fetchall()
+        )
 
 
 def _checked(fact: str, value: str | float | None) -> str | float | None:
@@ -106,12 +126,13 @@ def _checked(fact: str, value: str | float | None) -> str | float | None:
         )
     if value is None or value == "":
         return None
-    number = positive(value)
     if fact in NUMBERS:
+        number = positive(value)
         if number is None:
             raise UsageError(f"{fact} = {value!r} is not a number above 0.", "Write it as 124e6, 124M or 124000000.")
         return number
-    return str(value) if fact in _TEXTS or number is None else number
+    other = any_number(value)
+    return str(value) if fact in _TEXTS or other is None else other
 
 
 def _facts_of(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
@@ -122,40 +143,50 @@ def _facts_of(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, A
         known = [row[0] for row in connection.execute("SELECT run_id FROM runs ORDER BY run_id").fetchall()]
         raise UsageError(f"There is no run '{run_id}' in the store.", nearest(run_id, known))
     n_params, n_tokens, compute_flop, corpus, name, extra = rows[0]
-    columns = {"n_params": n_params, "n_tokens": n_tokens, "compute_flop": compute_flop, "corpus": corpus, "name": name}
+    counted = _counted(connection, run_id)
+    columns = {
+        "n_params": n_params, "n_tokens": n_tokens if counted is None else counted, "compute_flop": compute_flop,
+        "corpus": corpus, "name": name,
+    }  # fmt: skip
     return {**json.loads(extra), **columns}
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: Any, was: Any) -> None:
-    """Keep what was set, and what stood there before anything was."""
-    earlier = connection.execute(
-        "SELECT was, was_text FROM corrections WHERE run_id = ? AND fact = ?", [run_id, fact]
+def _counted(connection: duckdb.DuckDBPyConnection, run_id: str) -> float | None:
+    """Tokens at the last step of the loss, where the values of the run have them."""
+    [(tokens,)] = connection.execute(
+        "SELECT arg_max(struct_pack(tokens := tokens), coalesce(step, -1)).tokens FROM metrics AS m "
+        "WHERE run_id = ? AND metric = (SELECT loss_metric FROM runs AS r WHERE r.run_id = m.run_id)",
+        [run_id],
     ).fetchall()
-    said = earlier[0] if earlier else _parted(was)
+    return None if tokens is None else float(tokens)
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: float | str, was: Any) -> None:
+    """Keep what was set, and what stood there before anything was."""
+    earlier = connection.execute("SELECT was FROM corrections WHERE run_id = ? AND fact = ?", [run_id, fact]).fetchall()
+    number, text = (None, value) if isinstance(value, str) else (value, None)
     connection.execute(
-        "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
-        [run_id, fact, *_parted(value), *said],
+        "INSERT OR REPLACE INTO corrections VALUES (?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
+        [run_id, fact, number, text, earlier[0][0] if earlier else to_json(was)],
     ).fetchall()
 
 
 def _take_back(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str) -> None:
     rows = connection.execute(
-        "DELETE FROM corrections WHERE run_id = ? AND fact = ? RETURNING was, was_text", [run_id, fact]
+        "DELETE FROM corrections WHERE run_id = ? AND fact = ? RETURNING was", [run_id, fact]
     ).fetchall()
     if rows:
-        was, text = rows[0]
-        _apply(connection, run_id, fact, was if text is None else text)
+        _apply(connection, run_id, fact, json.loads(rows[0][0]))
 
 
-def _parted(value: Any) -> tuple[float | None, str | None]:
-    """A value as a number or a text."""
-    if value is None:
-        return None, None
-    return (None, str(value)) if isinstance(value, str | bool) else (float(value), None)
-
-
-def _apply(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: float | str | None) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value: Any) -> None:
     if fact in NUMBERS or fact in _TEXTS:
+        if fact == "n_tokens" and value is not None and (counted := _counted(connection, run_id)):
+            connection.execute(
+                "UPDATE metrics SET tokens = CASE WHEN tokens = $counted THEN $value ELSE tokens * ($value / $counted) "
+                "END WHERE run_id = $run_id AND tokens IS NOT NULL",
+                {"counted": counted, "value": float(value), "run_id": run_id},
+            ).fetchall()
         connection.execute(f"UPDATE runs SET {fact} = ? WHERE run_id = ?", [value, run_id]).fetchall()
         if fact == "corpus" and value is not None:
             connection.execute(
@@ -164,4 +195,6 @@ def _apply(connection: duckdb.DuckDBPyConnection, run_id: str, fact: str, value:
         return
     [(extra,)] = connection.execute("SELECT extra FROM runs WHERE run_id = ?", [run_id]).fetchall()
     changed = {**json.loads(extra), fact: value}
-    connection.execute("UPDATE runs SET extra = ? WHERE run_id = ?", [json.dumps(changed), run_id]).fetchall()
+    if value is None:
+        del changed[fact]
+    connection.execute("UPDATE runs SET extra = ? WHERE run_id = ?", [to_json(changed), run_id]).fetchall()

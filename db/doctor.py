@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.log_files import states_of
+from db.log_files import files_of, fingerprint, states_of
+from db.log_known import plain_path
+from db.log_registry import lies_at
+from db.readers.sniff import best_signs
 from db.readers.table import file_sha256
-from scaling.errors import ReadError
+from scaling.errors import InputDataError, ReadError
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
@@ -77,8 +81,8 @@ def examine(store: Store) -> list[Finding]:
 _CHECKS = (
     (
         "duplicate values", "wrong",
-        "SELECT run_id || ' ' || metric FROM metrics WHERE step IS NOT NULL GROUP BY run_id, metric "
-        "HAVING count(*) > count(DISTINCT step)",
+        "SELECT DISTINCT run_id || ' ' || metric FROM (SELECT run_id, metric FROM metrics "
+        "GROUP BY run_id, metric, coalesce(step, -1) HAVING count(*) > 1)",
         "Metrics of runs have several values at one step",
         "Read the source again, or tell apart the runs that it mixes.",
     ),
@@ -106,6 +110,21 @@ _CHECKS = (
         "SELECT run_id FROM runs_final WHERE n_tokens IS NULL",
         "Runs without a number of tokens cannot be fitted over D",
         "scaling show RUN says what is missing; scaling set RUN n_tokens=2.5B",
+    ),
+    (
+        "sizes that were estimated", "odd",
+        "SELECT run_id FROM run_facts WHERE fact = 'n_params' AND rule LIKE 'estimated %' AND run_id NOT IN "
+        "(SELECT run_id FROM corrections WHERE fact = 'n_params')",
+        "Numbers of parameters follow from a shape whose family is not known: they may be a third off",
+        "scaling show RUN says how; scaling set RUN n_params=124M",
+    ),
+    (
+        "facts in doubt", "odd",
+        "SELECT DISTINCT run_id || ' ' || fact FROM run_facts AS f WHERE (rule LIKE 'in doubt: %' OR "
+        "rule LIKE 'missing: keys that disagree%') AND NOT EXISTS (SELECT 1 FROM corrections AS c "
+        "WHERE c.run_id = f.run_id AND c.fact = f.fact)",
+        "What logs say of their runs does not fit together",
+        "scaling show RUN says which keys; scaling set RUN FACT=VALUE",
     ),
     (
         "runs without a loss", "odd",
@@ -158,7 +177,7 @@ _CHECKS = (
         "runs that go on", "odd",
         "SELECT run_id FROM run_logs WHERE state = 'running'",
         "Runs were going on when they were read: their last loss is not their end",
-        "Read them again when they are done, or leave them out: --where \"state <> 'running'\"",
+        "Read them again when they are done, or leave them out: --where \"state IS DISTINCT FROM 'running'\"",
     ),
     (
         "scores without compute", "odd",
@@ -179,43 +198,67 @@ def _by_sql(store: Store) -> Iterator[Finding]:
 def _changed_sources(store: Store) -> Iterator[Finding]:
     """Sources whose files are gone or are not as they were."""
     _, rows = store.query("SELECT uri, imported_at, sha256 FROM sources ORDER BY uri")
-    gone = [uri for uri, *_ in rows if Path(uri).is_absolute() and not _there(uri)]
+    here = [row for row in rows if os.path.isabs(row[0])]  # and not an address that is asked over the network
+    gone = [uri for uri, *_ in here if not lies_at(uri)]
     if gone:
         yield Finding(
             "sources that are gone", "odd", "Files that runs came from are not there any more.", len(gone),
             tuple(gone[:_NAMED]), "Nothing, if they were moved; what was read of them is in the store.",
         )  # fmt: skip
     _, files = store.query("SELECT uri, path, n_bytes, modified_ns FROM source_files JOIN sources USING (source_id)")
-    changed = {uri for uri, path, n_bytes, modified_ns in files if _differs(path, n_bytes, modified_ns)}
-    known = {uri for uri, *_ in files}
-    changed |= {uri for uri, read_at, sha256 in rows if uri not in known and _touched(uri, read_at, sha256)}
-    changed -= set(gone)
+    known: dict[str, dict[str, tuple[int, int]]] = {}
+    for uri, path, n_bytes, modified_ns in files:
+        known.setdefault(uri, {})[path] = (n_bytes, modified_ns)
+    changed = [
+        uri
+        for uri, read_at, sha256 in here
+        if lies_at(uri) and (_differs(uri, known[uri], sha256) if uri in known else _touched(uri, read_at, sha256))
+    ]
     if changed:
         yield Finding(
             "sources that changed", "odd", "Files changed since they were read.", len(changed),
-            tuple(sorted(changed)[:_NAMED]), "Read them again: scaling ingest PATH",
+            tuple(changed[:_NAMED]), "Read them again: scaling ingest PATH",
         )  # fmt: skip
 
 
-def _there(uri: str) -> bool:
-    """Whether a source is still where it was; a part of a directory has its format behind a #."""
-    return Path(uri).exists() or ("#" in uri and Path(uri.rpartition("#")[0]).exists())
-
-
-def _differs(path: str, n_bytes: int, modified_ns: int) -> bool:
+def _differs(uri: str, before: dict[str, tuple[int, int]], sha256: str) -> bool:
+    """Whether a log changed: by the size of its files, and where only their times are new by what is in them."""
+    name = uri.rpartition("#")[2] if not os.path.exists(uri) else None
+    path = Path(uri if name is None else uri.rpartition("#")[0])
     try:
-        state = states_of([Path(path)])[0]
-    except ReadError:
-        return Path(path).exists()
-    return (state.n_bytes, state.modified_ns) != (n_bytes, modified_ns)
+        entries = _entries(path, name) if path.is_dir() else ()
+        if entries is None:
+            return True
+        files = files_of(path, entries)
+        now = {plain_path(state.path): (state.n_bytes, state.modified_ns) for state in states_of(files)}
+        if now == before:
+            return False
+        sizes = [{file: n_bytes for file, (n_bytes, _) in states.items()} for states in (now, before)]
+        return sizes[0] != sizes[1] or fingerprint(path, files) != sha256
+    except (ReadError, OSError):
+        return True  # a file of it is gone, or cannot be read any more
+
+
+def _entries(directory: Path, name: str | None) -> tuple[str, ...] | None:
+    """What a source reads of a directory now; None where the directory is none of its format any more."""
+    try:
+        signs = {one.NAME: sign.entries for one, sign in best_signs(directory)}
+    except InputDataError:
+        return None
+    if name is not None:
+        return signs.get(name)
+    return () if signs else None
 
 
 def _touched(uri: str, read_at: datetime, sha256: str) -> bool:
     """Whether a table was written to after it was read, and says something else now."""
-    file = Path(uri)
-    if not file.is_file() or file.stat().st_mtime <= read_at.replace(tzinfo=UTC).timestamp():
-        return False
-    return file_sha256(file) != sha256
+    try:
+        file = Path(uri)
+        if not file.is_file() or file.stat().st_mtime <= read_at.replace(tzinfo=UTC).timestamp():
+            return False
+        return file_sha256(file) != sha256
+    except (OSError, InputDataError):
+        return True
 
 
 def summary_of(findings: list[Finding]) -> str:

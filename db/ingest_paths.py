@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from db.log_ingest import LogReport, ingest_logs
 from db.readers.discover import Source, Unread, discover
+from db.readers.probe import Probe
+from db.readers.run_table import NAME as TABLE
+from db.readers.score_tables import NAME as SCORES
+from db.readers.score_tables import preset_of
 from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 
-TABLE = "table"
 _NAMED = 5
 Advance = Callable[[int, int], None]
 ReadTable = Callable[[Path], Sequence[dict[str, Any]]]
+
+
+class ReadScores(Protocol):
+    """Reads a table of scores by a preset and gives the rows to print."""
+
+    def __call__(self, path: Path, /, preset: str) -> Sequence[dict[str, Any]]:
+        """Read it."""
+        ...
 
 
 @dataclass
@@ -74,6 +86,7 @@ def ingest_paths(
     paths: Sequence[Path],
     db: str | None,
     read_table: ReadTable,
+    read_scores: ReadScores,
     say: Callable[[str], None],
     *,
     wanted: str | None = None,
@@ -90,7 +103,9 @@ def ingest_paths(
     db : str or None
         The store; None to write nothing.
     read_table : callable
-        Reads a table and gives the rows to print.
+        Reads a table of runs and gives the rows to print.
+    read_scores : callable
+        The same for a public table of scores, by a preset.
     say : callable
         Tells people what came of each source.
     wanted : str, optional
@@ -122,10 +137,17 @@ def ingest_paths(
         else:
             out.unknown.append(one.path)
     done = 0
-    tables = [source for source in sources if source.format.NAME == TABLE]
-    logs = [source for source in sources if source.format.NAME != TABLE]
+    tables = [source for source in sources if source.format.NAME in (TABLE, SCORES)]
+    logs = [source for source in sources if source.format.NAME not in (TABLE, SCORES)]
     for source in tables:
-        _read_table(source, source.path.resolve() in named or wanted == TABLE, read_table, out)
+        asked = source.path.resolve() in named or wanted == source.format.NAME
+        preset = preset_of(Probe(source.path).columns) if source.format.NAME == SCORES else None
+        if source.format.NAME == TABLE or preset:
+            _read_table(source, asked, partial(read_scores, preset=preset) if preset else read_table, out)
+        elif asked:
+            list(source.format.read(source.path, ()))  # says what it is, and how it is used
+        else:
+            out.unknown.append(source.path)
         done += 1
         if advance:
             advance(done, len(sources))
@@ -177,4 +199,3 @@ def _tell_rest(out: Reading, say: Callable[[str], None], any_source: bool) -> No
         raise InputDataError(
             "Nothing below these paths is a log of a known format.", "See what can be read: scaling formats"
         )
-

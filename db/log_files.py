@@ -44,17 +44,17 @@ def files_of(path: Path, entries: Sequence[str]) -> list[Path]:
     ReadError
         If a directory cannot be looked into.
     """
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises where a directory above may not be looked into
         return [path]
     roots = [path / entry for entry in entries] if entries else [path]
     found: list[Path] = []
     for root in roots:
-        if root.is_file():
+        if os.path.isfile(root):
             found.append(root)
             continue
         for folder, inside, names in os.walk(root, onerror=_refuse):
             inside.sort()
-            found.extend(Path(folder) / name for name in names if (Path(folder) / name).is_file())
+            found.extend(Path(folder) / name for name in names if os.path.isfile(os.path.join(folder, name)))
     return sorted(set(found))
 
 

@@ -43,8 +43,7 @@ CREATE TABLE IF NOT EXISTS corrections (
     fact         VARCHAR NOT NULL,
     value        DOUBLE,
     text_value   VARCHAR,
-    was          DOUBLE,
-    was_text     VARCHAR,
+    was          JSON NOT NULL,
     corrected_at TIMESTAMP NOT NULL,
     PRIMARY KEY (run_id, fact)
 );
@@ -53,8 +52,7 @@ COMMENT ON COLUMN corrections.run_id IS 'The run (runs.run_id)';
 COMMENT ON COLUMN corrections.fact IS 'What was set';
 COMMENT ON COLUMN corrections.value IS 'To which number, in the unit of its name';
 COMMENT ON COLUMN corrections.text_value IS 'To which text';
-COMMENT ON COLUMN corrections.was IS 'What the log or table said, where it is a number, in the unit of its name';
-COMMENT ON COLUMN corrections.was_text IS 'What the log or table said, where it is a text';
+COMMENT ON COLUMN corrections.was IS 'What the log or table says, in the unit of its name, as JSON; null where it says nothing';
 COMMENT ON COLUMN corrections.corrected_at IS 'When, UTC';
 
 CREATE TABLE IF NOT EXISTS source_files (

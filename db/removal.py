@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.audit import record
+from db.corrections import forget_corrections
 from db.problems import nearest
 from db.score_write import delete_scores
 from db.views import refresh_views
@@ -25,7 +26,7 @@ def remove_run(store: Store, run_id: str) -> int:
     store : Store
         A store open for writing.
     run_id : str
-        The run. Its source stays, and reading the file again brings the run back.
+        The run. Its source stays, and reading the file again brings the run back; what was set of it by hand goes.
 
     Returns
     -------
@@ -46,7 +47,10 @@ def remove_run(store: Store, run_id: str) -> int:
         connection.execute("DELETE FROM metrics WHERE run_id = ?", [run_id]).fetchall()
         for table in ("runs", "run_logs", "run_facts"):
             connection.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id]).fetchall()
-        record(connection, "remove", "run", run_id, {"source_id": found[0][0], "n_values": n_values})
+        detail = {"source_id": found[0][0], "n_values": n_values}
+        if n_corrections := forget_corrections(connection, [run_id]):
+            detail["n_corrections"] = n_corrections
+        record(connection, "remove", "run", run_id, detail)
         refresh_views(connection)
     return int(n_values)
 
@@ -95,6 +99,16 @@ def take_out_source(store: Store, source: str) -> Removed:
             "SELECT source_id, uri, sha256 FROM sources WHERE source_id = ? OR uri = ?",
             [source, str(Path(source).resolve())],
         ).fetchall()
+        found = (
+            found
+            or connection.execute(  # a part of a directory has its format behind a #
+                "SELECT source_id, uri, sha256 FROM sources WHERE starts_with(uri, ?) ORDER BY uri",
+                [f"{Path(source).resolve()}#"],
+            ).fetchall()
+        )
+        if len(found) > 1:
+            listed = "; ".join(f"{source_id} ({uri})" for source_id, uri, _ in found)
+            raise UsageError(f"Several sources lie at '{source}': {listed}.", "Name one by its identifier.")
         if not found:
             rows = connection.execute("SELECT source_id, uri FROM sources ORDER BY imported_at").fetchall()
             listed = "; ".join(f"{source_id} ({uri})" for source_id, uri in rows) or "none"
@@ -112,10 +126,12 @@ def take_out_source(store: Store, source: str) -> Removed:
             ).fetchall()
         for table in ("runs", "run_logs", "source_files"):
             connection.execute(f"DELETE FROM {table} WHERE source_id = ?", [source_id]).fetchall()
+        n_corrections = forget_corrections(connection, run_ids)
         n_models, n_scores = delete_scores(connection, source_id)
         connection.execute("DELETE FROM sources WHERE source_id = ?", [source_id]).fetchall()
         detail = {"uri": uri, "sha256": sha256, "removed_runs": run_ids}
         detail |= {"n_models": n_models, "n_scores": n_scores} if n_scores else {}
+        detail |= {"n_corrections": n_corrections} if n_corrections else {}
         record(connection, "remove", "source", source_id, detail)
         refresh_views(connection)
     return Removed(len(run_ids), n_models, n_scores)

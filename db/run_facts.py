@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from scaling.formatting import format_number
+
 if TYPE_CHECKING:
     from db.store import Store
 
@@ -22,25 +24,30 @@ def facts_of(store: Store, run_id: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``fact value rule keys``, in alphabetical order, those that are missing last. What was set by hand stands with
-        the rule ``set by hand``, beside what the log said. Empty for runs of tables that nobody corrected.
+        ``fact value rule keys``, in alphabetical order, what is missing or in doubt after it, and what was set by hand
+        last, with what the source says. Empty for runs of tables that nobody corrected.
     """
     _, rows = store.query(
-        "SELECT fact, coalesce(text_value, value::VARCHAR), value, rule, keys FROM run_facts WHERE run_id = ? "
-        "ORDER BY rule LIKE 'missing: %', fact",
+        "SELECT fact, text_value, value, rule, keys FROM run_facts WHERE run_id = ? "
+        "ORDER BY rule LIKE 'missing: %' OR rule LIKE 'in doubt: %', fact, rule",
         [run_id],
     )
-    found = {
-        fact: {"fact": fact, "value": text if value is None else value, "rule": rule, "keys": json.loads(keys)}
-        for fact, text, value, rule, keys in rows
-    }
     _, set_by_hand = store.query(
-        "SELECT fact, coalesce(text_value, value::VARCHAR), value, coalesce(was_text, was::VARCHAR), corrected_at "
-        "FROM corrections WHERE run_id = ? ORDER BY fact",
-        [run_id],
+        "SELECT fact, text_value, value, was, corrected_at FROM corrections WHERE run_id = ? ORDER BY fact", [run_id]
     )
+    corrected = {row[0] for row in set_by_hand}
+    found = [
+        {"fact": fact, "value": value if text is None else text, "rule": rule, "keys": json.loads(keys)}
+        for fact, text, value, rule, keys in rows
+        if fact not in corrected
+    ]
+    by_rule = {fact: rule for fact, *_, rule, _ in rows}
     for fact, text, value, was, at in set_by_hand:
-        before = f", before {was}" if was is not None else ""
-        rule = f"set by hand on {at:%Y-%m-%d}{before}"
-        found[fact] = {"fact": fact, "value": text if value is None else value, "rule": rule, "keys": []}
-    return list(found.values())
+        before = json.loads(was)
+        shown = format_number(before) if isinstance(before, int | float) else str(before)
+        told = f" ({by_rule[fact]})" if fact in by_rule else ""
+        rule = f"set by hand on {at:%Y-%m-%d}; its source says " + (
+            f"{shown}{told}" if before is not None else "nothing"
+        )
+        found.append({"fact": fact, "value": value if text is None else text, "rule": rule, "keys": []})
+    return found

@@ -10,7 +10,11 @@ from pathlib import Path
 from db.ingest_paths import find_sources
 from db.log_ingest import LogReport, ingest_logs
 from db.readers.run_table import NAME as TABLE
+from db.readers.score_tables import NAME as SCORES
 from scaling.errors import StoreError
+
+#: What is said of a store that somebody else has.
+_BUSY = (" is locked by ", " is already open in this process")
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Look:
         Logs that are there.
     changed : tuple of LogReport
         Those that were read, or failed for another reason than before.
+    unread : tuple of str
+        What else cannot be read, and why, where that was not said before.
     busy : str or None
         Why the store could not be used; the next look tries again.
     """
@@ -32,6 +38,7 @@ class Look:
     number: int
     n_sources: int
     changed: tuple[LogReport, ...]
+    unread: tuple[str, ...] = ()
     busy: str | None = None
 
 
@@ -73,13 +80,18 @@ def watch(
     ------
     InputDataError
         If a path is not there at the first look.
+    StoreError
+        If the store cannot be used for another reason than that somebody else has it.
     """
     failures: dict[str, str | None] = {}
+    said: set[str] = set()
     number = 0
     while True:
         number += 1
-        sources, _ = find_sources([path for path in paths if number == 1 or path.exists()], wanted)
-        logs = [source for source in sources if source.format.NAME != TABLE]
+        sources, unread = find_sources([path for path in paths if number == 1 or path.exists()], wanted)
+        logs = [source for source in sources if source.format.NAME not in (TABLE, SCORES)]
+        odd = [f"{one.path}: {one.why}" for one in unread if one.known and f"{one.path}: {one.why}" not in said]
+        said.update(odd)
         changed = []
         busy = None
         try:
@@ -88,11 +100,15 @@ def watch(
                     if failures.get(report.path) != report.error:
                         changed.append(report)
                     failures[report.path] = report.error
-                elif report.status != "unchanged":
+                    continue
+                failures.pop(report.path, None)
+                if report.status != "unchanged":
                     changed.append(report)
         except StoreError as error:
-            busy = str(error)  # another process has it, most likely; what was not read now is read at the next look
-        yield Look(number, len(logs), tuple(changed), busy)
+            if not any(word in error.message for word in _BUSY):
+                raise
+            busy = str(error)  # what was not read now is read at the next look
+        yield Look(number, len(logs), tuple(changed), tuple(odd), busy)
         if looks is not None and number >= looks:
             return
         sleep(every)

@@ -13,6 +13,7 @@ import numpy as np
 from db.assemble import metric_kind
 from db.audit import record
 from db.cells import STATUS_NAMES
+from db.corrections import apply_corrections
 from db.readers.table import READER
 from db.sql_arrays import registered, texts
 from db.version import package_version
@@ -47,12 +48,14 @@ def write_source(store: Store, plan: IngestPlan, *, replace: bool) -> Outcome:
         taken = _taken_over(connection, plan, uri, replace=replace)
         gone = old_runs | taken
         _delete_runs(connection, gone)
-        connection.execute("DELETE FROM sources WHERE uri = ? OR source_id = ?", [uri, plan.source_id]).fetchall()
+        _delete_sources(connection, uri, plan.source_id)
+        met = _met_before(connection, plan)
         _insert_source(connection, plan, uri)
         _insert_runs(connection, plan)
         _insert_metrics(connection, plan)
         for spec in plan.mapping.metrics:
             define_metric(connection, spec, plan.path)
+        apply_corrections(connection, met)
         refresh_views(connection)
         new_runs = set(plan.runs.run_ids)
         outcome = Outcome("replaced" if gone else "ingested", len(gone & new_runs), len(gone - new_runs))
@@ -123,6 +126,24 @@ def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> No
     with registered(connection, {"_gone": {"run_id": texts(sorted(run_ids))}}):
         for table in ("metrics", "runs", "run_logs", "run_facts"):
             connection.execute(f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM _gone)").fetchall()
+
+
+def _delete_sources(connection: duckdb.DuckDBPyConnection, uri: str, source_id: str) -> None:
+    """Delete earlier readings of a file, as a table or as a log."""
+    old = connection.execute(
+        "DELETE FROM sources WHERE uri = ? OR source_id = ? RETURNING source_id", [uri, source_id]
+    ).fetchall()
+    for (old_id,) in old:
+        connection.execute("DELETE FROM source_files WHERE source_id = ?", [old_id]).fetchall()
+
+
+def _met_before(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> list[str]:
+    """Runs of the plan that the store has met: something may have been set of them by hand."""
+    with registered(connection, {"_new_runs": {"run_id": texts(plan.runs.run_ids)}}):
+        rows = connection.execute(
+            "SELECT run_id FROM known_runs WHERE run_id IN (SELECT run_id FROM _new_runs)"
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _insert_source(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri: str) -> None:

@@ -52,7 +52,8 @@ class Sizing:
         if self._disagree:
             return Sized(lacks=self._disagree)
         if lacking := [name for name, entry in main.items() if entry is None]:
-            return Sized(lacks=f"its shape lacks {' and '.join(lacking)}")
+            listed = " and ".join([", ".join(lacking[:-1]), lacking[-1]] if lacking[1:] else lacking)
+            return Sized(lacks=f"its shape lacks {listed}")
         experts = [e for e in self._settings.numbers(rules.EXPERTS, ("config",)) if e.value > 1]
         if experts:
             return Sized(lacks=f"it is a mixture ({experts[0].key}), whose shape does not tell")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.readers.format import Format, Level, Sign
-from db.readers.sniff import sniff
-from scaling.errors import InputDataError
+from db.readers.sniff import best_signs, check_apart, sniff
+from db.readers.text import guarded
+from scaling.errors import InputDataError, ReadError
 
 #: Directories that hold no logs, whatever stands in them.
 SKIPPED = frozenset(
@@ -48,7 +49,7 @@ class Source:
     @property
     def label(self) -> str:
         """Where it lies below the root, without the ending of its name: what a run is called that has no name."""
-        below = self.path.relative_to(self.root) if self.path != self.root else Path(self.path.name)
+        below = self.path.relative_to(self.root) if self.path != self.root else Path(self.path.resolve().name or "/")
         if self.path.is_dir() or not below.name.strip("."):
             return below.as_posix()
         stem = below.name
@@ -82,8 +83,8 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
     Parameters
     ----------
     root : Path
-        A file or a directory. Directories are walked in the order of their names; a directory that was met before, by
-        a link, is not walked again.
+        A file or a directory. Directories are walked in the order of their names. Links are followed last, and only
+        where they lead out of what was walked.
     wanted : str, optional
         Format that the path is said to be of; below a directory, what is of no such format is left out.
 
@@ -94,68 +95,112 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
     Raises
     ------
     InputDataError
-        If there is no such path, or it is not of the wanted format.
+        If there is no such path, it cannot be read, or it is not of the wanted format.
     """
-    if not root.exists():
-        for one, sign in sniff(root, wanted) if ":/" in str(root) else []:
+    if not os.path.lexists(root) and ":/" in str(root):
+        for one, sign in sniff(root, wanted):
             yield Source(root, one, sign, root)
             return
-        near = sorted(entry.name for entry in root.parent.iterdir())[:5] if root.parent.is_dir() else []
-        raise InputDataError(
-            f"There is no file {root}.", f"There is: {', '.join(near)}." if near else "Check the path."
-        )
-    if not root.is_dir():
-        found = sniff(root, wanted)
+    if not os.path.exists(root):
+        raise _not_there(root)
+    if os.path.isdir(root):
+        yield from _walk(root, wanted)
+    elif os.path.isfile(root):
+        with guarded(root):
+            found = sniff(root, wanted)
         yield Source(root, *found[0], root) if found else Unread(root, "no format is known by it", known=False)
-        return
-    yield from _walk(root, root, wanted, set())
+    else:
+        raise ReadError(
+            str(root), "it is a pipe or a device, and logs are read twice", hint="Write it to a file first."
+        )
 
 
-def _walk(directory: Path, root: Path, wanted: str | None, met: set[tuple[int, int]]) -> Iterator[Source | Unread]:
+def _not_there(root: Path) -> InputDataError:
     try:
-        status = directory.stat()
-        if (status.st_dev, status.st_ino) in met:
-            yield Unread(directory, "it is a link to a directory that was walked")
-            return
-        met.add((status.st_dev, status.st_ino))
-        names = sorted(os.listdir(directory))
-    except OSError as error:
-        yield Unread(directory, _why(error))
-        return
-    taken: set[str] = set()
-    found = _sniffed(directory, wanted)
-    if isinstance(found, Unread):
-        if found.known:  # several formats want the same of it: whoever says which of them gets all
-            yield found
-            return
-        found = []
-    for one, sign in found:
-        yield Source(directory, one, sign, root)
-        if not sign.entries:
-            return
-        taken |= {entry.split("/")[0] for entry in sign.entries}
-    for name in names:
-        path = directory / name
-        if name in taken or name in SKIPPED:
+        near = sorted(os.listdir(root.parent))[:5]
+    except OSError:
+        near = []
+    what = "The link leads nowhere:" if root.is_symlink() else "There is no file"
+    return InputDataError(f"{what} {root}.", f"There is: {', '.join(near)}." if near else "Check the path.")
+
+
+def _walk(root: Path, wanted: str | None) -> Iterator[Source | Unread]:
+    home = root.resolve()
+    met: set[tuple[int, int]] = set()
+    links: list[Path] = []
+    waiting = [root]
+    while waiting or links:
+        if not waiting:
+            link = links.pop(0)
+            if not _leads_out(link, home):
+                continue
+            if not link.is_dir():
+                yield from _file(link, root, wanted)
+                continue
+            waiting.append(link)
+        directory = waiting.pop()
+        try:
+            status = directory.stat()
+            if (status.st_dev, status.st_ino) in met:
+                continue
+            met.add((status.st_dev, status.st_ino))
+            with os.scandir(directory) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            yield Unread(directory, _why(error))
             continue
-        if path.is_dir():
-            yield from _walk(path, root, wanted, met)
-        elif path.is_file():
-            found = _sniffed(path, wanted)
-            yield found if isinstance(found, Unread) else Source(path, *found[0], root)
-        else:
-            yield Unread(path, "it is no file", known=path.is_symlink())
+        taken: set[str] = set()
+        found = _sniffed(directory, wanted)
+        if isinstance(found, Unread):
+            if found.known:  # several formats want the same of it: whoever says which of them gets all
+                yield found
+                continue
+            found = []
+        for one, sign in found:
+            yield Source(directory, one, sign, root)
+            taken |= {entry.split("/")[0] for entry in sign.entries}
+        if any(not sign.entries for _, sign in found):
+            continue  # all of it is read
+        below: list[Path] = []
+        for entry in entries:
+            path = directory / entry.name
+            if entry.name in taken or entry.name in SKIPPED:
+                continue
+            if entry.is_symlink():
+                links.append(path)
+            elif entry.is_dir(follow_symlinks=False):
+                below.append(path)
+            elif entry.is_file(follow_symlinks=False):
+                yield from _file(path, root, wanted)
+            else:
+                yield Unread(path, "it is no file", known=False)
+        waiting += reversed(below)
+
+
+def _leads_out(link: Path, home: Path) -> bool:
+    """Whether a link leads to something that the walk of a directory does not meet, or meet again."""
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # it leads nowhere, or in circles
+        return False
+    return target.exists() and not target.is_relative_to(home) and not home.is_relative_to(target)
+
+
+def _file(path: Path, root: Path, wanted: str | None) -> Iterator[Source | Unread]:
+    found = _sniffed(path, wanted)
+    yield found if isinstance(found, Unread) else Source(path, *found[0], root)
 
 
 def _sniffed(path: Path, wanted: str | None) -> list[tuple[Format, Sign]] | Unread:
     """The format of a path among others; what cannot be told is left out with its reason."""
     try:
-        found = sniff(path)
+        found = [(one, sign) for one, sign in best_signs(path) if wanted in (None, one.NAME)]
+        if wanted is None:
+            check_apart(path, found)
     except OSError as error:
         return Unread(path, _why(error))
     except InputDataError as error:
         return Unread(path, str(error))
-    found = [(one, sign) for one, sign in found if wanted in (None, one.NAME)]
     return found or Unread(path, "no format is known by it", known=False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from db.readers.format import Format, Sign
 from db.readers.formats import format_named, formats
 from db.readers.probe import Probe
-from scaling.errors import InputDataError
+from scaling.errors import InputDataError, ReadError
 
 
 def sniff(path: Path, wanted: str | None = None) -> list[tuple[Format, Sign]]:
@@ -33,22 +33,42 @@ def sniff(path: Path, wanted: str | None = None) -> list[tuple[Format, Sign]]:
     UsageError
         If no format has the wanted name.
     """
-    probe = Probe(path)
     if wanted is not None:
         one = format_named(wanted)
-        sign = one.sniff(probe)
+        sign = _sign(one, Probe(path))
         if sign is None:
             raise InputDataError(
                 f"{path} does not look like {one.WHAT}.", "Leave --format away to see what it is taken for."
             )
         return [(one, sign)]
-    signs = [(one, sign) for one in formats().values() if (sign := one.sniff(probe)) is not None]
+    tied = best_signs(path)
+    check_apart(path, tied)
+    return tied
+
+
+def best_signs(path: Path) -> list[tuple[Format, Sign]]:
+    """Tell which formats know a path by the best sign that any has; raises `ReadError` where a format fails at it."""
+    probe = Probe(path)
+    signs = [(one, sign) for one in formats().values() if (sign := _sign(one, probe)) is not None]
     best = min((sign.level for _, sign in signs), default=None)
-    tied = [(one, sign) for one, sign in signs if sign.level == best]
+    return [(one, sign) for one, sign in signs if sign.level == best]
+
+
+def check_apart(path: Path, tied: list[tuple[Format, Sign]]) -> None:
+    """Refuse several formats, unless each of them reads entries that no other does."""
     if len(tied) > 1 and not _apart([sign for _, sign in tied]):
         told = "\n".join(f"  --format {one.NAME}: {sign.why}" for one, sign in tied)
         raise InputDataError(f"{path} could be of several formats:\n{told}", "Say which with --format.")
-    return tied
+
+
+def _sign(one: Format, probe: Probe) -> Sign | None:
+    try:
+        return one.sniff(probe)
+    except (OSError, InputDataError, MemoryError):
+        raise
+    except Exception as error:  # a fault of one format, perhaps of another package
+        fault = f"the format '{one.NAME}' failed at it with {type(error).__name__}: {error}"
+        raise ReadError(str(probe.path), fault, hint="That is a fault of the reader; please report it.") from error
 
 
 def _apart(signs: list[Sign]) -> bool:

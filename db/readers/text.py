@@ -26,8 +26,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     Parameters
     ----------
     path : Path
-        The file, plain or compressed with gzip; in UTF-8, UTF-16 or UTF-32 with or without its mark, and bytes that are
-        none of it replaced.
+        The file, plain or compressed with gzip; in UTF-8, in UTF-16 or UTF-32 with its mark, else in
+        Latin-1; bytes that are none of it are replaced.
 
     Yields
     ------
