@@ -1,13 +1,8 @@
-"""Members of a zip file, in bounded memory, also those compressed with zstandard.
-
-The standard library of Python below 3.14 does not know zstandard; DuckDB does. It reads files, so it is handed the
-compressed bytes in a temporary one; nothing is unpacked to disk.
-"""
+"""Members of a zip file, in bounded memory, also those compressed with zstandard."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,14 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db.readers.text import guarded
+from db.readers.zstd import unpack_json
 from scaling.errors import ReadError
 
 ZSTANDARD = 93
-_DUCKDB: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "python_enable_replacements": False,
-    "threads": 1,
-}
 
 
 class Zipped:
@@ -60,7 +51,7 @@ class Zipped:
 
     def _unpacked(self, info: zipfile.ZipInfo, limit: int) -> bytes:
         packed = self._packed(info)
-        data = _zstandard(packed, min(limit, max(info.file_size, 1)))
+        data = unpack_json(packed, min(limit, max(info.file_size, 1)))
         if zlib.crc32(data) != info.CRC:
             raise zipfile.BadZipFile("its checksum is wrong")
         return data
@@ -94,26 +85,3 @@ def opened_zip(path: Path) -> Iterator[Zipped]:
             ) from error
     with archive:
         yield Zipped(path, archive)
-
-
-def _zstandard(packed: bytes, limit: int) -> bytes:
-    """Unpack one document of JSON that was compressed with zstandard."""
-    import duckdb
-
-    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
-        file = Path(folder) / "member.json.zst"
-        file.write_bytes(packed)
-        connection = duckdb.connect(":memory:", config=_DUCKDB)
-        try:
-            rows = connection.execute(
-                "SELECT json FROM read_json_objects(?, format = 'unstructured', compression = 'zstd', "
-                "maximum_object_size = ?)",
-                [str(file), limit + 16],
-            ).fetchmany(2)
-        except duckdb.Error as error:
-            raise zipfile.BadZipFile(str(error).strip().splitlines()[0].replace(str(file), "the member")) from error
-        finally:
-            connection.close()
-    if len(rows) != 1:
-        raise zipfile.BadZipFile("it is not one document of JSON")
-    return str(rows[0][0]).encode()

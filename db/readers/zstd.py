@@ -1,0 +1,95 @@
+"""Documents of JSON that were compressed with zstandard, unpacked by DuckDB.
+
+The standard library of Python below 3.14 does not know zstandard; DuckDB does. It reads files, so it is handed the
+compressed bytes in a temporary one; nothing is unpacked to disk. It waits without end for the rest of what is cut off,
+so that the blocks are walked before (RFC 8878, section 3.1).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_DUCKDB: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "python_enable_replacements": False,
+    "threads": 1,
+}
+_RAW, _REPEATED, _COMPRESSED = 0, 1, 2
+
+
+def unpack_json(packed: bytes, limit: int) -> bytes:
+    """Unpack one document of JSON.
+
+    Parameters
+    ----------
+    packed : bytes
+        One or several frames.
+    limit : int
+        Largest size in bytes that it is unpacked to.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, larger, or not one document of JSON.
+    """
+    import duckdb
+
+    walk_frames(packed)
+    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
+        file = Path(folder) / "member.json.zst"
+        file.write_bytes(packed)
+        connection = duckdb.connect(":memory:", config=_DUCKDB)
+        try:
+            rows = connection.execute(
+                "SELECT json FROM read_json_objects(?, format = 'unstructured', compression = 'zstd', "
+                "maximum_object_size = ?) LIMIT 2",
+                [str(file), limit + 16],
+            ).fetchall()
+        except duckdb.Error as error:
+            raise ValueError(str(error).strip().splitlines()[0].replace(str(file), "it")) from error
+        finally:
+            connection.close()
+    if len(rows) != 1:
+        raise ValueError("it is not one document of JSON")
+    found = str(rows[0][0]).encode()
+    if len(found) > limit:  # DuckDB's own limit is a rough one
+        raise ValueError(f"it unpacks to more than {limit:,} bytes")
+    return found
+
+
+def walk_frames(packed: bytes) -> None:
+    """Go from block to block to the end; raises `ValueError` where one is cut off or of no known kind."""
+    at = 0
+    while at < len(packed) or not at:
+        at = _frame(packed, at)
+
+
+def _frame(packed: bytes, at: int) -> int:
+    """End of the frame that begins there."""
+    if packed[at : at + 4] != _MAGIC or at + 5 > len(packed):
+        raise ValueError("it is not compressed with zstandard, or cut off")
+    descriptor = packed[at + 4]
+    single, dictionary = bool(descriptor & 0x20), (0, 1, 2, 4)[descriptor & 3]
+    content = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    if descriptor & 8 or dictionary:
+        raise ValueError("it needs a dictionary, or its header is damaged")
+    at += 5 + (not single) + content
+    last = False
+    while not last:
+        if at + 3 > len(packed):
+            raise ValueError("it is cut off")
+        header = int.from_bytes(packed[at : at + 3], "little")
+        last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
+        if kind not in (_RAW, _REPEATED, _COMPRESSED):
+            raise ValueError("one of its blocks is of no known kind")
+        at += 3 + (1 if kind == _REPEATED else size)
+    at += 4 * bool(descriptor & 4)  # a checksum
+    if at > len(packed):
+        raise ValueError("it is cut off")
+    return at
