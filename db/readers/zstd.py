@@ -16,6 +16,8 @@ _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
     "threads": 1,
 }
+_LARGEST_BLOCK = 2**17
+_SPLIT = 64  # times as many blocks as would do
 _RAW, _REPEATED, _COMPRESSED = 0, 1, 2
 
 
@@ -40,7 +42,7 @@ def unpack_json(packed: bytes, limit: int) -> bytes:
     """
     import duckdb
 
-    walk_frames(packed)
+    walk_frames(packed, limit)
     with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
         file = Path(folder) / "member.json.zst"
         file.write_bytes(packed)
@@ -63,15 +65,32 @@ def unpack_json(packed: bytes, limit: int) -> bytes:
     return found
 
 
-def walk_frames(packed: bytes) -> None:
-    """Go from block to block to the end; raises `ValueError` where one is cut off or of no known kind."""
-    at = 0
+def walk_frames(packed: bytes, limit: int) -> None:
+    """Go from block to block to the end.
+
+    Parameters
+    ----------
+    packed : bytes
+        One or several frames.
+    limit : int
+        Largest size in bytes that they may unpack to. Blocks do not say what size they have unpacked; more of them
+        than so much could fill, many times over, are refused too.
+
+    Raises
+    ------
+    ValueError
+        If one is cut off, of no known kind, or there is too much of them.
+    """
+    at = sizes = blocks = 0
     while at < len(packed) or not at:
-        at = _frame(packed, at)
+        at, plain, squeezed = _frame(packed, at)
+        sizes, blocks = sizes + plain, blocks + squeezed
+        if sizes > limit or blocks > (limit // _LARGEST_BLOCK + 1) * _SPLIT:
+            raise ValueError(f"it unpacks to more than {limit:,} bytes")
 
 
-def _frame(packed: bytes, at: int) -> int:
-    """End of the frame that begins there."""
+def _frame(packed: bytes, at: int) -> tuple[int, int, int]:
+    """End of the frame that begins there, bytes in its plain and repeated blocks, and its compressed blocks."""
     if packed[at : at + 4] != _MAGIC or at + 5 > len(packed):
         raise ValueError("it is not compressed with zstandard, or cut off")
     descriptor = packed[at + 4]
@@ -80,7 +99,7 @@ def _frame(packed: bytes, at: int) -> int:
     if descriptor & 8 or dictionary:
         raise ValueError("it needs a dictionary, or its header is damaged")
     at += 5 + (not single) + content
-    last = False
+    last, plain, squeezed = False, 0, 0
     while not last:
         if at + 3 > len(packed):
             raise ValueError("it is cut off")
@@ -88,8 +107,10 @@ def _frame(packed: bytes, at: int) -> int:
         last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
         if kind not in (_RAW, _REPEATED, _COMPRESSED):
             raise ValueError("one of its blocks is of no known kind")
+        plain += 0 if kind == _COMPRESSED else size
+        squeezed += kind == _COMPRESSED
         at += 3 + (1 if kind == _REPEATED else size)
     at += 4 * bool(descriptor & 4)  # a checksum
     if at > len(packed):
         raise ValueError("it is cut off")
-    return at
+    return at, plain, squeezed
