@@ -83,7 +83,7 @@ SCORES_COLUMNS = tuple(_SCORES_COMMENTS)
 
 _VIEW_COMMENTS = {
     "runs_final": "One row a run: size, tokens, compute and the loss at the last logged step, with the kept columns",
-    "runs_wide": "One row a run, one column a metric: its value at the last logged step",
+    "runs_wide": "One row a run, one column a metric: its value at the last logged step; the 300 that most runs have",
     "frontier": "Runs on the lower envelope of loss over compute, a metric at a time",
     "fit_latest": "The newest fit of each law on each selection of rows",
     "scores": "One row a score: task, metric and score, with the model's compute, size, base model and dates",
@@ -95,6 +95,8 @@ _LACKS_VALUED = (
     "SELECT 1 FROM duckdb_tables() WHERE table_name = 'appraisals' AND NOT internal "
     "AND NOT EXISTS (SELECT 1 FROM duckdb_views() WHERE view_name = 'chosen_examples' AND NOT internal)"
 )
+#: Metrics that ``runs_wide`` has columns for, and kept columns that are described: both cost their square.
+MOST_COLUMNS = 300
 _NON_FINITE_TEXT = ("NaN", "Infinity", "-Infinity")
 
 
@@ -243,7 +245,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         An open store, inside the transaction that changed the runs.
     """
     columns = kept_columns(connection)
-    metrics = [row[0] for row in connection.execute("SELECT DISTINCT metric FROM metrics ORDER BY 1").fetchall()]
+    metrics = _shown_metrics(connection)
     shown = dict(zip(metrics, _free_names(metrics, ("run_id", "name", "corpus", "n_params", "n_tokens")), strict=True))
     wide = "".join(
         f",\n    any_value(f.value) FILTER (f.metric = {quote_text(metric)}) AS {quote_name(name)}"
@@ -264,7 +266,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
     for view, body in bodies.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{body}").fetchall()
     runs_final = dict(_COMMENTS)
-    runs_final |= {column.name: _kept_comment(column) for column in columns}
+    runs_final |= {column.name: _kept_comment(column) for column in columns[:MOST_COLUMNS]}
     comments = {
         "runs_final": runs_final,
         "frontier": runs_final,
@@ -274,7 +276,9 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         **valued,
     }
     if kept_scores is not None:
-        comments["scores"] = _SCORES_COMMENTS | {column.name: _kept_comment(column) for column in kept_scores}
+        comments["scores"] = _SCORES_COMMENTS | {
+            column.name: _kept_comment(column) for column in kept_scores[:MOST_COLUMNS]
+        }
     statements = [f"COMMENT ON VIEW {view} IS {quote_text(_VIEW_COMMENTS[view])}" for view in bodies]
     statements += [
         f"COMMENT ON COLUMN {view}.{quote_name(name)} IS {quote_text(text)}"
@@ -282,6 +286,19 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         for name, text in texts.items()
     ]
     connection.execute("; ".join(statements)).fetchall()
+
+
+def _shown_metrics(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Metrics that are columns of ``runs_wide``: all, or those that most runs logged, losses first."""
+    metrics = [row[0] for row in connection.execute("SELECT DISTINCT metric FROM metrics ORDER BY 1").fetchall()]
+    if len(metrics) <= MOST_COLUMNS:
+        return metrics
+    rows = connection.execute(
+        "SELECT metric FROM metrics LEFT JOIN metric_defs USING (metric) GROUP BY metric "
+        "ORDER BY any_value(kind) = 'loss' DESC NULLS LAST, count(DISTINCT run_id) DESC, metric LIMIT ?",
+        [MOST_COLUMNS],
+    ).fetchall()
+    return sorted(row[0] for row in rows)
 
 
 def _kept_comment(column: KeptColumn) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from db.readers.format import Format, Sign
 from db.readers.formats import format_named, formats
 from db.readers.probe import Probe
+from db.readers.run_table import NAME as TABLE
 from scaling.errors import InputDataError, ReadError
 
 
@@ -51,7 +52,9 @@ def best_signs(path: Path) -> list[tuple[Format, Sign]]:
     probe = Probe(path)
     signs = [(one, sign) for one in formats().values() if (sign := _sign(one, probe)) is not None]
     best = min((sign.level for _, sign in signs), default=None)
-    return [(one, sign) for one, sign in signs if sign.level == best]
+    tied = [(one, sign) for one, sign in signs if sign.level == best]
+    # A table of runs is what is left when nothing better is known, be it no more than a whole name.
+    return [(one, sign) for one, sign in tied if one.NAME != TABLE] or tied
 
 
 def check_apart(path: Path, tied: list[tuple[Format, Sign]]) -> None:
