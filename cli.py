@@ -635,6 +635,9 @@ def fit(
     cluster: Annotated[
         str | None, Option("--cluster", metavar="COLUMN", help="Resample the values of this column whole.")
     ] = None,
+    coarse: Annotated[
+        bool, Option("--coarse", help="Take losses that their log printed with three digits or fewer, too.")
+    ] = False,
     objective: Annotated[
         str,
         Option(
@@ -696,7 +699,7 @@ def fit(
     check_level(level)
     if bool(law) == bool(formula):
         raise UsageError("Name one law to fit: as an argument, or as --formula.", "See them with: scaling laws")
-    question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), by, cluster)
+    question = Question(metric, where, dict(arguments.pairs(inputs, "--input")), by, cluster, coarse)
     settings = {"objective": objective, "delta": delta, "residual": residual, "bootstrap": bootstrap, "seed": seed}
     settings |= {"resample": resample, "interval": interval}
     if law == "auto":

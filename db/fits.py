@@ -385,6 +385,7 @@ def _config(
             "inputs": dict(question.inputs),
             "by": question.by,
             "cluster": question.cluster,
+            **({"coarse": True} if question.coarse else {}),
         },
         "columns": selection.columns,
         "settings": {k: v for k, v in settings.items() if v is not None and k != "progress"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from db.columns import USUAL_COLUMNS, Column, check_expression, column_of, input_columns
@@ -149,6 +149,8 @@ class Question:
         Column to fit each value of by itself.
     cluster : str, optional
         Column whose values are resampled whole.
+    coarse : bool, default False
+        Take losses that their log printed with three digits or fewer, each of them up to 0.5 % off.
     """
 
     metric: str | None = None
@@ -156,6 +158,15 @@ class Question:
     inputs: Mapping[str, str] = field(default_factory=dict)
     by: str | None = None
     cluster: str | None = None
+    coarse: bool = False
+
+
+# A loss that its log printed with three digits is 0.5 % off, more than what a fit looks for.
+_COARSE = (
+    "EXISTS (SELECT 1 FROM metrics AS printed WHERE printed.run_id = runs_final.run_id AND printed.metric = "
+    "runs_final.metric AND printed.step IS NOT DISTINCT FROM runs_final.step AND printed.significant_digits <= 3)"
+)
+_COARSE_REASON = "the loss was printed with three digits or fewer (--coarse takes it)"
 
 
 class _Row(NamedTuple):
@@ -202,6 +213,9 @@ def select(store: Store, law: Law, question: Question, *, positive: bool) -> Sel
     condition = f"\nWHERE ({question.where}\n)" if question.where else ""
     metric = _one_metric(store, f"SELECT DISTINCT metric FROM {source}{condition}", question.metric)
     columns = input_columns(store, law, question.inputs, base, metric)
+    coarse = [] if question.coarse else _coarse_runs(store, source, condition)
+    if coarse:
+        condition = f"{condition} AND NOT {_COARSE}" if condition else f"\nWHERE NOT {_COARSE}"
     parts = [("run_id", "run_id"), *((name, column.sql) for name, column in columns.items())]
     parts += [("observed", "loss"), ("status", "loss_status")]
     labels = (("by", question.by), ("cluster", question.cluster))
@@ -211,9 +225,26 @@ def select(store: Store, law: Law, question: Question, *, positive: bool) -> Sel
     _, rows = store.query(sql)
     _, [(total,)] = store.query(f"SELECT count(*) FROM ({base})")
     found = [_row(row, law, question) for row in rows]
-    chosen = _clean(law, found, columns, sql, total - len(rows), positive, question, metric)
+    if coarse and not found:
+        raise InputDataError(
+            f"The losses of all {len(coarse)} runs selected were printed with three digits or fewer, so each is up to "
+            "0.5 % off.",
+            "Read the tracker of these runs and not their text logs, or fit to them all the same: --coarse",
+        )
+    chosen = _clean(law, found, columns, sql, total - len(rows) - len(coarse), positive, question, metric)
     _check_not_itself(chosen)
-    return chosen
+    left_out = tuple(Excluded(run_id, _COARSE_REASON) for run_id in coarse)
+    return replace(chosen, excluded=(*chosen.excluded, *left_out)) if left_out else chosen
+
+
+def _coarse_runs(store: Store, source: str, condition: str) -> list[str]:
+    """Runs that are selected, and whose last loss has too few digits to be fitted."""
+    _, [(any_such,)] = store.query("SELECT count(*) > 0 FROM metrics WHERE significant_digits <= 3")
+    if not any_such:
+        return []
+    where = f"{condition} AND {_COARSE}" if condition else f" WHERE {_COARSE}"
+    _, rows = store.query(f"SELECT run_id FROM {source}{where} ORDER BY 1")
+    return [str(run_id) for (run_id,) in rows]
 
 
 def select_by_sql(
