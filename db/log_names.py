@@ -25,22 +25,11 @@ _HELD_OUT = frozenset({"eval", "val", "valid", "validation", "test", "heldout"})
 # Parts of a loss, or what merely has its name.
 _OTHER = frozenset(
     {
-        "aux",
-        "z",
-        "balance",
-        "balancing",
-        "router",
-        "routing",
-        "mtp",
-        "scale",
-        "kl",
-        "reg",
-        "moe",
-        "sequence",
-        "indexer",
-        "max",
+        "aux", "z", "balance", "balancing", "router", "routing", "mtp", "scale", "scaler", "kl", "reg", "moe",
+        "sequence", "indexer", "max", "min", "best", "std", "var", "variance", "weight", "coef", "coefficient", "count",
+        "mask", "diff", "spike", "spikes",
     }
-)
+)  # fmt: skip
 
 
 def is_loss(metric: str) -> bool:

@@ -1,0 +1,478 @@
+"""Ingest of logs: what grew is replaced, what is unchanged is skipped, and nothing costs more than itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from db.corrections import correct
+from db.ingest_paths import find_sources
+from db.log_names import choose_loss, is_loss, unit_of
+from db.readers.format import Field
+from db.readers.found import Note, RunFound, ScoreFound
+from db.removal import remove_run, remove_source, take_out_source
+from db.run_facts import facts_of
+from db.store import Store
+from scaling.errors import InputDataError, ReadError, UsageError
+from tests.db.made_logs import OLD, ask, made, read_in, rewrite, settle, trainer_state, values
+
+BATCH = {"batch_tokens": 1000}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> str:
+    """Path of a store that is not there yet."""
+    return str(tmp_path / "s.duckdb")
+
+
+def run_of(key="", steps=(1, 2, 3), losses=(3.0, 2.5, 2.0), metric="loss", **about):
+    """A run and its loss."""
+    return [RunFound(key, config=about.pop("config", BATCH), **about), values(metric, steps, losses, key)]
+
+
+def read_below(db, path, **more):
+    """Ingest what lies below a path."""
+    return read_in(db, *find_sources([path], None)[0], **more)
+
+
+def statuses(reports):
+    return [report.status for report in reports]
+
+
+# --- What changed -----------------------------------------------------------------------------------------------------
+
+
+def test_a_source_that_is_read_twice_changes_nothing(tmp_path, db) -> None:
+    source = made(tmp_path / "a.log", run_of())
+    [first] = read_in(db, source)
+    assert (first.status, first.n_runs, first.n_values, first.n_new) == ("ingested", 1, 3, 1)
+    before = ask(db, "SELECT * FROM audit") + ask(db, "SELECT * FROM metrics")
+    [second] = read_in(db, source)
+    assert (second.status, second.source_id) == ("unchanged", first.source_id)
+    assert ask(db, "SELECT * FROM audit") + ask(db, "SELECT * FROM metrics") == before
+
+
+def test_a_run_that_grew_is_replaced_and_the_others_stay(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    read_in(db, made(path, [*run_of("r1"), *run_of("r2"), *run_of("gone")]))
+    rewrite(path, "more", age=10)
+    [report] = read_in(db, made(path, [*run_of("r1"), *run_of("r2", (1, 2, 3, 4), (3, 2.5, 2, 1.5)), *run_of("new")]))
+    assert report.status == "replaced"
+    assert (report.n_new, report.n_grown, report.n_unchanged, report.n_removed) == (1, 1, 1, 1)
+    assert ask(db, "SELECT run_id, loss, step, n_tokens FROM runs_final ORDER BY 1") == [
+        ("new", 2, 3, 3000), ("r1", 2, 3, 3000), ("r2", 1.5, 4, 4000),
+    ]  # fmt: skip
+    assert ask(db, "SELECT count(*), count(DISTINCT source_id) FROM runs") == [(3, 1)]
+    assert ask(db, "SELECT count(*) FROM sources") == [(1,)]
+    assert ask(db, "SELECT count(*) FROM run_facts WHERE run_id = 'gone'") == [(0,)]
+
+
+def test_size_and_time_are_enough_once_a_file_is_settled(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    calls = []
+
+    def found():
+        calls.append(1)
+        yield from run_of()
+
+    source = made(path, found)
+    read_in(db, source)
+    path.write_text("x" * path.stat().st_size)  # another content of the same size
+    settle(path)  # at the very same time: nobody could tell
+    assert statuses(read_in(db, source)) == ["unchanged"]
+    path.write_text("y" * path.stat().st_size)  # and now: the time tells
+    assert statuses(read_in(db, source)) == ["replaced"]
+    path.write_text("z" * path.stat().st_size)
+    assert statuses(read_in(db, source)) == ["replaced"]
+    assert len(calls) == 3
+
+
+def test_a_file_that_is_touched_is_not_written_and_then_known(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    read_in(db, made(path, run_of()))
+    settle(path, age=99)
+    assert statuses(read_in(db, made(path, run_of()))) == ["unchanged"]
+    assert ask(db, "SELECT modified_ns, settled FROM source_files") == [((OLD + 99) * 10**9, True)]
+
+
+def test_another_metric_is_shown_and_the_runs_stay(tmp_path, db) -> None:
+    source = made(tmp_path / "a.log", [*run_of(), values("acc", [3], [0.5])])
+    read_in(db, source)
+    [report] = read_in(db, source, metric="acc")
+    assert (report.n_unchanged, report.metric) == (1, "acc")
+    assert ask(db, "SELECT loss, metric FROM runs_final") == [(0.5, "acc")]
+
+
+def test_a_source_that_fails_leaves_what_was_there_and_the_others_go_on(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    read_in(db, made(path, run_of("a")))
+    rewrite(path, "damaged", age=10)
+
+    def damaged():
+        yield from run_of("a", (1,), (9.0,))
+        raise ReadError(str(path), "the record ends before its length", "byte 7")
+
+    def broken():
+        yield from run_of("c")
+        raise KeyError("epoch")
+
+    reports = read_in(
+        db, made(path, damaged), made(tmp_path / "b.log", run_of("b")), made(tmp_path / "c.log", broken),
+        made(tmp_path / "d.log", []),
+    )  # fmt: skip
+    assert statuses(reports) == ["failed", "ingested", "failed", "failed"]
+    assert "byte 7: the record ends before its length" in str(reports[0])
+    assert "its reader failed with KeyError: 'epoch'" in str(reports[2])
+    assert "no run and no score is in it" in str(reports[3])
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("a", 2), ("b", 2)]
+
+
+def test_a_file_that_vanishes_or_cannot_be_read_is_said(tmp_path, db) -> None:
+    here = made(tmp_path / "a.log", run_of("a"))
+    there = made(tmp_path / "b.log", run_of("b"))
+    here.path.unlink()
+    reports = read_in(db, here, there)
+    assert statuses(reports) == ["failed", "ingested"]
+    assert "cannot be read" in str(reports[0])
+
+
+def test_a_log_without_anything_but_notes_is_a_source(tmp_path, db) -> None:
+    [report] = read_in(db, made(tmp_path / "a.log", [Note("The evaluation failed.")]))
+    assert (report.status, report.n_runs, report.notes) == ("ingested", 0, ("The evaluation failed.",))
+    assert statuses(read_in(db, made(tmp_path / "a.log", []))) == ["unchanged"]
+
+
+# --- Whose run it is --------------------------------------------------------------------------------------------------
+
+
+def test_two_sources_with_the_same_run(tmp_path, db) -> None:
+    one, two = made(tmp_path / "a.log", run_of("r")), made(tmp_path / "b.log", run_of("r", (1,), (7.0,)))
+    reports = read_in(db, one, two)
+    assert statuses(reports) == ["ingested", "failed"]
+    assert f"came from elsewhere already: {one.path}" in str(reports[1])
+    [again] = read_in(db, two, replace=True)
+    assert again.status == "replaced"
+    assert ask(db, "SELECT loss, source_id FROM runs_final") == [(7, again.source_id)]
+    assert ask(db, "SELECT count(*) FROM metrics") == [(1,)]
+
+
+def test_of_two_sources_of_one_batch_the_later_takes_over_where_it_may(tmp_path, db) -> None:
+    one, two = made(tmp_path / "a.log", run_of("r")), made(tmp_path / "b.log", run_of("r", (1,), (7.0,)))
+    assert statuses(read_in(db, one, two, replace=True)) == ["ingested", "replaced"]
+    assert ask(db, "SELECT loss FROM runs_final") == [(7,)]
+    assert ask(db, "SELECT count(*) FROM metrics") == [(1,)]
+    assert ask(db, "SELECT count(*) FROM run_logs") == [(1,)]
+
+
+def test_runs_of_the_same_name_in_two_directories(tmp_path, db) -> None:
+    trainer_state(tmp_path / "one" / "run", [3, 2])
+    trainer_state(tmp_path / "two" / "run", [4, 3])
+    read_below(db, tmp_path / "one")
+    read_below(db, tmp_path / "two")
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("run", 2), ("two/run", 3)]
+    trainer_state(tmp_path / "two" / "run", [4, 3, 2.5], age=10)
+    read_below(db, tmp_path / "two")
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("run", 2), ("two/run", 2.5)]
+
+
+def test_a_copy_is_no_second_run_and_a_log_that_moved_is_the_same(tmp_path, db) -> None:
+    trainer_state(tmp_path / "runs" / "a", [3, 2])
+    trainer_state(tmp_path / "runs" / "b", [3, 2])
+    reports = read_below(db, tmp_path / "runs")
+    assert statuses(reports) == ["ingested", "unchanged"]
+    assert reports[1].notes == (f"It is, byte for byte, {tmp_path}/runs/a#hf_trainer, which is read.",)
+    assert statuses(read_below(db, tmp_path / "runs")) == ["unchanged", "unchanged"]
+    (tmp_path / "runs" / "b" / "trainer_state.json").unlink()
+    (tmp_path / "runs" / "a").rename(tmp_path / "runs" / "c")
+    [moved] = read_below(db, tmp_path / "runs")
+    assert moved.status == "unchanged"
+    assert ask(db, "SELECT uri FROM sources") == [(f"{tmp_path}/runs/c#hf_trainer",)]
+    trainer_state(tmp_path / "runs" / "c", [3, 2, 1], age=10)
+    assert statuses(read_below(db, tmp_path / "runs")) == ["replaced"]
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("a", 1)]
+
+
+def test_a_file_that_was_a_table_becomes_a_log(tmp_path, db) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("run_id,N,D,loss\nx,1e8,2e9,3\n")
+    with Store(db) as store:
+        store.ingest(path)
+    read_in(db, made(path, run_of("y")))
+    assert ask(db, "SELECT run_id FROM runs") == [("y",)]
+    assert ask(db, "SELECT count(*) FROM source_files") == [(1,)]
+    with Store(db) as store:
+        store.ingest(path)
+    assert ask(db, "SELECT run_id FROM runs") == [("x",)]
+    assert ask(db, "SELECT count(*) FROM source_files") == [(0,)]
+    assert ask(db, "SELECT count(*) FROM run_logs") == [(0,)]
+
+
+def test_removing_leaves_nothing_behind(tmp_path, db) -> None:
+    read_in(db, made(tmp_path / "a.log", [*run_of("r1"), *run_of("r2")]))
+    with Store(db) as store:
+        correct(store, "r1", {"N": "1M"})
+        correct(store, "r2", {"N": "1M"})
+        assert remove_run(store, "r1") == 3
+    assert ask(db, "SELECT run_id FROM corrections") == [("r2",)]
+    assert statuses(read_in(db, made(tmp_path / "a.log", [*run_of("r1"), *run_of("r2")]))) == ["replaced"]
+    with Store(db) as store:
+        assert remove_source(store, str(tmp_path / "a.log")) == 2
+    for table in ("runs", "metrics", "run_logs", "run_facts", "corrections", "sources", "source_files"):
+        assert ask(db, f"SELECT count(*) FROM {table}") == [(0,)], table
+    detail = json.loads(ask(db, "SELECT detail FROM audit ORDER BY happened_at DESC LIMIT 1")[0][0])
+    assert detail["n_corrections"] == 1
+
+
+def test_a_part_of_a_directory_is_removed_by_the_path_of_the_directory(tmp_path, db) -> None:
+    trainer_state(tmp_path / "run", [3, 2])
+    read_below(db, tmp_path)
+    with Store(db) as store:
+        assert take_out_source(store, str(tmp_path / "run")).n_runs == 1
+
+
+# --- Corrections ------------------------------------------------------------------------------------------------------
+
+
+def test_corrections_survive_and_can_be_taken_back(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    read_in(db, made(path, run_of("r", config=BATCH | {"seed": 17, "n_params": 1e6})))
+    with Store(db) as store:
+        done = correct(store, "r", {"N": "2M", "corpus": "c4", "seed": "0", "D": "6k", "tag": "x"})
+        assert [(one.fact, one.before, one.after) for one in done] == [
+            ("n_params", 1e6, 2e6), ("corpus", None, "c4"), ("seed", 17, 0), ("n_tokens", 3000, 6000),
+            ("tag", None, "x"),
+        ]  # fmt: skip
+    rewrite(path, "more", age=10)
+    read_in(db, made(path, run_of("r", (1, 2, 3, 4), (3, 2, 2, 1), config=BATCH | {"seed": 18, "n_params": 1e6})))
+    sql = "SELECT n_params, n_tokens, corpus, seed, tag, loss FROM runs_final"
+    assert ask(db, sql) == [(2e6, 6000, "c4", 0, "x", 1)]
+    assert ask(db, "SELECT tokens FROM metrics ORDER BY step") == [(1500,), (3000,), (4500,), (6000,)]
+    with Store(db) as store:
+        told = {one["fact"]: one["rule"] for one in facts_of(store, "r")}
+        assert "its source says 1e6 (given)" in told["n_params"]
+        correct(store, "r", dict.fromkeys(("n_params", "corpus", "seed", "n_tokens", "tag")))
+        assert store.query("SELECT count(*) FROM corrections")[1] == [(0,)]
+        columns, rows = store.query("SELECT * FROM runs_final")
+    found = dict(zip(columns, rows[0], strict=True))
+    assert (found["n_params"], found["n_tokens"], found["corpus"], found["seed"]) == (1e6, 4000, None, 18)
+    assert "tag" not in found
+    assert ask(db, "SELECT count(*) FROM audit WHERE event = 'set'") == [(2,)]
+
+
+def test_corrections_apply_to_runs_of_tables_too(tmp_path, db) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("run_id,N,D,loss,warm\nx,1e8,2e9,3,true\ny,1e8,2e9,3,true\n")
+    with Store(db) as store:
+        store.ingest(path)
+        correct(store, "x", {"N": "3e8", "warm": "no"})
+        path.write_text("run_id,N,D,loss,warm\nx,1e8,2e9,2.5,true\n")
+        store.ingest(path)
+        assert store.query("SELECT n_params, warm, loss FROM runs_final")[1] == [(3e8, "no", 2.5)]
+        correct(store, "x", {"warm": "", "N": ""})
+        assert store.query("SELECT n_params, warm FROM runs_final")[1] == [(1e8, True)]
+
+
+@pytest.mark.parametrize(
+    ("values_", "why"),
+    [
+        ({"n_params": "-3"}, "not a number above 0"), ({"n_params": "many"}, "not a number above 0"),
+        ({"loss": "3"}, "cannot be set"), ({"N": "1M", "n_params": "2M"}, "set twice"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_set(tmp_path, db, values_, why) -> None:
+    read_in(db, made(tmp_path / "a.log", run_of("r")))
+    with Store(db) as store, pytest.raises(UsageError, match=why):
+        correct(store, "r", values_)
+    with Store(db) as store, pytest.raises(UsageError, match="no run 's'"):
+        correct(store, "s", {"N": "1M"})
+    assert ask(db, "SELECT count(*) FROM corrections") == [(0,)]
+
+
+# --- Names and values -------------------------------------------------------------------------------------------------
+
+ODD = ["a - b/c", "quo\"te's", "line\nbreak", "ünï-√-日本", "x" * 300, "#hash", "'; DROP TABLE runs; --", "half \ud83d"]
+
+
+def test_odd_names_of_runs_and_metrics(tmp_path, db) -> None:
+    found = [one for i, name in enumerate(ODD) for one in run_of(name, name=name, metric=f"loss {ODD[-i - 1]}")]
+    [report] = read_in(db, made(tmp_path / "a.log", found), metric=f"loss {ODD[0]}")
+    assert report.status == "ingested"
+    stored = [name.replace("\ud83d", "\\ud83d") for name in ODD]
+    assert sorted(ask(db, "SELECT run_id, name FROM runs")) == sorted((name, name) for name in stored)
+    assert {row[0] for row in ask(db, "SELECT metric FROM metrics")} == {f"loss {name}" for name in stored}
+    assert {f"loss {name}" for name in stored} <= set(_columns(db, "runs_wide"))
+
+
+def _columns(db, view):
+    with Store(db, read_only=True) as store:
+        return store.query(f"SELECT * FROM {view}")[0]
+
+
+def test_settings_that_json_lacks(tmp_path, db) -> None:
+    deep: object = 1
+    for _ in range(200):
+        deep = [deep]
+    config = {
+        "nan": math.nan,
+        "inf": -math.inf,
+        "huge": 10**400,
+        "deep": deep,
+        "half": "\ud83d",
+        'k"\n': None,
+        "t": (1,),
+    }
+    read_in(db, made(tmp_path / "a.log", run_of("r", config=config)))
+    [(stored,)] = ask(db, "SELECT config FROM run_logs")
+    found = json.loads(stored)
+    assert (found["nan"], found["inf"], found["half"], found['k"\n'], found["t"]) == (
+        "NaN",
+        "-Infinity",
+        "\\ud83d",
+        None,
+        [1],
+    )
+    assert found["huge"] == hex(10**400)
+
+
+def test_paths_that_are_no_text(tmp_path, db) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xff1"))
+    trainer_state(odd, [3, 2])
+    assert statuses(read_below(db, tmp_path)) == ["ingested"]
+    assert ask(db, "SELECT run_id FROM runs") == [("r\\udcff1",)]
+    assert statuses(read_below(db, tmp_path)) == ["unchanged"]
+
+
+def test_nan_and_infinite_ends_stay_what_they_are(tmp_path, db) -> None:
+    found = [
+        one
+        for name, end in (("n", math.nan), ("p", math.inf), ("m", -math.inf))
+        for one in run_of(name, (1, 2), (3, end))
+    ]
+    [report] = read_in(None, made(tmp_path / "a.log", found))
+    assert [row["loss"] for row in report.preview] == [None, None, None]
+    read_in(db, made(tmp_path / "a.log", found))
+    assert ask(db, "SELECT run_id, loss, loss_status FROM runs_final ORDER BY 1") == [
+        ("m", None, "-inf"), ("n", None, "nan"), ("p", None, "inf"),
+    ]  # fmt: skip
+
+
+def test_a_state_that_is_none_is_unknown(tmp_path, db) -> None:
+    read_in(db, made(tmp_path / "a.log", run_of("r", state="exploded")))
+    assert ask(db, "SELECT state FROM run_logs") == [(None,)]
+
+
+def test_a_run_without_history_shows_its_last_words(tmp_path, db) -> None:
+    read_in(db, made(tmp_path / "a.log", [RunFound("r", summary={"loss": 2.5, "_step": 9, "note": "x"})]))
+    assert ask(db, "SELECT metric, step, value FROM metrics") == [("loss", None, 2.5)]
+
+
+def test_units_that_disagree_refuse_the_source(tmp_path, db) -> None:
+    bits, nats = (Field("loss", "loss", unit) for unit in ("bits/byte", "nats/token"))
+    one = made(tmp_path / "a.log", run_of("a"), fields=[bits])
+    two = made(tmp_path / "b.log", run_of("b"), fields=[nats], name="other")
+    reports = read_in(db, one, two)
+    assert statuses(reports) == ["ingested", "failed"]
+    assert "is in nats/token, but the store has it in bits/byte" in str(reports[1])
+    assert ask(db, "SELECT unit FROM metric_defs") == [("bits/byte",)]
+
+
+def test_steps_that_the_axis_does_not_count(tmp_path, db) -> None:
+    steps = [1, 2, 3]
+    found = [*run_of("r", steps), values("train/global_step", steps, [100, 200, 300], "r")]
+    read_in(db, made(tmp_path / "a.log", found))
+    assert ask(db, "SELECT n_tokens FROM runs") == [(300_000,)]
+    assert ask(db, "SELECT tokens FROM metrics WHERE metric = 'loss' ORDER BY step") == [(1e5,), (2e5,), (3e5,)]
+
+
+# --- Facts that are told ----------------------------------------------------------------------------------------------
+
+
+def test_facts_are_told_and_kept_with_their_rules(tmp_path, db) -> None:
+    found = [one for i in range(3) for one in run_of(f"r{i}", config=BATCH | {"n_params": 1e6 * (i + 1)})]
+    [report] = read_in(db, made(tmp_path / "a.log", found))
+    assert "n_params <- config n_params: given (3 runs, such as 1e6)" in report.facts
+    assert "n_tokens <- last step, config batch_tokens: last step x batch_tokens (3 runs, 3000)" in report.facts
+    assert "learning_rate is missing: no key says it (3 runs)" in report.facts
+    with Store(db, read_only=True) as store:
+        told = {one["fact"]: one for one in facts_of(store, "r1")}
+    assert told["n_params"] == {"fact": "n_params", "value": 2e6, "rule": "given", "keys": ["config n_params"]}
+    assert told["learning_rate"]["rule"] == "missing: no key says it"
+
+
+def test_a_dry_reading_writes_nothing(tmp_path) -> None:
+    [report] = read_in(None, made(tmp_path / "a.log", run_of("r")))
+    assert report.status == "seen"
+    assert report.preview[0]["n_tokens"] == 3000
+    assert report.preview[0]["loss"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log"]
+
+
+# --- Scores -----------------------------------------------------------------------------------------------------------
+
+
+def score(model="m", task="arc", value=0.5, **more):
+    return ScoreFound(model, task, "acc", value, **more)
+
+
+def test_scores_are_replaced_with_their_source(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    read_in(db, made(path, [score(), score(task="boolq"), score(about_model={"n_params": 1e6, "odd": math.nan})]))
+    assert ask(db, "SELECT task, score, n_params FROM scores ORDER BY 1") == [("arc", 0.5, 1e6), ("boolq", 0.5, 1e6)]
+    rewrite(path, "more", age=10)
+    read_in(db, made(path, [score(value=0.75)]))
+    assert ask(db, "SELECT task, score FROM scores") == [("arc", 0.75)]
+    assert ask(db, "SELECT n_models, n_scores FROM sources") == [(1, 1)]
+
+
+def test_the_same_score_from_two_sources(tmp_path, db) -> None:
+    one, two = (
+        made(tmp_path / "a.log", [score()]),
+        made(tmp_path / "b.log", [score(value=0.75), score(task="x", value=0.25)]),
+    )
+    assert statuses(read_in(db, one, two)) == ["ingested", "failed"]
+    assert statuses(read_in(db, two, replace=True)) == ["ingested"]
+    assert ask(db, "SELECT task, score FROM scores ORDER BY 1") == [("arc", 0.75), ("x", 0.25)]
+    assert ask(db, "SELECT count(*) FROM models") == [(1,)]
+
+
+# --- Which metric is the loss -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metrics", "chosen"),
+    [
+        (["loss"], "loss"),
+        (["train/loss", "val/loss"], "val/loss"),
+        (["loss", "loss_scale", "aux_loss", "z_loss", "mtp_1_loss"], "loss"),
+        (["lm_loss", "load_balancing_loss"], "lm_loss"),
+        (["loss", "eval_loss", "eval/c4/loss"], "eval_loss"),
+        (["train/loss", "eval/a/loss", "eval/b/loss"], "train/loss"),
+        (["accuracy", "loss_scale"], None),
+        ([], None),
+    ],
+)
+def test_the_loss_is_chosen_by_name(metrics, chosen) -> None:
+    assert choose_loss(dict.fromkeys(metrics, 1), None)[0] == chosen
+
+
+def test_losses_of_equal_standing_are_not_chosen_between() -> None:
+    with pytest.raises(InputDataError, match="several metrics could be the loss: 'eval/a/loss', 'eval/b/loss'"):
+        choose_loss({"eval/a/loss": 1, "eval/b/loss": 1}, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["loss_scale", "aux_loss", "moe/z_loss", "router/loss", "loss/load_balancing", "num_loss_tokens", "loss_std",
+     "best_loss", "loss_scaler", "kl_loss", "target_loss"],
+)  # fmt: skip
+def test_what_merely_has_the_name_of_a_loss(name) -> None:
+    assert not is_loss(name)
+
+
+def test_a_unit_that_a_name_tells() -> None:
+    assert unit_of("eval/paloma/c4_en/bpb") == "bits/byte"
+    assert unit_of("loss") == "unknown"
