@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from db.cells import BAD, MISSING, NAN, OK, Numbers, typed_values
 from db.checks import Refusals, check_units, check_values
 from db.fields import is_loss_name
+from db.logged import Block, Logged
 from db.mapping import Mapping, MetricSpec
 from db.problems import Problem, line_list, summary
 from db.readers.table import Table
@@ -35,9 +37,10 @@ class Runs:
         NaN where unknown.
     extra : list of dict
         Kept columns.
-    values : dict of str to numpy.ndarray
-        ``run`` (index), ``metric`` (index), ``step`` (-1 for none), ``tokens`` (NaN for unknown),
-        ``value``, ``status``.
+    values : Logged
+        The logged values; runs and metrics are numbered from 0.
+    ends : Ends
+        The last value of the metric that is shown as the loss.
     n_refused : int
         Rows of the file that were left out.
     problems : tuple of Problem
@@ -54,10 +57,20 @@ class Runs:
     n_tokens: np.ndarray
     compute_flop: np.ndarray
     extra: list[dict[str, Any]]
-    values: dict[str, np.ndarray]
+    values: Logged
+    ends: Ends
     n_refused: int
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The last value of a metric of each run: its step (-2 where it logged none), the value and its status."""
+
+    step: np.ndarray
+    value: np.ndarray
+    status: np.ndarray
 
 
 def metric_kind(spec: MetricSpec) -> str:
@@ -87,10 +100,12 @@ def assemble(table: Table, mapping: Mapping, resolved: Resolved) -> Runs:
         If nothing is left, runs appear twice with different values, the units look mixed, or a log of steps does not
         say which run each row belongs to.
     """
-    return _Assembler(table, mapping, resolved).run()
+    return Assembler(table, mapping, resolved).run()
 
 
-class _Assembler:
+class Assembler:
+    """The steps from rows to runs; see :func:`assemble`."""
+
     def __init__(self, table: Table, mapping: Mapping, resolved: Resolved) -> None:
         self.table = table
         self.mapping = mapping
@@ -101,25 +116,27 @@ class _Assembler:
         self.step = self._step()
 
     def run(self) -> Runs:
+        """Take every step."""
+        codes, run_ids = self.judge()
+        if not run_ids:
+            raise nothing_left(self.table.path, (*self.table.problems, *self.refusals.problems))
+        values = self._values(codes, run_ids)
+        return self._finish(codes, run_ids, values)
+
+    def judge(self) -> tuple[np.ndarray, list[str]]:
+        """Refuse what cannot be taken, and number the runs that are left; refused rows have number -1."""
         self.refusals.refuse(*check_values(self.resolved, self.shape))
         for spec in self.mapping.metrics:
             kind = metric_kind(spec)
             self.refusals.check_metric(self.resolved, spec, kind, is_shown=spec.metric == self.mapping.metric)
-        ids = self._run_ids()
-        codes, run_ids = self._group(ids)
+        numbers, names = self._run_ids()
+        codes, run_ids = self._group(numbers, names)
         if self.shape == "wide":
             self._refuse_doubles(codes)
         if run_ids:
             self._refuse_runs(codes, run_ids)
-            codes, run_ids = self._group(ids)
-        if not run_ids:
-            problems = (*self.table.problems, *self.refusals.problems)
-            raise InputDataError(
-                f"Every row of {self.table.path} is refused; nothing was changed.\n{summary(problems)}",
-                "Fix these rows, or say in a mapping file which columns hold what.",
-            )
-        values = self._values(codes, run_ids)
-        return self._finish(codes, run_ids, values)
+            codes, run_ids = self._group(numbers, names)
+        return codes, run_ids
 
     def _shape(self) -> str:
         has_step = "step" in self.resolved.numbers
@@ -149,26 +166,35 @@ class _Assembler:
             step[whole] = numbers.values[whole].astype(np.int64)
         return step
 
-    def _run_ids(self) -> list[str | None]:
+    def _run_ids(self) -> tuple[np.ndarray, list[str]]:
+        """Number the identifiers; rows without one have number -1."""
         given = self.resolved.texts.get("run_id")
         if given is None:
             stem = Path(self.table.path).name.split(".")[0]
             width = len(str(len(self.table.lines)))
-            return [f"{stem}-{row:0{width}d}" for row in range(1, len(self.table.lines) + 1)]
-        column = self.resolved.sources["run_id"][0]
-        empty = np.array([run_id is None for run_id in given])
-        self.refusals.refuse(self.refusals.rows(empty, column, "the run has no identifier"))
-        return given
+            rows = range(len(self.table.lines))
+            return np.array(rows, dtype=np.int64), [f"{stem}-{row + 1:0{width}d}" for row in rows]
+        known: dict[str, int] = {}
+        numbers = np.array([-1 if text is None else known.setdefault(text, len(known)) for text in given])
+        self._refuse_nameless(numbers)
+        return numbers, list(known)
 
-    def _group(self, ids: list[str | None]) -> tuple[np.ndarray, list[str]]:
+    def _refuse_nameless(self, numbers: np.ndarray) -> None:
+        column = self.resolved.sources["run_id"][0]
+        self.refusals.refuse(self.refusals.rows(numbers < 0, column, "the run has no identifier"))
+
+    def _group(self, numbers: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
         """Number the runs in the order in which they appear; refused rows have number -1."""
-        numbers: dict[str, int] = {}
-        codes = np.full(len(ids), -1, dtype=np.int64)
-        for row in np.flatnonzero(~self.refusals.refused).tolist():
-            run_id = ids[row]
-            assert run_id is not None
-            codes[row] = numbers.setdefault(run_id, len(numbers))
-        return codes, list(numbers)
+        rows = np.flatnonzero(~self.refusals.refused)
+        found = numbers[rows]
+        first = first_rows(np.where(self.refusals.refused, -1, numbers), len(names))
+        there = np.flatnonzero(first >= 0)
+        order = there[np.argsort(first[there])]
+        final = np.full(len(names), -1, dtype=np.int64)
+        final[order] = np.arange(order.size)
+        codes = np.full(numbers.size, -1, dtype=np.int64)
+        codes[rows] = final[found]
+        return codes, [names[number] for number in order.tolist()]
 
     def _refuse_doubles(self, codes: np.ndarray) -> None:
         """One row a run: drop a row that says the same again, stop at one that says something else."""
@@ -225,7 +251,7 @@ class _Assembler:
             last = _last_rows(codes, numbers.status == OK, self.step, len(run_ids))
             column = ", ".join(self.resolved.sources.get(field, ())) or None
             lacking = np.flatnonzero((last < 0) & (np.bincount(codes[codes >= 0], minlength=len(run_ids)) > 0))
-            if lacking.size and not self.mapping.allow_missing:
+            if not self.mapping.allow_missing:
                 reason = f"{field} is missing"
                 self.refusals.refuse_runs(codes, lacking, column, reason)
             if field == "n_params":
@@ -234,7 +260,7 @@ class _Assembler:
                 reason = "n_params changes within the run; perhaps run_id joins several runs"
                 self.refusals.refuse_runs(codes, np.unique(codes[differs]), column, reason)
 
-    def _values(self, codes: np.ndarray, run_ids: list[str]) -> dict[str, np.ndarray]:
+    def _values(self, codes: np.ndarray, run_ids: list[str]) -> Block:
         """Logged values of every metric, in the order run, metric, step."""
         tokens = self._tokens(codes, run_ids)
         parts: dict[str, list[np.ndarray]] = {key: [] for key in ("run", "metric", "step", "tokens", "value", "status")}
@@ -251,31 +277,31 @@ class _Assembler:
             parts["value"].append(np.where(numbers.status[rows] == OK, numbers.values[rows], np.nan))
             parts["status"].append(numbers.status[rows])
         values = {key: np.concatenate(arrays) for key, arrays in parts.items()}
-        order = np.lexsort((values["step"], values["metric"], values["run"]))
-        return {key: array[order] for key, array in values.items()}
+        order = sorted_rows(values["step"], values["metric"], values["run"])
+        return values if order is None else {key: array[order] for key, array in values.items()}
 
     def _one_a_step(self, codes: np.ndarray, logged: np.ndarray, numbers: Numbers, spec: MetricSpec) -> np.ndarray:
         """Rows to keep of a metric: of several values of one step, the last in the file."""
         rows: np.ndarray = np.flatnonzero(logged)
-        rows = rows[np.lexsort((rows, self.step[rows], codes[rows]))]
+        order = sorted_rows(self.step[rows], codes[rows])
+        rows = rows if order is None else rows[order]
         if self.shape == "wide" or rows.size == 0:
             return rows
         same = (codes[rows[1:]] == codes[rows[:-1]]) & (self.step[rows[1:]] == self.step[rows[:-1]])
+        if not same.any():
+            return rows
         before, after = rows[:-1][same], rows[1:][same]
         equal = (numbers.values[before] == numbers.values[after]) | (
             (numbers.status[before] == NAN) & (numbers.status[after] == NAN)
         )
-        if not equal.all():
-            where = line_list([self.table.lines[row] for row in after[~equal]])
-            self.warnings.append(
-                f"{spec.metric}: rows that log a step of their run again, with another value: "
-                f"{where}. "
-                "The later row was kept, as after a restart; if these are different runs, make run_id finer."
-            )
-        elif same.any():
-            self.warnings.append(f"{spec.metric}: rows that repeat a step were dropped ({int(same.sum())} in all).")
+        self._repeated(spec, codes, int(same.sum()), after[~equal])
         kept: np.ndarray = rows[np.append(~same, True)]
         return kept
+
+    def _repeated(self, spec: MetricSpec, codes: np.ndarray, count: int, differing: np.ndarray) -> None:  # noqa: ARG002
+        """Say that steps of a metric are there twice."""
+        lines = [int(self.table.lines[row]) for row in differing[:9].tolist()]
+        self.warnings.append(repeats_warning(spec.metric, count, lines, differing.size))
 
     def _tokens(self, codes: np.ndarray, run_ids: list[str]) -> np.ndarray:
         """Tokens seen by the step of each row: NaN where the log has only a total for the run."""
@@ -293,20 +319,16 @@ class _Assembler:
         # A total that is the same on every row is a property of the run, not a count that grows with the steps.
         return _ok_values(numbers) if changes.any() else nothing
 
-    def _finish(self, codes: np.ndarray, run_ids: list[str], values: dict[str, np.ndarray]) -> Runs:
-        shown = [spec.metric for spec in self.mapping.metrics].index(self.mapping.metric or "")
-        logged = (codes >= 0) & (self.resolved.metrics[self.mapping.metric or ""].status < MISSING)
-        last = _last_rows(codes, logged, self.step, len(run_ids))
-        any_last = _last_rows(codes, codes >= 0, self.step, len(run_ids))
-        last = np.where(last >= 0, last, any_last)
-        tokens_field = "tokens" if "tokens" in self.resolved.numbers else "n_tokens"
-        n_params = self._at(last, codes, "n_params")
-        n_tokens = self._at(last, codes, tokens_field)
-        compute_flop = self._at(last, codes, "compute_flop")
+    def _finish(self, codes: np.ndarray, run_ids: list[str], values: Block) -> Runs:
+        last = self._last(codes, len(run_ids))
+        n_params, n_tokens, compute_flop = self._sizes(last, codes)
         check_units(self.table, self.mapping, self.warnings, last, n_params, n_tokens, compute_flop)
         extra = self._extra(codes, len(run_ids))
         texts = self.resolved.texts
-        self._warn_about(values, shown, len(run_ids))
+        ends = self._ends(values, len(run_ids))
+        self.warnings += end_warnings(self.mapping, self.resolved, ends)
+        logged = Logged()
+        logged.append(values)
         return Runs(
             shape=self.shape,
             run_ids=run_ids,
@@ -316,11 +338,38 @@ class _Assembler:
             n_tokens=n_tokens,
             compute_flop=compute_flop,
             extra=extra,
-            values=values,
+            values=logged,
+            ends=ends,
             n_refused=self.refusals.n_refused + len(self.table.problems),
             problems=(*self.table.problems, *self.refusals.problems),
             warnings=tuple(self.warnings),
         )
+
+    def _last(self, codes: np.ndarray, n_runs: int) -> np.ndarray:
+        """The row that says what each run is: its last with a loss, or else its last."""
+        logged = (codes >= 0) & (self.resolved.metrics[self.mapping.metric or ""].status < MISSING)
+        last = _last_rows(codes, logged, self.step, n_runs)
+        any_last = _last_rows(codes, codes >= 0, self.step, n_runs)
+        return np.where(last >= 0, last, any_last)
+
+    def _sizes(self, last: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Parameters, tokens and compute of each run."""
+        tokens_field = "tokens" if "tokens" in self.resolved.numbers else "n_tokens"
+        n_params, n_tokens, compute_flop = (
+            self._at(last, codes, field) for field in ("n_params", tokens_field, "compute_flop")
+        )
+        return n_params, n_tokens, compute_flop
+
+    def _ends(self, values: Block, n_runs: int) -> Ends:
+        """The last value of the loss of each run."""
+        shown = [spec.metric for spec in self.mapping.metrics].index(self.mapping.metric or "")
+        mine = np.flatnonzero(values["metric"] == shown)
+        last = np.full(n_runs, -1, dtype=np.int64)
+        last[values["run"][mine]] = mine  # sorted by step, so the last step stays
+        there = last >= 0
+        step, value, status = np.full(n_runs, -2), np.full(n_runs, np.nan), np.full(n_runs, MISSING)
+        step[there], value[there], status[there] = (values[key][last[there]] for key in ("step", "value", "status"))
+        return Ends(step, value, status)
 
     def _at(self, last: np.ndarray, codes: np.ndarray, field: str) -> np.ndarray:
         """A field at the last step of each run, or its last known value before."""
@@ -332,12 +381,17 @@ class _Assembler:
         values = np.where(rows >= 0, numbers.values[rows], np.nan)
         return np.where(values > 0, values, np.nan)
 
+    def taken(self, codes: np.ndarray) -> np.ndarray:
+        """Rows that are taken, by run and step."""
+        rows = np.flatnonzero(codes >= 0)
+        order = sorted_rows(self.step[rows], codes[rows])
+        return rows if order is None else rows[order]
+
     def _extra(self, codes: np.ndarray, n_runs: int) -> list[dict[str, Any]]:
         """Columns that no mapping names, with their value at the last step that has one."""
-        named = {column for columns in self._named_sources() for column in columns}
+        named = named_columns(self.mapping, self.resolved.sources)
         extra: list[dict[str, Any]] = [{} for _ in range(n_runs)]
-        rows = np.flatnonzero(codes >= 0)
-        rows = rows[np.lexsort((rows, self.step[rows], codes[rows]))].tolist()
+        rows = self.taken(codes).tolist()
         code_list = codes.tolist()
         stepwise = {spec.column for spec in self.mapping.metrics}
         varying = []
@@ -345,8 +399,8 @@ class _Assembler:
             if column in named:
                 continue
             typed = typed_values(cells)
-            if column.startswith("column_") and not any(value is not None for value in typed):
-                continue  # a column without name and without content, such as a comma at the end of each line
+            if is_nothing(column, not any(value is not None for value in typed)):
+                continue
             varies = False
             for row in rows:
                 value = typed[row]
@@ -359,57 +413,105 @@ class _Assembler:
             if varies and column not in stepwise:
                 varying.append(column)
         if varying:
-            self.warnings.append(
-                f"Columns that change within a run were kept with their value at its last step: {', '.join(varying)}. "
-                "Name a column in [metrics] to keep every step."
-            )
+            self.warnings.append(varying_warning(varying))
         return extra
 
-    def _named_sources(self) -> list[tuple[str, ...]]:
-        """Columns behind the fields and the metrics.
 
-        Other losses that were only guessed stay kept columns too, and so do the parts of an identifier made of several
-        columns: nothing else says what they were.
-        """
-        guessed = {
-            spec.metric
-            for spec in self.mapping.metrics
-            if spec.metric != self.mapping.metric and self.mapping.origins.get(spec.metric) == "guessed from the name"
-        }
-        return [
-            columns
-            for what, columns in self.resolved.sources.items()
-            if what not in guessed and (what != "run_id" or len(columns) == 1)
-        ]
+def nothing_left(path: str, problems: Sequence[Problem]) -> InputDataError:
+    """Say that every row is refused."""
+    return InputDataError(
+        f"Every row of {path} is refused; nothing was changed.\n{summary(problems)}",
+        "Fix these rows, or say in a mapping file which columns hold what.",
+    )
 
-    def _warn_about(self, values: dict[str, np.ndarray], shown: int, n_runs: int) -> None:
-        """Say which runs ended without a finite loss, and which quantities the file lacks."""
-        mine = values["metric"] == shown
-        status = np.full(n_runs, MISSING)
-        status[values["run"][mine]] = values["status"][mine]  # sorted by step, so the last step stays
-        for code, word in ((NAN, "NaN"), (2, "inf"), (3, "-inf")):
-            count = int((status == code).sum())
-            if count:
-                metric = self.mapping.metric
-                self.warnings.append(
-                    f"{format_plural(count, 'run')} ended with {metric} = {word}: no loss, status kept."
-                )
-        count = int((status == MISSING).sum())
+
+def repeats_warning(metric: str, count: int, lines: list[int], differing: int) -> str:
+    """Say that rows log a step of their run again; `lines` are the first of those that say something else."""
+    if differing:
+        return (
+            f"{metric}: rows that log a step of their run again, with another value: "
+            f"{line_list(lines, count=differing)}. "
+            "The later row was kept, as after a restart; if these are different runs, make run_id finer."
+        )
+    return f"{metric}: rows that repeat a step were dropped ({count} in all)."
+
+
+def varying_warning(columns: list[str]) -> str:
+    """Say which kept columns change within a run."""
+    return (
+        f"Columns that change within a run were kept with their value at its last step: {', '.join(columns)}. "
+        "Name a column in [metrics] to keep every step."
+    )
+
+
+def is_nothing(column: str, is_empty: bool) -> bool:
+    """Whether a column has no name and no content, such as a comma at the end of each line makes."""
+    return is_empty and column.startswith("column_")
+
+
+def sorted_rows(*keys: np.ndarray) -> np.ndarray | None:
+    """Order by several keys, the last the first to sort by, and then by position; None where it is so already."""
+    unsorted = np.zeros(max(keys[0].size - 1, 0), dtype=bool)
+    for key in keys:
+        before, after = key[:-1], key[1:]
+        unsorted = (before > after) | ((before == after) & unsorted)
+    return np.lexsort(keys) if unsorted.any() else None
+
+
+def named_columns(mapping: Mapping, sources: dict[str, tuple[str, ...]]) -> set[str]:
+    """Columns behind the fields and the metrics.
+
+    Other losses that were only guessed stay kept columns too, and so do the parts of an identifier made of several
+    columns: nothing else says what they were.
+    """
+    guessed = {
+        spec.metric
+        for spec in mapping.metrics
+        if spec.metric != mapping.metric and mapping.origins.get(spec.metric) == "guessed from the name"
+    }
+    return {
+        column
+        for what, columns in sources.items()
+        if what not in guessed and (what != "run_id" or len(columns) == 1)
+        for column in columns
+    }
+
+
+def end_warnings(mapping: Mapping, resolved: Resolved, ends: Ends) -> list[str]:
+    """Say which runs ended without a finite loss, and which quantities the file lacks."""
+    warnings = []
+    for code, word in ((NAN, "NaN"), (2, "inf"), (3, "-inf")):
+        count = int((ends.status == code).sum())
         if count:
-            self.warnings.append(f"{format_plural(count, 'run')} without any {self.mapping.metric}.")
-        for field in ("n_params", "n_tokens"):
-            if field not in self.resolved.numbers and not (field == "n_tokens" and "tokens" in self.resolved.numbers):
-                self.warnings.append(f"No column is {field}; laws that need it cannot be fitted.")
+            warnings.append(
+                f"{format_plural(count, 'run')} ended with {mapping.metric} = {word}: no loss, status kept."
+            )
+    count = int((ends.status == MISSING).sum())
+    if count:
+        warnings.append(f"{format_plural(count, 'run')} without any {mapping.metric}.")
+    for field in ("n_params", "n_tokens"):
+        if field not in resolved.numbers and not (field == "n_tokens" and "tokens" in resolved.numbers):
+            warnings.append(f"No column is {field}; laws that need it cannot be fitted.")
+    return warnings
 
 
 def _ok_values(numbers: Numbers) -> np.ndarray:
     return np.where(numbers.status == OK, numbers.values, np.nan)
 
 
+def first_rows(codes: np.ndarray, n_runs: int) -> np.ndarray:
+    """First row of each run; -1 where a run has none."""
+    rows = np.flatnonzero(codes >= 0)[::-1]
+    first = np.full(n_runs, -1, dtype=np.int64)
+    first[codes[rows]] = rows  # of several rows of a run, the assignment that comes last stays
+    return first
+
+
 def _last_rows(codes: np.ndarray, wanted: np.ndarray, step: np.ndarray, n_runs: int) -> np.ndarray:
     """Row of the last step of each run among the wanted rows; -1 where a run has none."""
     rows = np.flatnonzero(wanted & (codes >= 0))
-    rows = rows[np.lexsort((rows, step[rows]))]
+    order = sorted_rows(step[rows], codes[rows])
+    rows = rows if order is None else rows[order]
     last = np.full(n_runs, -1, dtype=np.int64)
     last[codes[rows]] = rows  # of several rows of a run, the assignment that comes last stays
     return last

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ _NON_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)\Z", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[-+]?0\d")
 _BOOLEANS = {"true": True, "false": False}
 _INT64 = 2**63
+_LARGEST = int(sys.float_info.max)
 
 Cells = Sequence[Any]
 
@@ -109,17 +111,43 @@ def typed_values(cells: Cells) -> list[Any]:
         All booleans, all integers, all floats or all texts, with None where there is no value. Numbers that are not
         finite are written ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, which JSON lacks and SQL reads back.
     """
+    kind = column_kind(cells)
+    return [typed(cell, kind) for cell in cells]
+
+
+def column_kind(cells: Iterable[Any]) -> str:
+    """Tell the narrowest type that holds all of some cells.
+
+    Parameters
+    ----------
+    cells : iterable
+        Text, numbers, booleans or None.
+
+    Returns
+    -------
+    str
+        ``empty``, ``boolean``, ``integer``, ``float`` or ``text``; whatever follows, a text stays one.
+    """
     filled = [cell for cell in cells if not is_missing(cell)]
     if not filled:
-        return [None] * len(cells)
+        return "empty"
     if all(isinstance(cell, bool) or str(cell).strip().lower() in _BOOLEANS for cell in filled):
-        return [None if is_missing(cell) else _BOOLEANS[str(cell).strip().lower()] for cell in cells]
+        return "boolean"
     if any(isinstance(cell, bool) for cell in filled) or not all(map(_is_numeric, filled)):
+        return "text"
+    return "integer" if all(map(_is_integer, filled)) else "float"
+
+
+def typed(cell: Any, kind: str) -> Any:
+    """A cell as a value of the kind of its column."""
+    if kind == "text":
         # Words that mean "missing" in a column of numbers are just words in a column of text.
-        return [text_from_cell(cell) for cell in cells]
-    if all(map(_is_integer, filled)):
-        return [None if is_missing(cell) else int(cell) for cell in cells]
-    return [None if is_missing(cell) else _json_float(float(cell)) for cell in cells]
+        return text_from_cell(cell)
+    if is_missing(cell):
+        return None
+    if kind == "boolean":
+        return _BOOLEANS[str(cell).strip().lower()]
+    return int(cell) if kind == "integer" else _json_float(float(cell))
 
 
 def _number(cell: Any) -> tuple[float, int]:
@@ -146,7 +174,8 @@ def _is_numeric(cell: Any) -> bool:
         if _NON_FINITE.match(text):
             return True
         return _DECIMAL.match(text) is not None and math.isfinite(float(text))
-    return isinstance(cell, int | float)
+    # A whole number that no float holds is a text, as it is where it was written in quotes.
+    return isinstance(cell, float) or (isinstance(cell, int) and abs(cell) <= _LARGEST)
 
 
 def _is_integer(cell: Any) -> bool:

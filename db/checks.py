@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.cells import BAD, INF, MISSING, NAN, NEGATIVE_INF, OK
+from db.cells import BAD, MISSING, NAN, NEGATIVE_INF, OK
 from db.problems import Problem, line_list
 from scaling.errors import InputDataError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from db.resolve import Resolved
 
 _SMALL_N, _LARGE_D = 1e3, 1e9
-_NOT_FINITE = (NAN, INF, NEGATIVE_INF)
 Found = tuple[np.ndarray, str | None, str]
 
 
@@ -28,13 +27,28 @@ class Refusals:
     ----------
     table : Table
         The file.
+    limit : int, optional
+        How many of one kind are told; by default all.
+
+    Attributes
+    ----------
+    refused : numpy.ndarray of bool, shape (rows,)
+        Rows that are left out.
+    problems, kinds : list
+        What was told, and the number of the check that found each; checks are numbered in their order.
+    counts : dict of int to int
+        How many each check found.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, limit: int | None = None) -> None:
         self.table = table
+        self.limit = limit
         self.refused = np.zeros(len(table.lines), dtype=bool)
         self.problems: list[Problem] = []
+        self.kinds: list[int] = []
+        self.counts: dict[int, int] = {}
         self.n_refused = 0
+        self._kind = 0
 
     def rows(self, mask: np.ndarray, column: str | None, reason: str) -> Found:
         """One kind of refusal: rows, the column to blame, and the reason."""
@@ -43,20 +57,25 @@ class Refusals:
     def refuse(self, *found: Found) -> None:
         """Refuse rows; a row that is refused already is not told twice."""
         for mask, column, reason in found:
-            for row in np.flatnonzero(mask & ~self.refused):
-                self._tell(int(row), column, reason, "row")
-            self.n_refused += int((mask & ~self.refused).sum())
+            if not mask.any():
+                self._kind += 1
+                continue
+            new = mask & ~self.refused
+            self._tell(np.flatnonzero(new), column, reason, "row")
+            self.n_refused += int(new.sum())
             self.refused |= mask
 
     def refuse_runs(self, codes: np.ndarray, runs: np.ndarray, column: str | None, reason: str) -> None:
         """Refuse whole runs; each is told once, at its first row."""
+        first = []
         for run in runs:
             mask = (codes == run) & ~self.refused
             if mask.any():
-                self._tell(int(np.flatnonzero(mask)[0]), column, reason, "row")
+                first.append(int(np.flatnonzero(mask)[0]))
                 self.n_refused += int(mask.sum())
                 self.refused |= mask
                 codes[mask] = -1
+        self._tell(np.array(first, dtype=np.int64), column, reason, "row")
 
     def drop(self, rows: np.ndarray) -> None:
         """Leave rows out that say nothing new; that is no problem."""
@@ -74,17 +93,20 @@ class Refusals:
             if is_shown:
                 self.refuse(self.rows(mask, column, reason))
                 continue
-            for row in np.flatnonzero(mask & ~self.refused):
-                self._tell(int(row), column, reason, "value")
+            self._tell(np.flatnonzero(mask & ~self.refused), column, reason, "value")
             numbers.status[mask] = MISSING
             numbers.values[mask] = np.nan
 
-    def _tell(self, row: int, column: str | None, reason: str, refused: str) -> None:
-        value = None
-        if column is not None and column in self.table.columns:
-            cell = self.table.columns[column][row]
-            value = None if cell is None else str(cell)
-        self.problems.append(Problem(self.table.path, self.table.lines[row], column, value, reason, refused))
+    def _tell(self, rows: np.ndarray, column: str | None, reason: str, refused: str) -> None:
+        self._kind += 1
+        if not rows.size:
+            return
+        self.counts[self._kind] = rows.size
+        cells = self.table.columns[column] if column is not None and column in self.table.columns else None
+        for row in rows[: self.limit].tolist():
+            value = None if cells is None or cells[row] is None else str(cells[row])
+            self.problems.append(Problem(self.table.path, int(self.table.lines[row]), column, value, reason, refused))
+            self.kinds.append(self._kind)
 
 
 def check_values(resolved: Resolved, shape: str) -> Iterable[Found]:
@@ -106,7 +128,8 @@ def check_values(resolved: Resolved, shape: str) -> Iterable[Found]:
     for field, numbers in resolved.numbers.items():
         column = _first(resolved.sources.get(field, ()))
         found.append((numbers.status == BAD, column, f"{field} is not a number"))
-        found.append((np.isin(numbers.status, _NOT_FINITE), column, f"{field} is not finite"))
+        not_finite = (numbers.status >= NAN) & (numbers.status <= NEGATIVE_INF)
+        found.append((not_finite, column, f"{field} is not finite"))
         ok = numbers.status == OK
         if field == "step":
             found.append((ok & (numbers.values != np.floor(numbers.values)), column, "the step is not a whole number"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from db.cells import BAD, MISSING, numbers_from_cells
 from db.fields import ALIASES, FIELDS, candidate, is_loss_name
 from db.mapping import Mapping, MetricSpec
 from db.problems import nearest
@@ -106,12 +105,11 @@ def _guess_metrics(table: Table) -> tuple[MetricSpec, ...]:
     plain = next(
         (column for column in ("loss", *table.columns) if column in table.columns and column.lower() == "loss"), None
     )
-    for column, cells in table.columns.items():
+    for column in table.columns:
         if not is_loss_name(column):
             continue
         is_loss = column == plain
-        status = numbers_from_cells(cells).status
-        if is_loss or (status == BAD).sum() < 0.5 * (status != MISSING).sum():
+        if is_loss or table.mostly_numbers(column):
             specs.append(MetricSpec("loss" if is_loss else column, column))
     return tuple(specs)
 

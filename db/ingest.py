@@ -20,18 +20,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from db.assemble import Runs, assemble
+from db.bulk import LargeTable, read_large
 from db.cells import STATUS_NAMES
 from db.guess import complete
 from db.mapping import Mapping
 from db.problems import Problem
 from db.readers.table import file_format, file_sha256, read_table
 from db.resolve import resolve
+from scaling.errors import InputDataError
 from scaling.formatting import format_plural
 
 if TYPE_CHECKING:
     from db.store import Store
 
 _PREVIEW = 5
+#: Bytes from which on a file is read in parts; one that is packed, or Parquet, holds more than its size says.
+_LARGE = 20_000_000
+_PACKED = (".gz", ".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -175,27 +180,60 @@ def plan_ingest(
     given = mapping if isinstance(mapping, Mapping) else Mapping() if mapping is None else Mapping.load(mapping)
     if allow_units:
         given = given.with_options(allow_units=True)
-    file_format(path)
-    sha256 = file_sha256(path)
-    table = read_table(path)
-    used = complete(given, table, metric)
-    runs = assemble(table, used, resolve(used, table))
+    kind = file_format(path)
+    before = _stamp(path)
+    try:
+        sha256 = file_sha256(path)
+        read = read_large(str(path), kind, given, metric) if _is_large(path) else None
+        read = read or _read_small(path, given, metric)
+    except InputDataError as error:
+        if _stamp(path) != before:
+            raise _changed(path) from error
+        raise
+    if _stamp(path) != before:
+        raise _changed(path)
+    runs, used = read.runs, read.mapping
     assert used.metric is not None
     return IngestPlan(
         path=str(path),
-        format=table.format,
+        format=read.format,
         sha256=sha256,
         mapping=used,
         metric=used.metric,
         shape=runs.shape,
-        n_rows=table.n_rows,
+        n_rows=read.n_rows,
         n_runs=len(runs.run_ids),
-        n_values=int(runs.values["run"].size),
+        n_values=runs.values.size,
         n_refused=runs.n_refused,
         problems=runs.problems,
         warnings=runs.warnings,
-        preview=_preview(runs, used),
+        preview=_preview(runs),
         runs=runs,
+    )
+
+
+def _read_small(path: str | Path, given: Mapping, metric: str | None) -> LargeTable:
+    table = read_table(path)
+    used = complete(given, table, metric)
+    return LargeTable(table.format, table.n_rows, used, assemble(table, used, resolve(used, table)))
+
+
+def _is_large(path: str | Path) -> bool:
+    file = Path(path)
+    size = file.stat().st_size
+    return size >= (_LARGE // 20 if file.suffix.lower() in _PACKED else _LARGE)
+
+
+def _stamp(path: str | Path) -> tuple[int, int, int]:
+    """What tells that a file is another, or was written to."""
+    found = Path(path).stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _changed(path: str | Path) -> InputDataError:
+    return InputDataError(
+        f"The file {path} changed while it was read; nothing was stored.",
+        "Read it again when nothing writes to it any more, or read a copy of it.",
     )
 
 
@@ -288,25 +326,22 @@ def _source_id(sha256: str, mapping: Mapping) -> str:
     return hashlib.sha256(f"{sha256}{mapping.sha256}".encode()).hexdigest()[:12]
 
 
-def _preview(runs: Runs, mapping: Mapping) -> tuple[dict[str, Any], ...]:
+def _preview(runs: Runs) -> tuple[dict[str, Any], ...]:
     """The first runs, as ``runs_final`` will show them."""
-    shown = [spec.metric for spec in mapping.metrics].index(mapping.metric or "")
-    mine = runs.values["metric"] == shown
     compute_flop = np.where(np.isnan(runs.compute_flop), 6 * runs.n_params * runs.n_tokens, runs.compute_flop)
     rows = []
     for index in range(min(_PREVIEW, len(runs.run_ids))):
-        last = np.flatnonzero(mine & (runs.values["run"] == index))[-1:]
-        status = STATUS_NAMES[int(runs.values["status"][last[0]])] if last.size else "missing"
+        status = STATUS_NAMES[int(runs.ends.status[index])]
         row = {
             "run_id": runs.run_ids[index],
             "n_params": _or_none(runs.n_params[index]),
             "n_tokens": _or_none(runs.n_tokens[index]),
             "compute_flop": _or_none(compute_flop[index]),
-            "loss": float(runs.values["value"][last[0]]) if status == "ok" else None,
+            "loss": float(runs.ends.value[index]) if status == "ok" else None,
             "loss_status": status,
         }
-        if runs.shape == "long" and last.size:
-            row["step"] = int(runs.values["step"][last[0]])
+        if runs.shape == "long" and runs.ends.step[index] >= 0:
+            row["step"] = int(runs.ends.step[index])
         rows.append(row | {key: value for key, value in runs.extra[index].items() if key not in row})
     return tuple(rows)
 

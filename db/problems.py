@@ -77,7 +77,7 @@ def summary(problems: Sequence[Problem], limit: int = 5) -> str:
     return "\n".join(lines)
 
 
-def line_list(lines: Sequence[int], limit: int = 8) -> str:
+def line_list(lines: Sequence[int], limit: int = 8, count: int | None = None) -> str:
     """Write line numbers: ``lines 3, 9 and 12``.
 
     Parameters
@@ -86,16 +86,19 @@ def line_list(lines: Sequence[int], limit: int = 8) -> str:
         The line numbers.
     limit : int, default 8
         How many to write.
+    count : int, optional
+        How many there are in all, where `lines` are only the first of them, at least `limit`.
 
     Returns
     -------
     str
     """
-    numbers = [str(int(line)) for line in lines]
-    if len(numbers) == 1:
+    count = len(lines) if count is None else count
+    numbers = [str(int(line)) for line in lines[: limit + 1]]
+    if count == 1:
         return f"line {numbers[0]}"
-    if len(numbers) > limit:
-        return f"lines {', '.join(numbers[:limit])} and {len(numbers) - limit} more"
+    if count > limit:
+        return f"lines {', '.join(numbers[:limit])} and {count - limit} more"
     return f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 

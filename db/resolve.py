@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from db import expression
-from db.cells import Numbers, numbers_from_cells, numbers_from_floats, text_from_cell
+from db.cells import Numbers, numbers_from_floats
 from db.fields import ALIASES, FIELDS, TEXT_FIELDS, canonical
 from db.mapping import Mapping
 from db.problems import nearest
@@ -22,7 +22,7 @@ class Resolved:
 
     Parameters
     ----------
-    texts : dict of str to list
+    texts : dict of str to sequence
         Text fields that the mapping gives: one text or None a row.
     numbers : dict of str to Numbers
         Number fields that the mapping gives.
@@ -32,7 +32,7 @@ class Resolved:
         Columns that each field or metric is made of.
     """
 
-    texts: dict[str, list[str | None]]
+    texts: dict[str, Sequence[str | None]]
     numbers: dict[str, Numbers]
     metrics: dict[str, Numbers]
     sources: dict[str, tuple[str, ...]]
@@ -81,17 +81,16 @@ class _Resolver:
             metrics[spec.metric] = self._compute(spec.metric, spec.column, derived=False)
         return Resolved(texts, self.numbers, metrics, self.sources)
 
-    def _texts(self, field: str) -> list[str | None] | None:
+    def _texts(self, field: str) -> Sequence[str | None] | None:
         if field in self.mapping.constants:
             return [str(self.mapping.constants[field])] * len(self.table.lines)
         given = self.mapping.columns.get(field)
         if given is None:
             return None
         names = given if isinstance(given, tuple) else (given,)
-        cells = [self._cells(name.strip("\"'") if name not in self.table.columns else name, field) for name in names]
+        columns = [self._known(name.strip("\"'") if name not in self.table.columns else name, field) for name in names]
         self.sources[field] = names
-        rows = ([text_from_cell(cell) for cell in row] for row in zip(*cells, strict=True))
-        return [None if None in row else "-".join(part for part in row if part is not None) for row in rows]
+        return self.table.texts(columns)
 
     def _field(self, field: str) -> Numbers | None:
         """A field's numbers, computed once; derived fields may use one another."""
@@ -157,13 +156,13 @@ class _Resolver:
 
     def _column(self, name: str, what: str) -> Numbers:
         if name not in self.columns:
-            self.columns[name] = numbers_from_cells(self._cells(name, what))
+            self.columns[name] = self.table.numbers(self._known(name, what))
         return self.columns[name]
 
-    def _cells(self, name: str, what: str) -> list[Any]:
+    def _known(self, name: str, what: str) -> str:
         if name not in self.table.columns:
             raise InputDataError(
                 f"{self.table.path} has no column '{name}', which {what} is made of.",
                 nearest(name, self.table.columns),
             )
-        return self.table.columns[name]
+        return name

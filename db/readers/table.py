@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, text_from_cell
 from db.problems import Problem
-from db.readers.records import CsvRecords, json_records, open_text
+from db.readers.records import CsvRecords, JsonRecords, open_text
 from db.views import quote_name
 from scaling.errors import InputDataError
 
@@ -68,14 +68,20 @@ class Table:
         """A column as numbers."""
         return numbers_from_cells(self.columns[column])
 
-    def texts(self, column: str) -> Sequence[str | None]:
-        """A column as texts."""
-        return [text_from_cell(cell) for cell in self.columns[column]]
+    def texts(self, columns: Sequence[str]) -> Sequence[str | None]:
+        """A column as texts; several are joined by ``-``, and missing where one of them is."""
+        rows = zip(*([text_from_cell(cell) for cell in self.columns[column]] for column in columns), strict=True)
+        return [joined(row) for row in rows]
 
     def mostly_numbers(self, column: str) -> bool:
         """Whether less than half of what a column holds is no number."""
         status = self.numbers(column).status
         return bool((status == BAD).sum() < 0.5 * (status != MISSING).sum())
+
+
+def joined(texts: Sequence[str | None]) -> str | None:
+    """Texts joined by ``-``; None where one of them is."""
+    return None if None in texts else "-".join(text for text in texts if text is not None)
 
 
 def file_format(path: str | Path) -> str:
@@ -191,7 +197,7 @@ def _read_json_lines(path: str, stream: IO[str]) -> Table:
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     problems: list[Problem] = []
-    for record in json_records(path, stream):
+    for record in JsonRecords(path, stream):
         if isinstance(record, Problem):
             problems.append(record)
         else:

@@ -1,0 +1,370 @@
+"""A large table as Parquet that DuckDB reads piece by piece.
+
+A Parquet file is read where it lies. CSV and JSON lines become Parquet in a temporary folder, cells as they stand: by
+DuckDB where a CSV is plain (no quotes, every row on a line of its own), otherwise record by record in Python, which is
+exact for everything and slower. Wherever DuckDB and the count of lines disagree, Python decides.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from db.bulk_cells import decode, encode, is_missing_sql
+from db.problems import Problem
+from db.readers.records import CsvRecords, JsonRecords, open_bytes, open_text, text_encoding
+from db.readers.table import no_rows, parquet_cells, parquet_error
+from db.views import quote_name, quote_text
+from scaling.errors import StoreError
+
+#: How many problems of one kind are told; the rest is counted.
+TOLD = 1000
+#: Megabytes that DuckDB may use for a large table before it goes to disk, and more for each column that it writes.
+MEMORY = 512
+_MEMORY_A_COLUMN = 0.25
+_PART_ROWS = 131_072
+_PART_CELLS = 2_000_000
+_PART_CHARACTERS = 2**26
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_NUMBERED = "file_row_number = true"
+
+
+@dataclass
+class Source:
+    """A large table.
+
+    Parameters
+    ----------
+    path, format : str
+        The file as it was named, and ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
+    folder : Path
+        Temporary folder.
+    connection : duckdb.DuckDBPyConnection
+        Where it is read.
+    columns : dict of str to str
+        Name of each column to the SQL of its cells.
+    kinds : dict of str to str
+        What the cells of a column are: ``csv``, ``json`` or ``text`` (all text in SQL), ``integer``, ``float`` or
+        ``boolean``.
+    files, options : str
+        SQL that lists the Parquet files, and how to read them.
+    position, line : str
+        SQL of the position of a row, from 0, and of its line.
+    n_rows, n_unreadable : int
+        Rows that can be read, and rows that cannot.
+    problems : list of Problem
+        The first of the latter.
+    warnings : tuple of str
+        What else is worth knowing.
+    """
+
+    path: str
+    format: str
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+    columns: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    files: str = ""
+    options: str = _NUMBERED
+    position: str = "file_row_number"
+    line: str = "file_row_number + 1"
+    n_rows: int = 0
+    n_unreadable: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+
+    def query(self, select: str, where: str = "", parameters: list[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Select from the rows."""
+        return self.connection.execute(f"SELECT {select} FROM {self.rows} {where}", parameters or [])
+
+    def stream(self, select: str, where: str = "") -> Iterator[list[tuple[Any, ...]]]:
+        """Select from the rows, some thousands at a time."""
+        cursor = self.connection.cursor()
+        try:
+            result = cursor.execute(f"SELECT {select} FROM {self.rows} {where}")
+            while rows := result.fetchmany(10_000):
+                yield rows
+        finally:
+            cursor.close()
+
+    @property
+    def rows(self) -> str:
+        """SQL of all rows."""
+        return f"read_parquet({self.files}, {self.options})"
+
+    def cell(self, column: str, raw: Any) -> Any:
+        """A cell as a reader of small tables gives it."""
+        return decode(raw, self.kinds[column])
+
+    def missing(self, column: str, *, words: bool = True) -> str:
+        """SQL that tells whether a cell holds no value; with `words`, those that mean so count too."""
+        sql, kind = self.columns[column], self.kinds[column]
+        if kind not in ("csv", "json", "text"):
+            return f"{sql} IS NULL"
+        text = sql
+        if kind == "json":
+            text = f"(CASE WHEN starts_with({sql}, '\"') THEN substr({sql}, 2) WHEN {sql} IS NULL THEN '' ELSE '0' END)"
+        return is_missing_sql(text, words=words)
+
+    def count(self) -> None:
+        """Count the rows."""
+        self.n_rows = int(self.query("count(*)").fetchall()[0][0])
+
+    def sort(self, keys: str, joins: str = "") -> None:
+        """Write the rows anew in another order, each with its line."""
+        target = self.folder / "sorted.parquet"
+        cells = ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(self.columns.values()))
+        self.connection.execute(
+            f"COPY (SELECT {self.line} AS line, {cells} FROM {self.rows} {joins} ORDER BY {keys}) "
+            f"TO {quote_text(str(target))} ({parquet(len(self.columns))})"
+        ).fetchall()
+        self.files, self.options = f"[{quote_text(str(target))}]", _NUMBERED
+        self.position, self.line = "file_row_number", "line"
+        self.columns = {name: f"c{number}" for number, name in enumerate(self.columns)}
+
+
+@contextmanager
+def open_source(path: str | Path, kind: str) -> Iterator[Source]:
+    """Make a large table readable.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : str
+        Its format.
+
+    Yields
+    ------
+    Source
+
+    Raises
+    ------
+    InputDataError
+        If it is not readable as what it claims to be.
+    StoreError
+        If there is no space for temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="scaling-") as name:
+        folder = Path(name)
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        settings: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            "memory_limit": f"{MEMORY}MB",
+            "temp_directory": str(folder / "spilled"),
+            "threads": min(threads, 4),
+        }
+        connection = duckdb.connect(":memory:", config=settings)
+        try:
+            connection.execute("SET parquet_metadata_cache = true").fetchall()
+            source = Source(str(path), kind, folder, connection)
+            _READERS[kind](source)
+            yield source
+        except (duckdb.Error, OSError) as error:
+            if "No space left" not in str(error):
+                if kind == "parquet" and isinstance(error, duckdb.Error):
+                    raise parquet_error(str(path), error) from error
+                raise
+            raise StoreError(
+                f"The disk with temporary files is full; {path} needs about its own size there.",
+                "Set TMPDIR to a folder with more space.",
+            ) from error
+        finally:
+            connection.close()
+
+
+def _read_parquet(source: Source) -> None:
+    # By a link, because a name may hold what DuckDB reads as a pattern.
+    link = source.folder / "source.parquet"
+    link.symlink_to(Path(source.path).resolve())
+    source.files = f"[{quote_text(str(link))}]"
+    try:
+        described = source.connection.execute(f"DESCRIBE SELECT * FROM read_parquet({source.files})").fetchall()
+        for name, sql_type, *_ in described:
+            sql = parquet_cells(quote_name(name), sql_type)
+            source.columns[name] = sql
+            is_text = sql.endswith("AS VARCHAR)")
+            source.kinds[name] = (
+                "text" if is_text else "boolean" if sql_type == "BOOLEAN"
+                else "integer" if sql_type in _WHOLE else "float"
+            )  # fmt: skip
+        source.count()
+    except duckdb.Error as error:
+        raise parquet_error(source.path, error) from error
+    if not source.n_rows:
+        raise no_rows(source.path, ())
+
+
+def _read_csv(source: Source) -> None:
+    with open_text(source.path) as stream:
+        records = CsvRecords(source.path, source.format, stream)
+        source.kinds = dict.fromkeys(records.names, "csv")
+        source.warnings = records.warnings
+        allow_columns(source, len(records.names))
+        if not _read_plain(source, records):
+            _write_parts(source, records, records.names)
+    if not source.n_rows:
+        raise no_rows(source.path, source.problems)
+
+
+def _read_plain(source: Source, records: CsvRecords) -> bool:
+    """Let DuckDB read a CSV in which a line is a row; False where it is none."""
+    n_lines, ends = _plain_lines(source.path)
+    if not n_lines or records.first_line != 1 or len(records.names) < 2:
+        return False
+    link = source.folder / ("source.csv.gz" if source.path.lower().endswith(".gz") else "source.csv")
+    link.symlink_to(Path(source.path).resolve())
+    target = source.folder / "plain.parquet"
+    cells = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(records.names)))
+    sql = (
+        f"COPY (SELECT * FROM read_csv({quote_text(str(link))}, columns = {{{cells}}}, header = false, skip = 1, "
+        f"auto_detect = false, delim = {quote_text(records.delimiter)}, quote = '', escape = '', new_line = '{ends}', "
+        f"null_padding = false, ignore_errors = false, max_line_size = {2**24})) "
+        f"TO {quote_text(str(target))} ({parquet(len(records.names))})"
+    )
+    try:
+        source.connection.execute(sql).fetchall()
+    except duckdb.Error as error:
+        if "No space left" in str(error):
+            raise
+        return False
+    source.files = f"[{quote_text(str(target))}]"
+    source.line = "file_row_number + 2"
+    source.columns = {name: f"c{number}" for number, name in enumerate(records.names)}
+    source.count()
+    # A row without anything visible in it is no row, and only Python knows for sure what is visible.
+    blank = " AND ".join(f"(c{n} IS NULL OR c{n} < '!' OR c{n} > '~')" for n in range(len(records.names)))
+    is_plain = source.n_rows == n_lines - 1 and not source.query("1", f"WHERE {blank} LIMIT 1").fetchall()
+    if not is_plain:
+        target.unlink()
+        source.n_rows = 0
+    return is_plain
+
+
+def _plain_lines(path: str) -> tuple[int, str]:
+    """Count the lines of a file whose lines are its rows, and say how they end; 0 where that is not so."""
+    if text_encoding(path) != "utf-8-sig":
+        return 0, ""
+    n_lines = n_returns = n_both = 0
+    last = b""
+    with open_bytes(path) as stream:
+        while chunk := stream.read(2**18):
+            if b'"' in chunk or b"\0" in chunk:
+                return 0, ""
+            codes = np.frombuffer(chunk, np.uint8)
+            n_lines += int(np.count_nonzero(codes == 10))
+            if b"\r" in chunk:
+                n_returns += chunk.count(b"\r")
+                n_both += chunk.count(b"\r\n")
+            n_both += last == b"\r" and chunk[:1] == b"\n"
+            last = chunk[-1:]
+    if n_returns and not n_returns == n_both == n_lines:
+        return 0, ""
+    return n_lines + (last != b"\n"), "\\r\\n" if n_returns else "\\n"
+
+
+def _read_json_lines(source: Source) -> None:
+    with open_text(source.path) as stream:
+        _write_parts(source, JsonRecords(source.path, stream))
+    if not source.n_rows:
+        raise no_rows(source.path, source.problems)
+
+
+def _write_parts(source: Source, records: CsvRecords | JsonRecords, names: list[str] | None = None) -> None:
+    """Write records to Parquet, a part of bounded size after the other; those of JSON name their columns."""
+    known: dict[str, int] = {name: number for number, name in enumerate(names or ())}
+    part = _Part(source, names is None)
+    begun = 0
+    for record in records:
+        if isinstance(record, Problem):
+            source.n_unreadable += 1
+            if len(source.problems) < TOLD:
+                source.problems.append(record)
+            continue
+        part.lines.append(record[0])
+        part.rows.append(record[1])
+        if part.is_full() or records.lines.characters - begun > _PART_CHARACTERS:
+            part.write(known)
+            begun = records.lines.characters
+    part.write(known)
+    source.columns = {name: f"c{number}" for name, number in known.items()}
+    if names is None:
+        source.kinds = dict.fromkeys(known, "json")
+    source.files = f"[{', '.join(part.files)}]"
+    source.position, source.line, source.options = "row", "line", "union_by_name = true"
+    if part.files and known:  # the first file lacks the columns that came later; one without rows has them all
+        target = quote_text(str(source.folder / "columns.parquet"))
+        cells = ", ".join(f"CAST(NULL AS VARCHAR) AS c{number}" for number in known.values())
+        source.connection.execute(
+            f"COPY (SELECT CAST(0 AS BIGINT) AS row, CAST(0 AS BIGINT) AS line, {cells} WHERE false) TO {target} "
+            "(FORMAT parquet)"
+        ).fetchall()
+        source.files = f"[{', '.join([target, *part.files])}]"
+
+
+class _Part:
+    def __init__(self, source: Source, is_json: bool) -> None:
+        self.source = source
+        self.is_json = is_json
+        self.files: list[str] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self.lines: list[int] = []
+        self.rows: list[Any] = []
+
+    def is_full(self) -> bool:
+        n_rows = len(self.rows)
+        return n_rows >= _PART_ROWS or n_rows * len(self.rows[-1]) >= _PART_CELLS
+
+    def write(self, known: dict[str, int]) -> None:
+        if not self.rows:
+            return
+        if self.is_json:
+            for row in self.rows:
+                for name in row:
+                    known.setdefault(name, len(known))
+            allow_columns(self.source, len(known))
+            there = dict.fromkeys(name for row in self.rows for name in row)
+            columns = {known[name]: [encode(row.get(name)) for row in self.rows] for name in there}
+        else:
+            columns = {number: list(cells) for number, cells in enumerate(zip(*self.rows, strict=True))}
+        start, stop = self.source.n_rows, self.source.n_rows + len(self.rows)
+        batch: dict[str, np.ndarray] = {"row": np.arange(start, stop), "line": np.array(self.lines)}
+        for number, cells in columns.items():
+            array = np.empty(len(cells), dtype=object)
+            array[:] = cells
+            batch[f"c{number}"] = array
+        target = quote_text(str(self.source.folder / f"part-{len(self.files)}.parquet"))
+        self.source.connection.register("_part", batch)
+        parts = ", ".join(f"CAST(c{number} AS VARCHAR) AS c{number}" for number in columns)
+        self.source.connection.execute(
+            f"COPY (SELECT row, line, {parts or 'NULL AS nothing'} FROM _part) TO {target} ({parquet(len(columns))})"
+        ).fetchall()
+        self.source.connection.unregister("_part")
+        self.files.append(target)
+        self.source.n_rows = stop
+        self._reset()
+
+
+_READERS = {"csv": _read_csv, "tsv": _read_csv, "jsonl": _read_json_lines, "parquet": _read_parquet}
+
+
+def allow_columns(source: Source, n_columns: int) -> None:
+    """Allow the memory that Parquet with many columns takes, for it is written a column at a time."""
+    source.connection.execute(f"SET memory_limit = '{MEMORY + _MEMORY_A_COLUMN * n_columns:.0f}MB'").fetchall()
+
+
+def parquet(n_columns: int) -> str:
+    """Options to write Parquet with; fewer rows in a group where there are many columns, for each group is held."""
+    return f"FORMAT parquet, ROW_GROUP_SIZE {min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)}"

@@ -1,0 +1,87 @@
+"""Logged values of runs on their way into the store: in memory, or on disk where they are many."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+Block = dict[str, np.ndarray]
+#: Values in a block: whole row groups of DuckDB, which writes those to disk as they come and keeps others in memory.
+BLOCK = 8 * 122_880
+_NARROW = {"run": np.int32, "metric": np.int32, "status": np.uint8}
+KEYS = ("run", "metric", "step", "tokens", "value", "status")
+
+
+class Logged:
+    """Logged values in blocks; arrays of one entry a value.
+
+    ``run`` and ``metric`` are numbers, ``step`` is -1 for none, ``tokens`` NaN for unknown; then ``value`` and
+    ``status``.
+
+    Parameters
+    ----------
+    on_disk : bool, default False
+        Keep the blocks in a temporary file, which goes when the object does.
+
+    Attributes
+    ----------
+    size : int
+        Values in all.
+    """
+
+    def __init__(self, *, on_disk: bool = False) -> None:
+        self.size = 0
+        self._file: Path | None = None
+        if on_disk:
+            number, name = tempfile.mkstemp(prefix="scaling-values-")
+            os.close(number)
+            self._file = Path(name)
+            weakref.finalize(self, self._file.unlink, missing_ok=True)
+        self._held: list[Block] = []
+        self._n_held = 0
+        self._n_blocks = 0
+        self._runs: np.ndarray | None = None
+        self._with_tokens = True
+
+    def append(self, block: Block) -> None:
+        """Add a block."""
+        self.size += block["run"].size
+        self._held.append({key: block[key].astype(_NARROW.get(key, block[key].dtype), copy=False) for key in KEYS})
+        self._n_held += block["run"].size
+        if self._file is None or self._n_held < BLOCK:
+            return
+        whole = {key: np.concatenate([held[key] for held in self._held]) for key in KEYS}
+        n_whole = self._n_held // BLOCK
+        with self._file.open("ab") as stream:
+            for index in range(n_whole):
+                for key in KEYS:
+                    np.save(stream, whole[key][index * BLOCK : (index + 1) * BLOCK], allow_pickle=False)
+        self._n_blocks += n_whole
+        self._n_held -= n_whole * BLOCK
+        self._held = [{key: whole[key][n_whole * BLOCK :].copy() for key in KEYS}]
+
+    def finish(self, runs: np.ndarray, *, with_tokens: bool) -> None:
+        """Say which number each run has in the end, and whether tokens are known step by step."""
+        self._runs = runs
+        self._with_tokens = with_tokens
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks, in the order in which they were added."""
+        if self._file is not None and self._n_blocks:
+            with self._file.open("rb") as stream:
+                for _ in range(self._n_blocks):
+                    yield self._final({key: np.load(stream, allow_pickle=False) for key in KEYS})
+        if self._held:
+            yield self._final({key: np.concatenate([held[key] for held in self._held]) for key in KEYS})
+
+    def _final(self, block: Block) -> Block:
+        if self._runs is not None:
+            block = block | {"run": self._runs[block["run"]]}
+        if not self._with_tokens:
+            block = block | {"tokens": np.full(block["run"].size, np.nan)}
+        return block

@@ -1,0 +1,289 @@
+"""Records of tables in text: rows of CSV and objects of JSON lines, each with the line on which it begins.
+
+Nothing larger than a line is held, a line has a largest length, and what is compressed a largest size.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from db.cells import is_missing, numbers_from_cells
+from db.problems import Problem
+from scaling.errors import InputDataError
+
+DELIMITERS = ",\t;|"
+LARGEST_CELL = 10_000_000
+#: Characters of a line beyond which it is no record, and of what a compressed file may hold.
+LONGEST_LINE = 2**28
+LARGEST_UNPACKED = 2**34
+
+Record = tuple[int, Any]
+# The longer marks first: that of UTF-16 begins that of UTF-32.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@contextmanager
+def open_text(path: str | Path) -> Iterator[IO[str]]:
+    """Open a table in text; what cannot be read as that is an `InputDataError` that names the line.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, plain or compressed with gzip; UTF-8, or UTF-16 or UTF-32 with its mark.
+
+    Yields
+    ------
+    file
+        The text; line ends as they stand.
+    """
+    encoding = "utf-8"
+    try:
+        encoding = text_encoding(path)
+        with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding=encoding, newline="") as text:
+            yield text
+    except UnicodeDecodeError as error:
+        where = _where_undecodable(path, encoding)
+        name = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
+        byte = error.object[error.start]
+        raise InputDataError(
+            f"The file {path} is not {name} text (byte {byte:#04x}){where}.", "Save it again as UTF-8."
+        ) from error
+    except PermissionError as error:
+        raise InputDataError(
+            f"The file {path} cannot be read: permission denied.", "Change its permissions."
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputDataError(
+            f"The file {path} is not a whole gzip file: {error}.", "Copy it again, or unpack it by hand."
+        ) from error
+
+
+def open_bytes(path: str | Path) -> IO[bytes]:
+    """Open the bytes of a table, unpacked where its name ends in ``.gz``."""
+    is_packed = Path(path).suffix.lower() == ".gz"
+    opened: Any = gzip.open(path) if is_packed else Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+    stream: IO[bytes] = opened
+    return stream
+
+
+def text_encoding(path: str | Path) -> str:
+    """Encoding of a text by its mark; UTF-8 where it has none."""
+    with open_bytes(path) as stream:
+        head = stream.read(4)
+    return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
+
+
+class CsvRecords:
+    """Rows of a table with separators.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    kind : str
+        ``csv`` or ``tsv``.
+    stream : file
+        Its text, at the start.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the columns, each once.
+    warnings : tuple of str
+        What was made of names that are missing or taken.
+    delimiter : str
+        What separates the cells.
+    first_line : int
+        Line on which the header ends.
+    lines : Lines
+        The lines, and how much of them is read.
+
+    Raises
+    ------
+    InputDataError
+        If there is no header, or it holds numbers.
+    """
+
+    def __init__(self, path: str, kind: str, stream: IO[str]) -> None:
+        csv.field_size_limit(LARGEST_CELL)
+        self.path = path
+        first = next((line for line in Lines(path, stream) if line.strip()), "")
+        stream.seek(0)
+        self.delimiter = "\t" if kind == "tsv" else max(DELIMITERS, key=first.count)
+        self.lines = Lines(path, stream)
+        self._reader = csv.reader(iter(self.lines), delimiter=self.delimiter, strict=True)
+        _, cells = next(self._records(), (0, []))
+        if not cells:
+            raise InputDataError(f"The file {path} is empty.", "Check that the export finished.")
+        if len(cells) > 1 and all(not is_missing(cell) and _is_number(cell) for cell in cells):
+            raise InputDataError(
+                f"The first line of {path} holds numbers where the names of the columns should be.",
+                "Write a header line, such as: run_id,N,D,loss",
+            )
+        self.names, self.warnings = _unique_names(cells)
+        self.first_line = int(self._reader.line_num)
+
+    def __iter__(self) -> Iterator[Record | Problem]:
+        """Rows with their line, and what is refused of them."""
+        n_cells = len(self.names)
+        for line, row in self._records():
+            if len(row) == n_cells:
+                yield line, row
+            else:
+                reason = f"the row has {len(row)} cells, the header has {n_cells}"
+                yield Problem(self.path, line, None, None, reason)
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Records with the line on which each begins; blank lines are skipped."""
+        while True:
+            line = self._reader.line_num + 1
+            try:
+                row = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise InputDataError(
+                    f"{self.path}:{line}: the CSV cannot be read: {error}.",
+                    "Check the quotes on that line; a text that holds the separator or a quote is quoted whole.",
+                ) from error
+            if any(cell.strip() for cell in row):
+                yield line, row
+
+
+class JsonRecords:
+    """Objects of JSON lines as flat records.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    stream : file
+        Its text, at the start.
+
+    Attributes
+    ----------
+    lines : Lines
+        The lines, and how much of them is read.
+    """
+
+    def __init__(self, path: str, stream: IO[str]) -> None:
+        self.path = path
+        self.lines = Lines(path, stream)
+
+    def __iter__(self) -> Iterator[Record | Problem]:
+        """Records with their line, and what is refused of them."""
+        for line, text in enumerate(self.lines, start=1):
+            if not text.strip():
+                continue
+            try:
+                record = json.loads(text)
+                flat = _flatten(record) if isinstance(record, dict) else None
+            except (ValueError, RecursionError) as error:
+                why = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply or too long"
+                yield Problem(self.path, line, None, text.strip(), f"the line is not JSON: {why}")
+                continue
+            if flat is None:
+                yield Problem(self.path, line, None, text.strip(), "the line is not a JSON object")
+            else:
+                yield line, flat
+
+
+class Lines:
+    """Lines of a text, none too long and not too many.
+
+    Parameters
+    ----------
+    path : str
+        The file, for messages.
+    stream : file
+        Its text.
+
+    Attributes
+    ----------
+    characters : int
+        How many were read.
+    """
+
+    def __init__(self, path: str, stream: IO[str]) -> None:
+        self.characters = 0
+        self._path = path
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[str]:
+        """The lines, each with its end."""
+        limit = LARGEST_UNPACKED if self._path.lower().endswith(".gz") else math.inf
+        number = 0
+        while line := self._stream.readline(LONGEST_LINE):
+            number += 1
+            self.characters += len(line)
+            if len(line) >= LONGEST_LINE:
+                raise InputDataError(
+                    f"{self._path}:{number}: the line is longer than {LONGEST_LINE} characters.",
+                    "A table has one row a line; a JSON document is no table (JSON lines are).",
+                )
+            if self.characters > limit:
+                raise InputDataError(
+                    f"{self._path} unpacks to more than {LARGEST_UNPACKED} characters (line {number}).",
+                    "If it is what it should be, unpack it by hand.",
+                )
+            yield line
+
+
+def _flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name nested values by their path, ``config.lr``; lists stay together as JSON text."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def _unique_names(header: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Name columns that have no name, or one that is taken."""
+    names: dict[str, None] = {}
+    renamed: list[str] = []
+    for number, cell in enumerate(header, start=1):
+        name = cell.strip() or f"column_{number}"
+        if name in names:
+            while name in names:
+                name = f"{name}_{number}"
+            renamed.append(name)
+        names[name] = None
+    warning = f"Columns share a name; the later ones are called {', '.join(renamed)}."
+    return list(names), (warning,) if renamed else ()
+
+
+def _is_number(cell: str) -> bool:
+    return bool(numbers_from_cells([cell]).status[0] < 4)
+
+
+def _where_undecodable(path: str | Path, encoding: str) -> str:
+    """Say on which line the bytes are no text."""
+    if encoding != "utf-8-sig":
+        return ""
+    with open_bytes(path) as stream:
+        number = 0
+        while line := stream.readline(LONGEST_LINE):
+            number += 1
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return f" in line {number}"
+    return ""
