@@ -15,7 +15,7 @@ from db.readers.probe import Probe
 from db.readers.table import ending_of
 from scaling.errors import ReadError
 
-NAME = "table"
+NAME = "run-table"  # and not "table", which --format prints
 WHAT = "a table of runs"
 READS = "CSV, TSV, JSON lines and Parquet with one row a run or one row a step; a mapping says which column is what."
 LEAVES_OUT = "Excel, Arrow files and databases; tables whose runs stand side by side in columns."

@@ -45,7 +45,7 @@ def test_sources_are_called_by_where_they_lie(tmp_path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "x.csv").write_text("run_id,loss\n")
     (tmp_path / "README").write_text("nothing\n")
-    assert found_below(tmp_path) == {"runs": "table", "a": "hf_trainer", "b/run 1": "hf_trainer"}
+    assert found_below(tmp_path) == {"runs": "run-table", "a": "hf_trainer", "b/run 1": "hf_trainer"}
     assert unread_below(tmp_path) == {}
 
 
