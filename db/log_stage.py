@@ -192,6 +192,7 @@ class Stage:
             "python_enable_replacements": False,
         }
         self.connection = duckdb.connect(":memory:", config=settings)
+        self._run("SET enable_progress_bar = false")  # which an interactive Python would have on standard output
         self._run(
             "CREATE TABLE staged (run INTEGER, metric INTEGER, seq BIGINT, step BIGINT, tokens DOUBLE, value DOUBLE, "
             "status UTINYINT, digits SMALLINT, upserts BOOLEAN); "

@@ -1,0 +1,166 @@
+"""The commands around logs: ingest of directories, formats, show, set, doctor and watch, with their exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.db.made_logs import ask, rewrite, trainer_state
+
+LOGS = Path(__file__).parents[1] / "fixtures" / "logs"
+CONFIG = {
+    "model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 2, "vocab_size": 100, "n_positions": 32,
+}  # fmt: skip
+N = 2 * (12 * 64 * 64 + 13 * 64) + 2 * 64 + 64 * 132
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A directory with two states of a trainer, a text log, a table, and something else; one stands in it."""
+    folder = tmp_path / "runs"
+    for name, losses in (("small", [3.0, 2.5, 2.25]), ("large", [3.0, 2.25, 2.0])):
+        trainer_state(folder / name, losses)
+        (folder / name / "config.json").write_text(json.dumps(CONFIG))
+    shutil.copy(LOGS / "nanotron" / "train.log", folder / "text.log")
+    (folder / "table.csv").write_text("run_id,N,D,loss\nt1,1e8,2e9,3.5\n")
+    (folder / "vocabulary.csv").write_text("word,count\na,3\n")
+    (folder / "notes.txt").write_text("nothing\n")
+    return folder
+
+
+def test_a_directory_goes_in_and_again_changes_nothing(runs, run) -> None:
+    done = run("ingest", "runs", "--format", "json")
+    assert done.code == 0
+    assert {Path(row["path"]).name: row["status"] for row in done.rows} == dict.fromkeys(
+        ("table.csv", "text.log", "small", "large"), "ingested"
+    )
+    [small] = [row for row in done.rows if Path(row["path"]).name == "small"]
+    assert small.keys() == {
+        "source_id", "path", "format", "status", "n_runs", "n_values", "n_scores", "n_refused", "n_new", "n_grown",
+        "n_unchanged", "n_removed", "metric",
+    }  # fmt: skip
+    assert (small["format"], small["n_runs"], small["metric"]) == ("hf_trainer", 1, "loss")
+    assert "left out: 2 files of no known format" in done.err
+    assert "n_params <- config num_hidden_layers" not in done.err
+    assert "n_params <- config n_layer, config n_embd, config vocab_size" in done.err
+    assert "counted by the shape of a gpt2 model" in done.err
+    again = run("ingest", "runs", "--format", "json")
+    assert again.code == 0
+    assert {row["status"] for row in again.rows} == {"unchanged"}
+
+
+def test_a_look_ahead_writes_nothing(runs, run) -> None:
+    done = run("ingest", "runs/small", "--dry-run", "--format", "json")
+    assert done.code == 0
+    assert done.rows[0]["run_id"] == "small"
+    assert done.rows[0]["n_params"] == N
+    assert done.rows[0]["loss"] == 2.25
+    assert not Path("scaling.duckdb").exists()
+
+
+def test_what_fails_is_told_and_the_rest_goes_in(runs, run) -> None:
+    (runs / "broken").mkdir()
+    rewrite(runs / "broken" / "trainer_state.json", '{"global_step": 1, "log_history": 3}')
+    done = run("ingest", "runs", "--format", "json")
+    assert done.code == 4
+    assert len(done.rows) == 4
+    assert "failed: " in done.err
+    assert "1 source could not be read; see above. The rest was." in done.err
+
+
+def test_one_format_alone(runs, run) -> None:
+    done = run("ingest", "runs", "--format", "nanotron", "--format", "json")
+    assert [row["format"] for row in done.rows] == ["nanotron"]
+    assert run("ingest", "runs", "--format", "nanotrom").code == 2
+    assert run("ingest", "runs", "--format", "nanotron", "--format", "megatron").code == 2
+    assert run("ingest", "runs/table.csv", "--format", "nanotron", "--mapping", "m.toml").code == 2
+    nothing = run("ingest", "runs/small", "--format", "megatron")
+    assert nothing.code == 4
+    assert "Nothing below these paths is a log of a known format" in nothing.err
+
+
+def test_there_is_nothing(tmp_path, run) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("ingest", "empty").code == 4
+    assert run("ingest", "nowhere").code == 4
+    (tmp_path / "a.bin").write_bytes(b"\0\1")
+    assert run("ingest", "a.bin").code == 4
+
+
+def test_formats_are_listed(run) -> None:
+    rows = run("formats", "--format", "json").rows
+    assert {"wandb", "tensorboard", "mlflow", "nanotron", "run-table"} <= {row["format"] for row in rows}
+    assert rows[0].keys() == {"format", "what", "reads", "leaves_out", "tried"}
+
+
+def test_facts_are_shown_set_and_taken_back(runs, run) -> None:
+    run("ingest", "runs")
+    [before] = run("show", "small", "--format", "json").rows
+    facts = {one["fact"]: one for one in before["facts"]}
+    assert facts["n_params"]["value"] == N
+    assert facts["learning_rate"]["rule"].startswith("missing: ")
+    done = run("set", "small", "n_params=124M", "D=1.5B", "corpus=c4", "--format", "json")
+    assert done.rows == [
+        {"run_id": "small", "fact": "n_params", "before": N, "after": 124e6},
+        {"run_id": "small", "fact": "n_tokens", "before": None, "after": 1.5e9},
+        {"run_id": "small", "fact": "corpus", "before": None, "after": "c4"},
+    ]
+    text = run("show", "small", "--format", "table").out
+    assert "why n_params" in text
+    assert "set by hand on" in text
+    [shown] = run("show", "small", "--format", "json").rows
+    assert (shown["n_params"], shown["n_tokens"], shown["corpus"]) == (124e6, 1.5e9, "c4")
+    assert run("set", "small", "n_params=").code == 0
+    assert run("show", "small", "--format", "json").rows[0]["n_params"] == N
+    assert (
+        ask("scaling.duckdb", "SELECT event, object_id FROM audit WHERE object_kind = 'run'") == [("set", "small")] * 2
+    )
+    for words in (["small", "n_params"], ["small", "n_params=x"], ["small", "loss=3"], ["smal", "N=1M"]):
+        assert run("set", *words).code == 2
+    assert run("set", "small", "N=1M", "--db", "other.duckdb").code == 3
+
+
+def test_the_doctor_finds_and_fails_where_asked(runs, run) -> None:
+    assert run("doctor").code == 3
+    run("ingest", "runs/table.csv")
+    well = run("doctor", "--format", "json", "--fail-on", "odd")
+    assert (well.code, well.rows) == (0, [])
+    assert "Nothing is wrong or odd" in well.err
+    run("ingest", "runs")
+    found = run("doctor", "--format", "json")
+    assert found.code == 0
+    assert found.rows[0].keys() == {"check", "severity", "count", "what", "names", "remedy"}
+    assert {row["check"] for row in found.rows} >= {"runs without D", "losses of few digits"}
+    assert run("doctor", "--fail-on", "odd").code == 1
+    assert run("doctor", "--fail-on", "wrong").code == 0
+    assert run("doctor", "--fail-on", "all").code == 2
+
+
+def test_watch_looks_and_ends(runs, run) -> None:
+    done = run("watch", "runs", "--looks", "2", "--every", "0.1", "--format", "json")
+    assert done.code == 0
+    assert {(row["look"], row["status"]) for row in done.rows} == {(1, "ingested")}
+    assert len(done.rows) == 3  # tables are no logs that grow
+    assert "watching 3 logs" in done.err
+    assert run("watch", "nowhere", "--looks", "1").code == 4
+
+
+def test_losses_of_three_digits_are_left_out_of_a_fit(tmp_path, run) -> None:
+    rows = [f"r{i}{j},{n},{d},{1.7 + 400 / n**0.34 + 410 / d**0.28}" for i, n in enumerate((1e7, 3e7, 1e8, 3e8))
+            for j, d in enumerate((1e9, 3e9, 1e10, 3e10))]  # fmt: skip
+    Path("t.csv").write_text("\n".join(["run_id,N,D,loss", *rows]))
+    run("ingest", "t.csv")
+    from db.store import Store
+
+    with Store("scaling.duckdb") as store:
+        store.query("UPDATE metrics SET significant_digits = 3 WHERE run_id IN ('r00', 'r11')")
+    quick = ("--bootstrap", "0", "--format", "json", "--name", "f", "--replace")
+    fine, coarse = run("fit", "chinchilla", *quick), run("fit", "chinchilla", *quick, "--coarse")
+    assert (fine.code, coarse.code) == (0, 0)
+    assert fine.row["n_obs"] == 14
+    assert coarse.row["n_obs"] == 16
+    assert "the loss was printed with three digits or fewer (--coarse takes it)" in json.dumps(fine.row) + fine.err
+    assert run("verify", "f").code == 0
