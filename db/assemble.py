@@ -134,8 +134,10 @@ class Assembler:
         if self.shape == "wide":
             self._refuse_doubles(codes)
         if run_ids:
+            before = self.refusals.n_refused
             self._refuse_runs(codes, run_ids)
-            codes, run_ids = self._group(numbers, names)
+            if self.refusals.n_refused > before:
+                codes, run_ids = self._group(numbers, names)
         return codes, run_ids
 
     def _shape(self) -> str:
@@ -349,8 +351,7 @@ class Assembler:
         """The row that says what each run is: its last with a loss, or else its last."""
         logged = (codes >= 0) & (self.resolved.metrics[self.mapping.metric or ""].status < MISSING)
         last = _last_rows(codes, logged, self.step, n_runs)
-        any_last = _last_rows(codes, codes >= 0, self.step, n_runs)
-        return np.where(last >= 0, last, any_last)
+        return last if (last >= 0).all() else np.where(last >= 0, last, _last_rows(codes, codes >= 0, self.step, n_runs))
 
     def _sizes(self, last: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Parameters, tokens and compute of each run."""
@@ -376,8 +377,10 @@ class Assembler:
         numbers = self.resolved.numbers.get(field)
         if numbers is None:
             return np.full(last.size, np.nan)
-        known = _last_rows(codes, numbers.status == OK, self.step, last.size)
-        rows = np.where(numbers.status[last] == OK, last, known)
+        there = numbers.status[last] == OK
+        rows = last
+        if not there.all():
+            rows = np.where(there, last, _last_rows(codes, numbers.status == OK, self.step, last.size))
         values = np.where(rows >= 0, numbers.values[rows], np.nan)
         return np.where(values > 0, values, np.nan)
 

@@ -52,7 +52,8 @@ class Part(Table):
         if self.start == self.stop:
             self._found.update({column: numbers_from_floats(np.empty(0)) for column in columns})
             return
-        select = [f"{self.source.position} AS position", f"{self.source.line} AS line"]
+        # Lines of a file that was not sorted follow from the positions.
+        select = [f"{self.source.position} AS position", *([] if self.source.first_line else ["line"])]
         select += [f"{self.number(column)} AS v{index}" for index, column in enumerate(columns)]
         arrays = self._fetch(", ".join(select))
         order: slice | np.ndarray = slice(None)
@@ -61,7 +62,8 @@ class Part(Table):
             order = np.argsort(position)
         lines = self.lines
         assert isinstance(lines, np.ndarray)
-        lines[:] = arrays["line"][order]
+        first = self.source.first_line
+        lines[:] = np.arange(self.start + first, self.stop + first) if first else arrays["line"][order]
         for index, column in enumerate(columns):
             array = arrays[f"v{index}"]
             empty = np.ma.getmaskarray(array)[order]

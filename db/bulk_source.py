@@ -7,7 +7,6 @@ exact for everything and slower. Wherever DuckDB and the count of lines disagree
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import duckdb
 import numpy as np
 
 from db.bulk_cells import decode, encode, is_missing_sql
+from db.connect import processors
 from db.problems import Problem
 from db.readers.records import CsvRecords, JsonRecords, open_bytes, open_text, text_encoding
 from db.readers.table import no_rows, parquet_cells, parquet_error
@@ -56,8 +56,10 @@ class Source:
         ``boolean``.
     files, options : str
         SQL that lists the Parquet files, and how to read them.
-    position, line : str
-        SQL of the position of a row, from 0, and of its line.
+    position : str
+        SQL of the position of a row, from 0.
+    first_line : int
+        Line of the first row where every other stands on the next one; 0 where each has its own, as a column ``line``.
     n_rows, n_unreadable : int
         Rows that can be read, and rows that cannot.
     problems : list of Problem
@@ -75,7 +77,7 @@ class Source:
     files: str = ""
     options: str = _NUMBERED
     position: str = "file_row_number"
-    line: str = "file_row_number + 1"
+    first_line: int = 1
     n_rows: int = 0
     n_unreadable: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -121,13 +123,14 @@ class Source:
     def sort(self, keys: str, joins: str = "") -> None:
         """Write the rows anew in another order, each with its line."""
         target = self.folder / "sorted.parquet"
+        line = f"{self.position} + {self.first_line}" if self.first_line else "line"
         cells = ", ".join(f"{sql} AS c{number}" for number, sql in enumerate(self.columns.values()))
         self.connection.execute(
-            f"COPY (SELECT {self.line} AS line, {cells} FROM {self.rows} {joins} ORDER BY {keys}) "
+            f"COPY (SELECT {line} AS line, {cells} FROM {self.rows} {joins} ORDER BY {keys}) "
             f"TO {quote_text(str(target))} ({parquet(len(self.columns))})"
         ).fetchall()
         self.files, self.options = f"[{quote_text(str(target))}]", _NUMBERED
-        self.position, self.line = "file_row_number", "line"
+        self.position, self.first_line = "file_row_number", 0
         self.columns = {name: f"c{number}" for number, name in enumerate(self.columns)}
 
 
@@ -155,14 +158,13 @@ def open_source(path: str | Path, kind: str) -> Iterator[Source]:
     """
     with tempfile.TemporaryDirectory(prefix="scaling-") as name:
         folder = Path(name)
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         settings: dict[str, Any] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
             "memory_limit": f"{MEMORY}MB",
             "temp_directory": str(folder / "spilled"),
-            "threads": min(threads, 4),
+            "threads": min(processors(), 4),
         }
         connection = duckdb.connect(":memory:", config=settings)
         try:
@@ -239,7 +241,7 @@ def _read_plain(source: Source, records: CsvRecords) -> bool:
             raise
         return False
     source.files = f"[{quote_text(str(target))}]"
-    source.line = "file_row_number + 2"
+    source.first_line = 2
     source.columns = {name: f"c{number}" for number, name in enumerate(records.names)}
     source.count()
     # A row without anything visible in it is no row, and only Python knows for sure what is visible.
@@ -301,7 +303,7 @@ def _write_parts(source: Source, records: CsvRecords | JsonRecords, names: list[
     if names is None:
         source.kinds = dict.fromkeys(known, "json")
     source.files = f"[{', '.join(part.files)}]"
-    source.position, source.line, source.options = "row", "line", "union_by_name = true"
+    source.position, source.first_line, source.options = "row", 0, "union_by_name = true"
     if part.files and known:  # the first file lacks the columns that came later; one without rows has them all
         target = quote_text(str(source.folder / "columns.parquet"))
         cells = ", ".join(f"CAST(NULL AS VARCHAR) AS c{number}" for number in known.values())
@@ -367,4 +369,5 @@ def allow_columns(source: Source, n_columns: int) -> None:
 
 def parquet(n_columns: int) -> str:
     """Options to write Parquet with; fewer rows in a group where there are many columns, for each group is held."""
-    return f"FORMAT parquet, ROW_GROUP_SIZE {min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)}"
+    # Packing would take longer than writing and reading what it saves.
+    return f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)}"

@@ -46,6 +46,7 @@ def connect(path: str, *, read_only: bool, lock_timeout: float) -> duckdb.DuckDB
         If the file is locked, missing, damaged, foreign or may not be opened.
     """
     settings = dict(_SETTINGS)
+    settings["threads"] = processors()
     if not read_only:
         settings["storage_compatibility_version"] = STORAGE_VERSION
     # The prefix stops DuckDB from guessing by the name or the content: a CSV or SQLite file is an error, not a view.
@@ -63,6 +64,11 @@ def connect(path: str, *, read_only: bool, lock_timeout: float) -> duckdb.DuckDB
                 raise open_error(path, error, read_only=read_only) from error
         time.sleep(wait)
         pause = min(2 * pause, 0.5)
+
+
+def processors() -> int:
+    """Processors that this process may use; DuckDB takes all there are, and more threads than that hinder each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_error(  # noqa: PLR0911 - one return a cause

@@ -13,8 +13,7 @@ import numpy as np
 Block = dict[str, np.ndarray]
 #: Values in a block: whole row groups of DuckDB, which writes those to disk as they come and keeps others in memory.
 BLOCK = 8 * 122_880
-_NARROW = {"run": np.int32, "metric": np.int32, "status": np.uint8}
-KEYS = ("run", "metric", "step", "tokens", "value", "status")
+_KINDS = {"run": "i4", "metric": "i4", "step": "i8", "tokens": "f8", "value": "f8", "status": "u1"}
 
 
 class Logged:
@@ -51,33 +50,37 @@ class Logged:
     def append(self, block: Block) -> None:
         """Add a block."""
         self.size += block["run"].size
-        self._held.append({key: block[key].astype(_NARROW.get(key, block[key].dtype), copy=False) for key in KEYS})
+        self._held.append({key: block[key] for key in _KINDS})
         self._n_held += block["run"].size
         if self._file is None or self._n_held < BLOCK:
             return
-        whole = {key: np.concatenate([held[key] for held in self._held]) for key in KEYS}
+        whole = {key: np.concatenate([held[key] for held in self._held]) for key in _KINDS}
         n_whole = self._n_held // BLOCK
         with self._file.open("ab") as stream:
             for index in range(n_whole):
-                for key in KEYS:
-                    np.save(stream, whole[key][index * BLOCK : (index + 1) * BLOCK], allow_pickle=False)
+                for key, kind in _KINDS.items():
+                    whole[key][index * BLOCK : (index + 1) * BLOCK].astype(kind, copy=False).tofile(stream)
         self._n_blocks += n_whole
         self._n_held -= n_whole * BLOCK
-        self._held = [{key: whole[key][n_whole * BLOCK :].copy() for key in KEYS}]
+        self._held = [{key: whole[key][n_whole * BLOCK :].copy() for key in _KINDS}]
 
     def finish(self, runs: np.ndarray, *, with_tokens: bool) -> None:
         """Say which number each run has in the end, and whether tokens are known step by step."""
-        self._runs = runs
+        self._runs = None if np.array_equal(runs, np.arange(runs.size)) else runs
         self._with_tokens = with_tokens
 
     def blocks(self) -> Iterator[Block]:
         """The blocks, in the order in which they were added."""
-        if self._file is not None and self._n_blocks:
-            with self._file.open("rb") as stream:
-                for _ in range(self._n_blocks):
-                    yield self._final({key: np.load(stream, allow_pickle=False) for key in KEYS})
+        at = 0
+        for _ in range(self._n_blocks):
+            block = {}
+            for key, kind in _KINDS.items():
+                assert self._file is not None
+                block[key] = np.memmap(self._file, kind, "r", at, (BLOCK,))
+                at += block[key].nbytes
+            yield self._final(block)
         if self._held:
-            yield self._final({key: np.concatenate([held[key] for held in self._held]) for key in KEYS})
+            yield self._final({key: np.concatenate([held[key] for held in self._held]) for key in _KINDS})
 
     def _final(self, block: Block) -> Block:
         if self._runs is not None:
