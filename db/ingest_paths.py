@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,9 @@ from scaling.errors import InputDataError, UsageError
 from scaling.formatting import format_plural
 
 _NAMED = 5
+_IN_FULL = 12  # logs, up to which all is told of each
+_LINES = 60
+_TAKEN = " came from another file already"
 Advance = Callable[[int, int], None]
 ReadTable = Callable[[Path], Sequence[dict[str, Any]]]
 
@@ -151,11 +155,22 @@ def ingest_paths(
         done += 1
         if advance:
             advance(done, len(sources))
-    for report in ingest_logs(db, logs, metric=metric, replace=replace):
-        done += 1
-        if advance:
-            advance(done, len(sources))
-        _take(report, db is None, say, out)
+    several = len(logs) > _IN_FULL
+    said: Counter[str] = Counter()
+    step = (lambda n, _: advance(done + n, len(sources))) if advance else None
+    for report in ingest_logs(db, logs, metric=metric, replace=replace, advance=step):
+        if report.status == "failed":
+            out.failed.append(str(report))
+            continue
+        out.rows += report.preview if db is None else [report.to_row()]
+        if several:
+            said.update(_shared(report))
+        else:
+            _tell(report, say)
+    for line, count in said.most_common(_LINES):
+        say(f"{line} ({format_plural(count, 'log')})")
+    if len(said) > _LINES:
+        say(f"and {len(said) - _LINES} more of this; of each run: scaling show RUN")
     _tell_rest(out, say, bool(sources))
     return out
 
@@ -164,16 +179,17 @@ def _read_table(source: Source, asked: bool, read_table: ReadTable, out: Reading
     """A table that was named has to be readable; among other files it may be something else."""
     try:
         out.rows += read_table(source.path)
-    except (InputDataError, UsageError):
+    except (InputDataError, UsageError) as error:
         if asked:
             raise
-        out.unknown.append(source.path)
+        if _TAKEN in error.message:
+            out.failed.append(str(error))
+        else:
+            out.unknown.append(source.path)
 
 
-def _take(report: LogReport, dry: bool, say: Callable[[str], None], out: Reading) -> None:
-    if report.status == "failed":
-        out.failed.append(str(report))
-        return
+def _tell(report: LogReport, say: Callable[[str], None]) -> None:
+    """Tell all of one log."""
     say(str(report))
     for line in report.facts:
         say(f"  {line}")
@@ -183,7 +199,14 @@ def _take(report: LogReport, dry: bool, say: Callable[[str], None], out: Reading
         say(f"refused: {problem}")
     if len(report.problems) > _NAMED:
         say(f"refused: and {len(report.problems) - _NAMED} more; all: scaling sql 'SELECT problems FROM sources'")
-    out.rows += report.preview if dry else [report.to_row()]
+
+
+def _shared(report: LogReport) -> list[str]:
+    """What is to be told of a log among many: the same of many of them is told once."""
+    facts = [f"  {line.rpartition(' (')[0]}" for line in report.facts]
+    notes = [f"note: {note}" for note in report.notes]
+    refused = ["refused: values or lines; scaling sql 'SELECT uri, problems FROM sources'"] if report.problems else []
+    return [f"{report.format}: {report.status}", *facts, *notes, *refused]
 
 
 def _tell_rest(out: Reading, say: Callable[[str], None], any_source: bool) -> None:

@@ -344,7 +344,7 @@ class _Deriver:
         if self._take("learning_rate", rules.LEARNING_RATE, "given", ("config",)):
             return
         why = "no key says it"
-        if logged := self.settings.numbers(rules.LEARNING_RATE_LOGGED, ("logged",)):
+        if logged := [e for name in rules.LEARNING_RATE_LOGGED for e in self.settings.find(name, ("logged",))]:
             why = f"no setting says it; the peak of {logged[0].key.removeprefix('logged ')}, which is logged, may be it"
         self.missing["learning_rate"] = why
 

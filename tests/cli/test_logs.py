@@ -164,3 +164,23 @@ def test_losses_of_three_digits_are_left_out_of_a_fit(tmp_path, run) -> None:
     assert coarse.row["n_obs"] == 16
     assert "the loss was printed with three digits or fewer (--coarse takes it)" in json.dumps(fine.row) + fine.err
     assert run("verify", "f").code == 0
+
+
+def test_of_many_logs_what_is_the_same_is_told_once(runs, run) -> None:
+    for i in range(20):
+        trainer_state(runs / f"more-{i}", [3.0, 2.0 + i / 100])
+    done = run("ingest", "runs", "--format", "json")
+    assert done.code == 0
+    assert len(done.rows) == 24
+    assert "hf_trainer: ingested (22 logs)" in done.err
+    assert "note: Shown as the loss: loss (by its name). (22 logs)" in done.err
+    assert len(done.err.splitlines()) < 45
+
+
+def test_a_run_of_a_table_that_is_taken_is_no_unknown_file(runs, run) -> None:
+    run("ingest", "runs/table.csv")
+    shutil.copy(runs / "table.csv", runs / "zwei.csv")
+    (runs / "zwei.csv").write_text("run_id,N,D,loss\nt1,1e8,2e9,3.25\n")
+    done = run("ingest", "runs", "--format", "json")
+    assert done.code == 4
+    assert "failed: Run 't1' of" in done.err

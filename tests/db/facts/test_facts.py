@@ -194,7 +194,7 @@ def test_a_vocabulary_and_an_answer_are_no_tokens_of_training() -> None:
 
 
 def test_a_rate_that_is_logged_is_no_setting() -> None:
-    found = facts(last={"train/lr": 1e-5})
+    found = facts(last={"train/lr": 0.0})
     assert "learning_rate" not in found.facts
     assert "the peak of train/lr, which is logged, may be it" in found.missing["learning_rate"]
     assert value(facts({"optimizer.lr": "3e-4"}), "learning_rate") == 3e-4
