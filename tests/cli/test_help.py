@@ -32,7 +32,7 @@ LEAVES = {words: one for words, one in ALL.items() if not hasattr(one, "commands
 GROUPS = sorted(words for words in ALL if words not in LEAVES)
 IDS = [" ".join(words) for words in LEAVES]
 PANELS = {
-    "Data": {"ingest", "ls", "show", "rm"},
+    "Data": {"ingest", "ls", "show", "rm", "formats", "watch", "set", "doctor"},
     "Fit": {"laws", "fit", "fits", "backtest", "profile", "verify"},
     "Decide": {
         "forecast", "allocate", "approaches", "batch-size", "boundary", "compare", "epochs", "plan", "transfer", "tune",
@@ -108,7 +108,7 @@ class TestEveryCommand:
     def test_has_the_common_options(self, words: tuple[str, ...]) -> None:
         options = {option for param in LEAVES[words].params for option in param.opts}
         without = {("tune", "published"), ("value", "objectives")}  # those and two more need no store
-        if words[0] not in ("laws", "demo") and words not in without:
+        if words[0] not in ("laws", "demo", "formats") and words not in without:
             assert "--db" in options
         if words[0] != "demo":
             assert "--format" in options
