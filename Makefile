@@ -47,8 +47,9 @@ lint: $(READY)  ## Lint, check the formatting, check the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(READY)  ## Regenerate the command reference
+docs: $(READY)  ## Regenerate the command reference and the table of formats
 	$(BIN)/typer cli.py utils docs --name scaling --title "Command reference" --output docs/cli.md
+	$(BIN)/python -m db.readers.table_of_formats > docs/formats.md
 
 clean:  ## Remove the environments and everything generated
 	rm -rf $(VENV) .venv-duckdb15 demo-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

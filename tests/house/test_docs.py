@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from db.readers.table_of_formats import table_of_formats
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "cli.md"})
 MODULES = [
@@ -73,6 +75,10 @@ def test_the_command_reference_is_what_the_code_says(tmp_path):
         [*command, "--title", "Command reference", "--output", str(out)], cwd=ROOT, check=True, capture_output=True
     )
     assert out.read_text(encoding="utf-8") == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "run: make docs"
+
+
+def test_the_table_of_formats_is_what_the_formats_say():
+    assert (ROOT / "docs" / "formats.md").read_text(encoding="utf-8") == table_of_formats(), "run: make docs"
 
 
 @pytest.mark.parametrize("name", MODULES)
