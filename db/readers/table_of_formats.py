@@ -6,11 +6,14 @@ from db.readers.formats import formats
 
 _HEAD = """# Formats of logs
 
-`scaling ingest PATH...` tells the format of each file and directory by its signs: names in a directory, first bytes, keys of
-JSON and names of columns, patterns of lines, and the ending of a name last. What could be two things is an error that lists
+`scaling ingest PATH...` tells the format of each file and directory by its signs: names in a directory, first
+bytes, keys of
+JSON and names of columns, patterns of lines, and the ending of a name last. What could be two things is an error
+that lists
 them; `--format NAME` says which it is. How logs become runs is in [ingest.md](ingest.md).
 
-*Tried* names the versions whose own files the tests read; "from documentation" means that no file made by the tool itself
+*Tried* names the versions whose own files the tests read; "from documentation" means that no file made by the tool
+itself
 was at hand.
 
 | format | what it is | what is read | what is not | tried |
@@ -19,7 +22,8 @@ was at hand.
 _TAIL = """
 ## A format of your own
 
-A module with the names and the two functions of `db.readers.format.Format` (`NAME WHAT READS LEAVES_OUT TRIED FIELDS UPSERTS`,
+A module with the names and the two functions of `db.readers.format.Format` (`NAME WHAT READS LEAVES_OUT TRIED
+FIELDS UPSERTS`,
 `sniff`, `read`) is a format. A package brings it by an entry point:
 
 ```toml
@@ -27,7 +31,8 @@ A module with the names and the two functions of `db.readers.format.Format` (`NA
 mine = "my_package.my_format"
 ```
 
-`read` is a generator of what `db.readers.found` describes (`RunFound`, `Values`, `Restart`, `ScoreFound`, `Note`, and problems),
+`read` is a generator of what `db.readers.found` describes (`RunFound`, `Values`, `Restart`, `ScoreFound`, `Note`,
+and problems),
 and raises `scaling.errors.ReadError` with a place where it cannot go on.
 """
 
