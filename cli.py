@@ -326,7 +326,7 @@ def ingest(
 
 def formats_of(asked: Sequence[str]) -> tuple[str | None, str | None]:
     """Tell the format that is read from the one that is printed; no name is both."""
-    from db.readers.formats import format_named
+    from db.readers.formats import formats as known
     from reports.terminal import FORMATS, choose_format
 
     read = [name for name in asked if name not in FORMATS]
@@ -335,7 +335,8 @@ def formats_of(asked: Sequence[str]) -> tuple[str | None, str | None]:
         twice = ", ".join(read if len(read) > 1 else printed)
         raise UsageError(f"--format says two things of one kind: {twice}.", "Leave one away.")
     for name in read:
-        format_named(name)
+        if name not in known():
+            raise UsageError(f"There is no format '{name}'.", did_you_mean(name, [*FORMATS, *known()]))
     choose_format(printed[0] if printed else None)
     return read[0] if read else None, printed[0] if printed else None
 
