@@ -351,7 +351,9 @@ class Assembler:
         """The row that says what each run is: its last with a loss, or else its last."""
         logged = (codes >= 0) & (self.resolved.metrics[self.mapping.metric or ""].status < MISSING)
         last = _last_rows(codes, logged, self.step, n_runs)
-        return last if (last >= 0).all() else np.where(last >= 0, last, _last_rows(codes, codes >= 0, self.step, n_runs))
+        return (
+            last if (last >= 0).all() else np.where(last >= 0, last, _last_rows(codes, codes >= 0, self.step, n_runs))
+        )
 
     def _sizes(self, last: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Parameters, tokens and compute of each run."""

@@ -28,7 +28,7 @@ from scaling.errors import StoreError
 #: How many problems of one kind are told; the rest is counted.
 TOLD = 1000
 #: Megabytes that DuckDB may use for a large table before it goes to disk, and more for each column that it writes.
-MEMORY = 512
+MEMORY = 256
 _MEMORY_A_COLUMN = 0.25
 _PART_ROWS = 131_072
 _PART_CELLS = 2_000_000
@@ -231,7 +231,7 @@ def _read_plain(source: Source, records: CsvRecords) -> bool:
     sql = (
         f"COPY (SELECT * FROM read_csv({quote_text(str(link))}, columns = {{{cells}}}, header = false, skip = 1, "
         f"auto_detect = false, delim = {quote_text(records.delimiter)}, quote = '', escape = '', new_line = '{ends}', "
-        f"null_padding = false, ignore_errors = false, max_line_size = {2**24})) "
+        f"null_padding = false, ignore_errors = false, max_line_size = {2**20}, buffer_size = {2**24})) "
         f"TO {quote_text(str(target))} ({parquet(len(records.names))})"
     )
     try:
@@ -370,4 +370,5 @@ def allow_columns(source: Source, n_columns: int) -> None:
 def parquet(n_columns: int) -> str:
     """Options to write Parquet with; fewer rows in a group where there are many columns, for each group is held."""
     # Packing would take longer than writing and reading what it saves.
-    return f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)}"
+    n_rows = min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)
+    return f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {n_rows}"

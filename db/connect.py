@@ -67,7 +67,7 @@ def connect(path: str, *, read_only: bool, lock_timeout: float) -> duckdb.DuckDB
 
 
 def processors() -> int:
-    """Processors that this process may use; DuckDB takes all there are, and more threads than that hinder each other."""
+    """Processors that this process may use; DuckDB would take all there are, and its threads hinder each other then."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -69,11 +69,16 @@ class Logged:
         self._runs = None if np.array_equal(runs, np.arange(runs.size)) else runs
         self._with_tokens = with_tokens
 
+    def room(self) -> Block:
+        """Arrays that hold any one of the blocks."""
+        size = BLOCK if self._n_blocks else self._n_held
+        return {key: np.empty(size, kind) for key, kind in _KINDS.items()}
+
     def blocks(self) -> Iterator[Block]:
         """The blocks, in the order in which they were added."""
         at = 0
         for _ in range(self._n_blocks):
-            block = {}
+            block: Block = {}
             for key, kind in _KINDS.items():
                 assert self._file is not None
                 block[key] = np.memmap(self._file, kind, "r", at, (BLOCK,))

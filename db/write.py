@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from db.assemble import metric_kind
 from db.audit import record
 from db.cells import STATUS_NAMES
 from db.corrections import apply_corrections
+from db.logged import BLOCK
 from db.readers.table import READER
 from db.sql_arrays import registered, texts
 from db.version import package_version
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from db.mapping import MetricSpec
     from db.store import Store
 
+_MEMORY = "256MB"
 _HIGHER_IS_BETTER = {"loss": False, "accuracy": True}
 
 
@@ -208,14 +212,40 @@ def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> 
         },
         "_statuses": {"status": np.arange(len(STATUS_NAMES)), "name": texts(STATUS_NAMES)},
     }
-    for values in plan.runs.values.blocks():
-        with registered(connection, batches | {"_values": values}):
+    # The same arrays for every block: what is registered in a transaction is held until it ends.
+    values = plan.runs.values.room()
+    with (
+        registered(connection, batches | {"_values": values}),
+        _little_memory(connection, plan.runs.values.size > BLOCK),
+    ):
+        for block in plan.runs.values.blocks():
+            for key, array in block.items():
+                values[key][: array.size] = array
             connection.execute(
                 "INSERT INTO metrics (run_id, metric, step, tokens, value, value_status) "
                 "SELECT r.run_id, m.name, nullif(v.step, -1), v.tokens, v.value, s.name "
-                "FROM _values AS v JOIN _runs AS r ON r.run = v.run JOIN _metrics AS m ON m.metric = v.metric "
-                "JOIN _statuses AS s ON s.status = v.status"
+                "FROM (SELECT * FROM _values LIMIT ?) AS v JOIN _runs AS r ON r.run = v.run "
+                "JOIN _metrics AS m ON m.metric = v.metric JOIN _statuses AS s ON s.status = v.status",
+                [block["run"].size],
             ).fetchall()
+
+
+@contextmanager
+def _little_memory(connection: duckdb.DuckDBPyConnection, is_large: bool) -> Iterator[None]:
+    """Let DuckDB keep little of what it writes to a file, for the length of a block."""
+    [(before, file)] = connection.execute(
+        "SELECT current_setting('memory_limit'), path FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()
+    if not is_large or file is None:
+        yield
+        return
+    with suppress(duckdb.Error):  # where more than that is in use already
+        connection.execute(f"SET memory_limit = '{_MEMORY}'").fetchall()
+    try:
+        yield
+    finally:
+        with suppress(duckdb.Error):
+            connection.execute(f"SET memory_limit = '{before}'").fetchall()
 
 
 def define_metric(connection: duckdb.DuckDBPyConnection, spec: MetricSpec, path: str) -> None:
