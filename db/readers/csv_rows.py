@@ -11,6 +11,9 @@ from db.readers.text import lines_of
 from scaling.errors import ReadError
 
 
+_LARGEST_CELL = 131_072
+
+
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str] | None]]:
     """Give the rows of a table with commas, the header first.
 
@@ -31,9 +34,11 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str] | None]]:
     ReadError
         If it cannot be read, or is no CSV; names the line.
     """
-    rows = csv.reader((f"{line}\n" for _, line in lines_of(path)), strict=True)
+    lines = _Lines(path)
+    rows = csv.reader(lines, strict=True)
     while True:
         begin = rows.line_num + 1
+        lines.of_row = 0
         try:
             cells = next(rows)
         except StopIteration:
@@ -45,6 +50,27 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str] | None]]:
             raise ReadError(str(path), f"it is no CSV: {error}", f"line {begin}") from error
         if cells:
             yield begin, cells
+
+
+class _Lines:
+    """Lines of a file, as long as a row has no more of them than a cell may hold.
+
+    The csv module has a limit of its own, but one for the whole process, which others set as they need it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines = lines_of(path)
+        self.of_row = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.of_row > _LARGEST_CELL:
+            raise csv.Error(f"a cell goes on over more characters than the field limit ({_LARGEST_CELL})")
+        line = f"{next(self._lines)[1]}\n"
+        self.of_row += len(line)
+        return line
 
 
 def cell_number(cell: str) -> float | None:
