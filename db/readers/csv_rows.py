@@ -10,7 +10,6 @@ from db.cells import is_missing
 from db.readers.text import lines_of
 from scaling.errors import ReadError
 
-
 _LARGEST_CELL = 131_072
 
 
