@@ -168,7 +168,8 @@ def load_subset(store: Store, name: str, *, level: float = 0.95, seed: int = 0) 
     saved = read_subset(store, name)
     _, there = store.query("SELECT 1 FROM example_sets WHERE set_name = ?", [saved.set_name])
     entry = set_entry(store, str(saved.set_name)) if there else None
-    n = int(entry["n_examples"]) if entry else int(saved.indices.max()) + 1
+    kept = saved.options.get("of", {}).get("n_examples")  # what is left of data that the store does not know
+    n = int(entry["n_examples"]) if entry else int(kept or saved.indices.max() + 1)
     columns, rows = store.query(
         "SELECT rank, example_id, label, grp, gain FROM chosen_examples WHERE subset_name = ? ORDER BY rank LIMIT ?",
         [name, _MEMBERS],

@@ -246,8 +246,9 @@ def _kept(
     if name is not None and store is not None:
         save_subset(
             store, name, found.indices, objective=found.objective, method=found.method, gains=found.gains,
-            set_name=data.set_name, options=found.options | {"given": given.said} | bound, seed=wanted.seed,
-            value=found.value, score=found.score, certificate=found.certificate.to_dict(),
+            set_name=data.set_name, seed=wanted.seed,
+            options=found.options | {"given": given.said, "of": {"n_examples": data.n}} | bound, value=found.value,
+            score=found.score, certificate=found.certificate.to_dict(),
             guarantee=found.guarantee.to_dict(), is_random=found.method == "random", inputs_sha256=read,
             command=command, replace=replace,
         )  # fmt: skip

@@ -243,3 +243,22 @@ def test_sources_of_several_methods_stand_side_by_side(ok: Run, refused: Run) ->
 def test_what_cannot_be_shown_is_refused(words: tuple[str, ...], said: str, refused: Run) -> None:
     assert said.lower() in refused(2, "value", "report", *words).err.lower()
     assert not Path("value.html").exists()
+
+
+def test_the_page_of_a_selection_from_a_file_knows_how_many_examples_there_were(ok: Any, tmp_path: Path) -> None:
+    np.save("few.npy", np.random.default_rng(0).normal(size=(90, 4)))
+    ok(
+        "value",
+        "select",
+        "few.npy",
+        "-k",
+        "3",
+        "--objective",
+        "facility_location",
+        "--name",
+        "three",
+        "--db",
+        "few.duckdb",
+    )
+    ok("value", "report", "--selection", "three", "--db", "few.duckdb", "-o", "few.html")
+    assert "3 of 90 examples" in Path("few.html").read_text()
