@@ -135,6 +135,8 @@ def ingest_paths(
     out = Reading()
     for one in unread:
         if one.path.resolve() in named and not one.path.is_dir():
+            if one.path.stat().st_size == 0:
+                raise InputDataError(f"The file {one.path} is empty.", "Check that the export finished.")
             read_table(one.path)  # says what is wrong with it, as of any table
         if one.known:
             out.failed.append(f"{one.path}: {one.why}")

@@ -95,6 +95,10 @@ class TestLogs:
         assert "logs is a directory" in answer.err
         assert "Name a file in it" in answer.err
 
+    def test_a_log_that_is_empty(self, refused: Any, store: Path, tmp_path: Path) -> None:
+        (tmp_path / "trainer_state.json").touch()
+        assert "trainer_state.json is empty" in refused(4, "ingest", "trainer_state.json").err
+
     def test_a_mapping_that_names_no_column(self, write: Any, refused: Any, store: Path) -> None:
         log = write("runs.csv", "run_id,N,D,loss\na,1e8,1e9,3\n")
         mapping = write("map.toml", '[columns]\nD = "tokns"\n')
