@@ -47,7 +47,8 @@ def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str 
             if one.finite is not None:
                 finite[one.run][name] = one.finite
     grown: dict[int, list[Growth]] = {number: [] for number in by_number}
-    for growth in stage.growth([metrics.number(name) for name in _counting(metrics.names)]):
+    counting = _counting(metrics.names)
+    for growth in stage.growth([metrics.number(name) for name in counting]):
         if growth.run in by_number:
             grown[growth.run].append(growth)
     for number, run in by_number.items():
@@ -58,6 +59,7 @@ def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str 
             frozenset(name for name, growth in names if growth.counts),
             frozenset(name for name, growth in names if growth.grew),
             run.counts.last_step if run.counts else None,
+            frozenset(finite[number].keys() & set(counting)) - {name for name, _ in names},
         )
         _find_facts(run, logged)
     batch: dict[int, float] = {}
@@ -130,7 +132,8 @@ def _tell(read: SourceRead) -> None:
 def _choose(read: SourceRead, wanted: str | None) -> None:
     if not read.runs:
         return
-    counts: Counter[str] = Counter(metric for run in read.runs.values() for metric in run.metrics)
+    # Of a metric that was logged, nothing may be left: all of it may lie beyond a step that was started again.
+    counts: Counter[str] = Counter(metric for run in read.runs.values() for metric in run.last)
     read.metric, why = choose_loss(counts, wanted)
     if read.metric is None:
         read.notes.append(f"Without a loss: {why}.")
@@ -138,7 +141,7 @@ def _choose(read: SourceRead, wanted: str | None) -> None:
     others: Counter[str] = Counter()
     for run in read.runs.values():
         run.metric = read.metric
-        if read.metric not in run.metrics and wanted is None and (own := _own_loss(run)):
+        if read.metric not in run.last and wanted is None and (own := _own_loss(run)):
             run.metric = own
             others[own] += 1
     lacking = len(read.runs) - counts[read.metric] - others.total()
@@ -150,7 +153,7 @@ def _choose(read: SourceRead, wanted: str | None) -> None:
 def _own_loss(run: RunRead) -> str | None:
     """The loss of a run that lacks that of the others; a fit takes runs of one metric only, or is told which."""
     try:
-        return choose_loss(dict.fromkeys(run.metrics, 1), None)[0]
+        return choose_loss(dict.fromkeys(run.last, 1), None)[0]
     except InputDataError:
         return None
 

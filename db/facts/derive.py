@@ -76,12 +76,15 @@ class Logged:
         Those of them that never fell.
     last_step : int or None
         Largest step.
+    stepless : set of str
+        Those of them that have no step, as the last words that a tracker keeps of a run.
     """
 
     last: Mapping[str, float]
     counters: frozenset[str] = frozenset()
     grew: frozenset[str] = frozenset()
     last_step: int | None = None
+    stepless: frozenset[str] = frozenset()
 
 
 def derive(
@@ -273,7 +276,7 @@ class _Deriver:
         seen = self.settings.numbers(rules.TOKENS_SEEN, ("logged",))
         perhaps = self.settings.numbers(rules.TOKENS_PERHAPS, ("logged",))
         metric = {entry.key: entry.key.removeprefix("logged ") for entry in (*seen, *perhaps)}
-        fell = [entry for entry in seen if metric[entry.key] not in self.logged.grew]
+        fell = [entry for entry in seen if metric[entry.key] not in self.logged.grew | self.logged.stepless]
         for entries, usable in ((seen, self.logged.grew), (perhaps, self.logged.counters)):
             found = [entry for entry in entries if metric[entry.key] in usable]
             if found:
@@ -284,10 +287,11 @@ class _Deriver:
             self.notes["n_tokens"] = f"{metric[fell[0].key]} counts tokens, and falls while the steps rise"
             return None
         names = (*rules.TOKENS_SEEN, *(name for name in rules.TOKENS_PERHAPS if "." in name or "total" in name))
+        stepped = self.logged.last.keys() - self.logged.stepless  # of these, the values themselves say more
         kept = [
             entry
             for entry in self.settings.numbers(names, ("summary",))
-            if entry.key.removeprefix("summary ") not in self.logged.last  # of these, the values themselves say more
+            if entry.key.removeprefix("summary ") not in stepped
         ]
         if kept and (agreed := self._agreed("n_tokens", kept)) is not None:
             return Fact("n_tokens", float(agreed.value), "counted by the log", (agreed.key,))

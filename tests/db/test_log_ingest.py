@@ -13,7 +13,7 @@ from db.corrections import correct
 from db.ingest_paths import find_sources
 from db.log_names import choose_loss, is_loss, unit_of
 from db.readers.format import Field
-from db.readers.found import Note, RunFound, ScoreFound
+from db.readers.found import Note, Restart, RunFound, ScoreFound
 from db.removal import remove_run, remove_source, take_out_source
 from db.run_facts import facts_of
 from db.store import Store
@@ -457,6 +457,24 @@ def test_the_same_score_from_two_sources(tmp_path, db) -> None:
 )
 def test_the_loss_is_chosen_by_name(metrics, chosen) -> None:
     assert choose_loss(dict.fromkeys(metrics, 1), None)[0] == chosen
+
+
+def test_a_loss_of_which_nothing_is_left_is_not_chosen(tmp_path, db) -> None:
+    """The run was started again from before its only evaluation."""
+    found = [values("val/loss", [25], [9.0]), values("loss", [1, 30], [4.0, 3.0]), Restart("", 20),
+             values("loss", [20, 30], [3.5, 2.5])]  # fmt: skip
+    [report] = read_in(db, made(tmp_path / "a.log", found))
+    assert (report.n_values, report.metric) == (3, "loss")
+    assert ask(db, "SELECT metric, loss, loss_status FROM runs_final") == [("loss", 2.5, "ok")]
+
+
+def test_tokens_in_the_last_words_of_a_tracker_are_those_of_the_run(tmp_path, db) -> None:
+    """They stand without a step, so that they neither rise nor fall."""
+    read_in(db, made(tmp_path / "a.log", [RunFound("r", summary={"loss": 2.5, "throughput/total_tokens": 7e9})]))
+    assert ask(db, "SELECT n_tokens, loss FROM runs_final") == [(7e9, 2.5)]
+    assert ask(db, "SELECT rule, keys FROM run_facts WHERE fact = 'n_tokens'") == [
+        ("counted by the log", '["summary throughput/total_tokens"]')
+    ]
 
 
 def test_losses_of_equal_standing_are_not_chosen_between() -> None:

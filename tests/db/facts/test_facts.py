@@ -168,6 +168,15 @@ def test_a_summary_does_not_bring_back_a_counter_that_fell() -> None:
     assert value(facts(summary={"tokens_seen": 700}), "n_tokens") == 700
 
 
+def test_a_counter_without_steps_did_not_fall() -> None:
+    """Last words of a tracker are logged as values without a step."""
+    words = {"tokens_seen": 700.0}
+    logged = Logged(words, last_step=None, stepless=frozenset(words))
+    found = derive({}, {"tokens_seen": 700}, {}, logged, finished=False)
+    assert (value(found, "n_tokens"), found.notes) == (700, {})
+    assert found.facts["n_tokens"].keys == ("summary tokens_seen",)
+
+
 def test_steps_of_training_are_those_that_are_counted() -> None:
     """The axis of a tracker may count calls."""
     config = {"batch_tokens": 1000}
