@@ -71,21 +71,31 @@ class Known:
             "source_id": texts([one.source_id for one in batch]),
         }
         evals = [eval_id for one in batch for eval_id in one.scores.scores]
-        with registered(connection, {"_mine": mine, "_evals": {"eval_id": texts(evals or [""])}}):
-            sources = connection.execute(
-                "SELECT source_id, uri FROM sources WHERE uri IN (SELECT uri FROM _mine) "
-                "OR source_id IN (SELECT source_id FROM _mine)"
+        whole = {
+            "base": texts([_base(one) for one in batch]),
+            "format": texts([one.read.source.format.NAME for one in batch]),
+        }
+        tables = {"_mine": mine, "_evals": {"eval_id": texts(evals or [""])}, "_whole": whole}
+        with registered(connection, tables):
+            # Besides those at the same addresses, logs of the same format that lie in a directory of the batch.
+            met = connection.execute(
+                "SELECT s.source_id, s.uri, s.format FROM sources AS s WHERE s.uri IN (SELECT uri FROM _mine) "
+                "OR s.source_id IN (SELECT source_id FROM _mine) OR EXISTS "
+                "(FROM _whole AS w WHERE w.format = s.format AND starts_with(s.uri, w.base))"
             ).fetchall()
-            keys = connection.execute(
-                "SELECT l.source_id, l.source_key, l.run_id, l.sha256 FROM run_logs AS l JOIN sources AS s "
-                "USING (source_id) WHERE s.uri IN (SELECT uri FROM _mine) "
-                "OR s.source_id IN (SELECT source_id FROM _mine)"
-            ).fetchall()
+            ids = {"source_id": texts([source_id for source_id, _, _ in met] or [""])}
+            with registered(connection, {"_met": ids}):
+                keys = connection.execute(
+                    "SELECT source_id, source_key, run_id, sha256 FROM run_logs "
+                    "WHERE source_id IN (SELECT source_id FROM _met)"
+                ).fetchall()
             scores = connection.execute(
                 "SELECT e.eval_id, e.model_id, e.task, coalesce(s.uri, 'by hand'), e.source_id FROM evals AS e LEFT "
                 "JOIN sources AS s USING (source_id) WHERE e.eval_id IN (SELECT eval_id FROM _evals)"
             ).fetchall()
-        self.sources: dict[str, str] = dict(sources)
+        self.sources: dict[str, str] = {source_id: uri for source_id, uri, _ in met}
+        self._formats: dict[str, str] = {source_id: name for source_id, _, name in met}
+        self._read_here = {one.uri for one in batch}
         self.keys: dict[str, dict[str, str]] = {}
         self.digests: dict[str, str] = {}
         for source_id, key, run_id, digest in keys:
@@ -115,6 +125,7 @@ class Known:
         """
         one.old_ids = {source_id for source_id, uri in self.sources.items() if uri == one.uri}
         one.old_ids |= {one.source_id} & self.sources.keys()
+        one.old_ids |= self._parts(one)
         one.before = set().union(*(self._runs_of.get(old, set()) for old in one.old_ids))
         one.names = self._names(one)
         own = set(one.names.values())
@@ -139,6 +150,19 @@ class Known:
         self.scores |= {
             eval_id: (row["model_id"], row["task"], one.uri, one.source_id)
             for eval_id, row in one.scores.scores.items()
+        }
+
+    def _parts(self, one: Writing) -> set[str]:
+        """Sources that are read as a part of this one now: a run that was resumed is one log with its earlier part."""
+        keys = one.read.runs.keys()
+        return {
+            source_id
+            for source_id, uri in self.sources.items()
+            if uri.startswith(_base(one))
+            and uri not in self._read_here
+            and self._formats.get(source_id) == one.read.source.format.NAME
+            and self.keys.get(source_id)
+            and self.keys[source_id].keys() <= keys
         }
 
     def _names(self, one: Writing) -> dict[str, str]:
@@ -213,6 +237,11 @@ class Known:
                 f"Remove that source first (scaling rm source {source_id}), or let this one take the scores over "
                 "(--replace).",
             )
+
+
+def _base(one: Writing) -> str:
+    """What the addresses of the logs inside a source begin with."""
+    return f"{plain_path(str(one.read.source.path.resolve()))}/"
 
 
 def plain_path(path: str) -> str:

@@ -1,8 +1,9 @@
-"""Weights & Biases runs on disk: ``.wandb`` files, the directories of runs, and ``wandb`` directories of many runs."""
+"""Weights & Biases runs on disk: ``.wandb`` files, directories of runs, and those of runs that were started again."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ _METADATA = {
 
 
 def sniff(probe: Probe) -> Sign | None:
-    """Say whether this is a transaction log, the directory of a run, or one of many runs."""
+    """Say whether this is a transaction log, the directory of a run, or one with several logs of a run."""
     return _of_directory(probe) if probe.is_dir else _of_file(probe)
 
 
@@ -61,13 +62,12 @@ def _of_directory(probe: Probe) -> Sign | None:
         why = f"it holds {logs[0]}" if logs else "it is named as the directory of a run, and holds files"
         return Sign(Level.DIRECTORY, why, _read_of(probe.path, "", logs))
     runs = [(name, match[2]) for name in probe.names if (match := _RUN.fullmatch(name))]
-    if not runs:
-        return None
-    latest = probe.path / "latest-run"  # a link to one of them, and no run more
-    if latest.is_symlink() and (match := _RUN.fullmatch(latest.resolve().name)):
-        runs.append(("latest-run", match[2]))
-    entries = (_read_of(probe.path, f"{name}/", [f"run-{run}.wandb"]) or (name,) for name, run in runs)
-    why = f"it holds directories of runs such as {runs[0][0]}"
+    times = Counter(run for _, run in runs)
+    parts = [(name, run) for name, run in runs if times[run] > 1]
+    if not parts:
+        return None  # each is a log of its own, so that one that grows does not have the others read again
+    entries = (_read_of(probe.path, f"{name}/", [f"run-{run}.wandb"]) or (name,) for name, run in parts)
+    why = f"it holds directories of a run that was started again, such as {parts[0][0]}"
     return Sign(Level.DIRECTORY, why, tuple(entry for of_run in entries for entry in of_run))
 
 
@@ -81,7 +81,7 @@ def _read_of(path: Path, below: str, logs: Sequence[str]) -> tuple[str, ...]:
 
 
 def read(path: Path, entries: Sequence[str] = (), **options: Any) -> Iterator[Found]:
-    """Read a log, the directory of a run, or that of many runs."""
+    """Read a log, the directory of a run, or all of many runs."""
     del options
     with guarded(path):
         is_dir = path.is_dir()

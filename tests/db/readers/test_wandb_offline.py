@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from db.problems import Problem
 from db.readers import wandb_offline
+from db.readers.discover import Source, discover
 from db.readers.format import Level, Sign
 from db.readers.found import Found, Note, Restart, RunFound, Values
 from db.readers.probe import Probe
@@ -176,12 +177,16 @@ def test_steps_are_training_steps_where_the_run_says_which_metric_counts_them() 
     assert "'train/global_step', which counts training steps" in notes(found)
 
 
-def test_the_directory_is_one_source_and_no_more_than_its_logs_are_looked_at() -> None:
+def test_the_logs_of_a_run_that_was_started_again_are_one_source_and_the_others_stand_alone() -> None:
     sign = wandb_offline.sniff(Probe(LOGS))
     assert sign is not None
     assert sign.level == Level.DIRECTORY
-    assert list(sign.entries) == [path.relative_to(LOGS).as_posix() for path in sorted(LOGS.glob("*/*.wandb"))]
-    runs = {one.key for one in read(LOGS) if isinstance(one, RunFound)}
+    assert list(sign.entries) == [path.relative_to(LOGS).as_posix() for path in sorted(LOGS.glob("*/*again1.wandb"))]
+    assert len(sign.entries) == 3
+    found = [one for one in discover(LOGS) if isinstance(one, Source)]
+    assert sorted(one.path.name.rpartition("-")[2] for one in found) == ["axes1", "branch1", "small1", "wandb"]
+    assert {one.key for one in read(LOGS) if isinstance(one, RunFound)} == {"again1"}
+    runs = {one.key for one in wandb_offline.read(LOGS) if isinstance(one, RunFound)}
     assert runs == {"small1", "again1", "branch1", "axes1"}
 
 
@@ -194,20 +199,23 @@ def test_signs_of_a_log_and_of_the_directory_of_a_run() -> None:
 
 
 def test_directories_of_runs_beside_other_logs_leave_these_alone(tmp_path: Path) -> None:
-    for name in ("offline-run-20260101_000000-a", "run-20260102_000000-b"):
+    for name in ("offline-run-20260101_000000-a", "run-20260102_000000-b", "run-20260103_000000-b"):
         (tmp_path / name / "files").mkdir(parents=True)
         (tmp_path / name / f"run-{name[-1]}.wandb").write_bytes(framed([history(1, {"_step": "1", "loss": "2"})]))
         (tmp_path / name / "files" / "output.log").write_text("step: 1 loss: 2.0")
-    (tmp_path / "run-20260102_000000-b" / "files" / "wandb-metadata.json").write_text("{}")
-    (tmp_path / "latest-run").symlink_to(tmp_path / "run-20260102_000000-b")
+    (tmp_path / "run-20260103_000000-b" / "files" / "wandb-metadata.json").write_text("{}")
+    (tmp_path / "latest-run").symlink_to(tmp_path / "run-20260103_000000-b")
     (tmp_path / "metrics.csv").write_text("step,loss\n1,2\n")
     sign = wandb_offline.sniff(Probe(tmp_path))
     assert sign is not None
     assert set(sign.entries) == {
-        "offline-run-20260101_000000-a/run-a.wandb", "run-20260102_000000-b/run-b.wandb",
-        "run-20260102_000000-b/files/wandb-metadata.json", "latest-run/run-b.wandb",
-        "latest-run/files/wandb-metadata.json",
+        "run-20260102_000000-b/run-b.wandb", "run-20260103_000000-b/run-b.wandb",
+        "run-20260103_000000-b/files/wandb-metadata.json",
     }  # fmt: skip
+    found = [one for one in discover(tmp_path) if isinstance(one, Source)]
+    assert [(one.path.name, one.format.NAME) for one in found if one.format.NAME == "wandb"] == [
+        (tmp_path.name, "wandb"), ("offline-run-20260101_000000-a", "wandb"),
+    ]  # fmt: skip
     assert curve(read(tmp_path), "loss") == [(1, 2.0), (1, 2.0)]
     alone = wandb_offline.sniff(Probe(tmp_path / "offline-run-20260101_000000-a"))
     assert alone is not None
