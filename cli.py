@@ -419,21 +419,24 @@ def formats(format_: Format = None) -> None:
 
 @command(DATA, "Examples: scaling watch runs/;  scaling watch runs/ --every 300 --looks 10")
 def watch(
-    paths: Annotated[list[Path], Argument(metavar="PATH", help="Logs, and directories of them.")],
+    paths: Annotated[list[Path], Argument(metavar="PATH", help="Logs, tables, and directories of them.")],
     every: Annotated[float, Option("--every", metavar="SECONDS", min=0.1, help="Between two looks.")] = 30.0,
     looks: Annotated[int | None, Option("--looks", min=1, help="How many; without it, until Ctrl-C.")] = None,
     metric: Annotated[str | None, Option("--metric", help="Metric to show as the loss.")] = None,
     replace: Annotated[bool, Option("--replace", help="Take over runs that another log brought.")] = False,
+    formats: Annotated[
+        list[str] | None, Option("--format", metavar="NAME", help="Read this format alone; or how to print.")
+    ] = None,
     db: Database = "scaling.duckdb",
-    format_: Format = None,
 ) -> None:
     """Keep the store up to date while runs go on. It may be killed at any time, and nothing is half-written."""
     from db.watch import watch as look_again
     from scaling.formatting import format_plural
 
+    wanted, printed = formats_of(formats or ())
     rows: list[dict[str, Any]] = []
     busy = None
-    for look in look_again(paths, db, every=every, looks=looks, metric=metric, replace=replace):
+    for look in look_again(paths, db, every=every, looks=looks, wanted=wanted, metric=metric, replace=replace):
         if look.busy and look.busy != busy:
             say(f"look {look.number}: {look.busy}")
         busy = look.busy
@@ -442,10 +445,10 @@ def watch(
         for report in look.changed:
             say(f"failed: {report}" if report.status == "failed" else str(report))
         if look.number == 1:
-            say(f"watching {format_plural(look.n_sources, 'log')}; Ctrl-C ends it.")
+            say(f"watching {format_plural(look.n_sources, 'source')}; Ctrl-C ends it.")
         if looks is not None:  # without an end, only people look at what is said
             rows += [{"look": look.number, **report.to_row()} for report in look.changed]
-    emit(rows, format_)
+    emit(rows, printed)
     if busy:
         raise StoreError("The store was in use at the last look, and what changed was not read.", busy)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from db.ingest_paths import find_sources
 from db.log_ingest import LogReport, ingest_logs
 from db.readers.run_table import NAME as TABLE
 from db.readers.score_tables import NAME as SCORES
+from db.watch_tables import WatchedTables
 from scaling.errors import StoreError
 
 #: What is said of a store that somebody else has.
@@ -26,7 +28,7 @@ class Look:
     number : int
         Of the look, from 1.
     n_sources : int
-        Logs that are there.
+        Logs and tables that are there.
     changed : tuple of LogReport
         Those that were read, or failed for another reason than before.
     unread : tuple of str
@@ -84,18 +86,20 @@ def watch(
         If the store cannot be used for another reason than that somebody else has it.
     """
     failures: dict[str, str | None] = {}
+    watched = WatchedTables(db, paths, metric=metric, replace=replace)
     said: set[str] = set()
     number = 0
     while True:
         number += 1
         sources, unread = find_sources([path for path in paths if number == 1 or path.exists()], wanted)
         logs = [source for source in sources if source.format.NAME not in (TABLE, SCORES)]
+        tables = [source for source in sources if source.format.NAME in (TABLE, SCORES)]
         odd = [f"{one.path}: {one.why}" for one in unread if one.known and f"{one.path}: {one.why}" not in said]
         said.update(odd)
         changed = []
         busy = None
         try:
-            for report in ingest_logs(db, logs, metric=metric, replace=replace):
+            for report in chain(ingest_logs(db, logs, metric=metric, replace=replace), watched.look(tables)):
                 if report.status == "failed":
                     if failures.get(report.path) != report.error:
                         changed.append(report)
@@ -108,7 +112,7 @@ def watch(
             if not any(word in error.message for word in _BUSY):
                 raise
             busy = str(error)  # what was not read now is read at the next look
-        yield Look(number, len(logs), tuple(changed), tuple(odd), busy)
+        yield Look(number, len(sources), tuple(changed), tuple(odd), busy)
         if looks is not None and number >= looks:
             return
         sleep(every)

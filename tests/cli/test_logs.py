@@ -143,8 +143,12 @@ def test_watch_looks_and_ends(runs, run) -> None:
     done = run("watch", "runs", "--looks", "2", "--every", "0.1", "--format", "json")
     assert done.code == 0
     assert {(row["look"], row["status"]) for row in done.rows} == {(1, "ingested")}
-    assert len(done.rows) == 3  # tables are no logs that grow
-    assert "watching 3 logs" in done.err
+    assert sorted(row["format"] for row in done.rows) == [
+        "hf_trainer", "hf_trainer", "nanotron", "run-table",
+    ]  # fmt: skip
+    assert "watching 4 sources" in done.err
+    alone = run("watch", "runs", "--looks", "1", "--format", "nanotron", "--format", "json", "--db", "n.duckdb")
+    assert [row["format"] for row in alone.rows] == ["nanotron"]
     assert run("watch", "nowhere", "--looks", "1").code == 4
 
 

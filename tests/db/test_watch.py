@@ -93,3 +93,44 @@ def test_a_path_has_to_be_there_at_first_and_may_go_later(tmp_path) -> None:
     trainer_state(tmp_path / "runs" / "a", [3.0])
     looks = looked(tmp_path / "runs", tmp_path / "s.duckdb", lambda: shutil.rmtree(tmp_path / "runs"))
     assert [look.n_sources for look in looks] == [1, 0]
+
+
+def table(path: Path, losses: list[float], age: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rewrite(path, "run_id,N,D,loss\n" + "".join(f"r{i},1e8,{i + 1}e9,{loss}\n" for i, loss in enumerate(losses)), age)
+
+
+def test_tables_are_read_when_they_change_and_what_is_no_table_of_runs_is_left_alone(tmp_path) -> None:
+    runs, db = tmp_path / "runs", tmp_path / "s.duckdb"
+    table(runs / "sweep.csv", [3.0])
+    (runs / "notes.csv").write_text("who,what\nme,nothing\n")
+    looks = looked(
+        runs, db,
+        lambda: None,
+        lambda: table(runs / "sweep.csv", [3.0, 2.5], age=5),
+        lambda: rewrite(runs / "sweep.csv", (runs / "sweep.csv").read_text(), age=9),
+    )  # fmt: skip
+    assert [[(one.path, one.status, one.n_runs) for one in look.changed] for look in looks] == [
+        [(str(runs / "sweep.csv"), "ingested", 1)], [], [(str(runs / "sweep.csv"), "replaced", 2)], [],
+    ]  # fmt: skip
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("r0", 3.0), ("r1", 2.5)]
+
+
+def test_a_table_that_was_named_and_cannot_be_read_is_said_once_and_a_locked_store_is_waited_for(tmp_path) -> None:
+    sweep, db = tmp_path / "sweep.csv", tmp_path / "s.duckdb"
+    rewrite(sweep, "who,what\nme,nothing\n")
+    root = Path(__file__).resolve().parents[2]
+    with Store(str(db)):
+        pass
+    command = [sys.executable, "-c", HOLD, str(db)]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        looks = looked(
+            sweep, db,
+            lambda: None,
+            lambda: table(sweep, [3.0], age=5),
+            lambda: holder.communicate("\n"),
+        )  # fmt: skip
+    assert [[one.status for one in look.changed] for look in looks] == [["failed"], [], [], ["ingested"]]
+    assert "locked by process" in looks[2].busy
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r0", 3.0)]
