@@ -112,7 +112,7 @@ def watch(
             if not any(word in error.message for word in _BUSY):
                 raise
             busy = str(error)  # what was not read now is read at the next look
-        yield Look(number, len(sources), tuple(changed), tuple(odd), busy)
+        yield Look(number, len(logs) + watched.are_tables(tables), tuple(changed), tuple(odd), busy)
         if looks is not None and number >= looks:
             return
         sleep(every)

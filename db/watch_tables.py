@@ -43,6 +43,7 @@ class WatchedTables:
         self._metric = metric
         self._replace = replace
         self._seen: dict[Path, _State] = {}
+        self._none: set[Path] = set()
 
     def look(self, tables: Sequence[Source]) -> Iterator[LogReport]:
         """Read the tables that changed since the last look.
@@ -74,8 +75,15 @@ class WatchedTables:
                 report = self._failed(source, error)
             if time.time_ns() - before[1] > _SETTLED_NS:  # sooner, it may change again without its time telling
                 self._seen[source.path] = before
-            if report is not None:
+            self._none.discard(source.path)
+            if report is None:
+                self._none.add(source.path)
+            else:
                 yield report
+
+    def are_tables(self, found: Sequence[Source]) -> int:
+        """How many of these can be read as tables, as far as one looked at them."""
+        return sum(source.path not in self._none for source in found)
 
     def _read(self, source: Source) -> LogReport | None:
         path, name = source.path, source.format.NAME

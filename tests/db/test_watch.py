@@ -113,6 +113,7 @@ def test_tables_are_read_when_they_change_and_what_is_no_table_of_runs_is_left_a
     assert [[(one.path, one.status, one.n_runs) for one in look.changed] for look in looks] == [
         [(str(runs / "sweep.csv"), "ingested", 1)], [], [(str(runs / "sweep.csv"), "replaced", 2)], [],
     ]  # fmt: skip
+    assert {look.n_sources for look in looks} == {1}
     assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("r0", 3.0), ("r1", 2.5)]
 
 
