@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from db.log_json import to_json
 if TYPE_CHECKING:
     from db.readers.found import ScoreFound
 
+#: A model on a hub has an organisation before its name; more parts, or a dot in front, are a path on a disk.
+_HUB = re.compile(r"(\w[\w.-]*)/[\w.-]+", re.ASCII)
 _MODEL = (
     "name", "base_model", "organisation", "family", "type", "architecture", "n_params", "n_params_active", "n_tokens",
     "compute_flop", "compute_rule", "compute_low", "compute_high", "released", "modified", "merged", "moe", "flagged",
@@ -35,12 +38,16 @@ class ScoreRows:
 
 
 def rows_of(found: Sequence[ScoreFound]) -> ScoreRows:
-    """Make rows of the results of a source; the same result twice in one log is one result."""
+    """Make rows of the results of a source; the same result twice in one log is one result.
+
+    A metric whose unit its log does not tell is a share only where no value of it in the log lies outside 0 to 1.
+    """
     rows = ScoreRows()
+    beyond = {one.metric for one in found if not 0 <= one.value <= 1}
     for one in found:
         model_id = model_id_of(one)
         rows.models[model_id] = rows.models.get(model_id, {}) | _model(one, model_id)
-        score = _score(one, model_id)
+        score = _score(one, model_id, "points" if one.metric in beyond else "share")
         rows.scores[score["eval_id"]] = score
     return rows
 
@@ -57,15 +64,15 @@ def model_id_of(found: ScoreFound) -> str:
 
 def _model(found: ScoreFound, model_id: str) -> dict[str, Any]:
     known = {name: found.about_model.get(name) for name in _MODEL} | {"name": found.model, "model_id": model_id}
-    if known["organisation"] is None and "/" in found.model:
-        known["organisation"] = found.model.split("/")[0]
+    if known["organisation"] is None and (hub := _HUB.fullmatch(found.model)):
+        known["organisation"] = hub[1]
     extra = {name: value for name, value in found.about_model.items() if name not in _MODEL}
     return _stored(known) | {"extra": to_json(extra)}
 
 
-def _score(found: ScoreFound, model_id: str) -> dict[str, Any]:
+def _score(found: ScoreFound, model_id: str, likely: str) -> dict[str, Any]:
     extra: dict[str, Any] = dict(found.extra)
-    unit = extra.pop("unit", None) or ("share" if 0 <= found.value <= 1 else "points")
+    unit = extra.pop("unit", None) or likely
     if found.step is not None:
         extra.setdefault("checkpoint_step", found.step)
     what = [

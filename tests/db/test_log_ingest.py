@@ -428,6 +428,20 @@ def test_scores_are_replaced_with_their_source(tmp_path, db) -> None:
     assert ask(db, "SELECT n_models, n_scores FROM sources") == [(1, 1)]
 
 
+def test_a_metric_is_a_share_only_where_all_its_values_are(tmp_path, db) -> None:
+    odd = [ScoreFound("m", task, "odd", value) for task, value in (("a", 0.4), ("b", 7.0))]
+    scores = [*odd, score(task="c")]
+    read_in(db, made(tmp_path / "e.json", scores))
+    assert ask(db, "SELECT task, unit FROM evals ORDER BY 1") == [("a", "points"), ("b", "points"), ("c", "share")]
+
+
+def test_only_the_name_of_a_model_on_a_hub_has_its_organisation_in_front(tmp_path, db) -> None:
+    names = ["eleuther-ai/pythia-1.4b", "/models/mine", "./out/mine", "runs/7/checkpoint-9", "gpt2"]
+    read_in(db, made(tmp_path / "e.json", [score(model=name) for name in names]))
+    found = dict(ask(db, "SELECT name, organisation FROM models"))
+    assert found == {"eleuther-ai/pythia-1.4b": "eleuther-ai", **dict.fromkeys(names[1:])}
+
+
 def test_the_same_score_from_two_sources(tmp_path, db) -> None:
     one, two = (
         made(tmp_path / "a.log", [score()]),
