@@ -20,7 +20,8 @@ from scaling.errors import ReadError
 NAME = "olmo"
 WHAT = "a log of OLMo-core or OLMo, or the metrics it saves"
 READS = (
-    "Blocks of the console log, `[step=N/M,epoch=K,...]` and the lines `    name=value` below it; "
+    "Blocks of the console log, `[step=N/M,epoch=K,...]` and the lines `    name=value` below it, and the parameters "
+    "that OLMo counts; "
     "`metrics_step{N}.json` as values, `metrics.json` as the summary, and `config.json` as settings."
 )
 LEAVES_OUT = "Metrics that the console does not print: it shows a choice of them. Configs that are printed."
@@ -39,10 +40,14 @@ FIELDS: Sequence[Field] = (
     Field("throughput/device/TPS", "throughput/device/TPS", "tokens/second/device"),
 )
 
-_HEADER = re.compile(r"\[step=(?P<step>\d+)/(?:\d+|\?{3}),epoch=\d+")
+_HEADER = re.compile(r"\[step=(?P<step>\d+)/(?:\d+|\?{3})(?:,epoch=\d+|\])")
 _SAVED = re.compile(r"metrics_step(\d{1,18})\.json\Z")
 _TOKENS = ("throughput/total tokens", "throughput/total_tokens")
 _KEYS = ("train/CE loss", "optim/total grad norm", *_TOKENS)
+_SIZES = (
+    ("num_parameters", re.compile(r"\bTotal number of parameters: (\d[\d,]{0,20})")),
+    ("num_non_embedding_params", re.compile(r"\bNumber of non-embedding parameters: (\d[\d,]{0,20})")),
+)
 _RESUMED = re.compile(r"\bWill resume training from step (?P<step>\d+)")
 _LONGEST_NAME = 200
 #: Values of a block that are held until its tokens are known.
@@ -61,7 +66,7 @@ def sniff(probe: Probe) -> Sign | None:
         known = [key for key in _KEYS if key in probe.keys]
         return Sign(Level.KEYS, f"it has the key '{known[0]}'") if known else None
     if _HEADER.search(early(probe)):
-        return Sign(Level.TEXT, "it has lines as OLMo prints them, `[step=N/M,epoch=K`")
+        return Sign(Level.TEXT, "it has lines as OLMo prints them, `[step=N/M`")
     return None
 
 
@@ -96,6 +101,10 @@ class _Olmo(Reading):
             name = head[head.rfind("    ") + 4 :] if "    " in head else ""
             if equals and "/" in name and len(name) <= _LONGEST_NAME and not name.startswith(" "):
                 self._block[name] = text
+        if "parameters: " in line:
+            for name, pattern in _SIZES:
+                if match := pattern.search(line):
+                    self.summary[name] = int(match[1].replace(",", ""))
         if match := _RESUMED.search(line):
             self.close_block()
             if (step := self.step(match["step"])) is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from db.readers import olmo
 from db.readers.format import Level
-from db.readers.found import Values
+from db.readers.found import RunFound, Values
 from db.readers.probe import Probe
 from tests.db.readers.gathering import Gathered, same
 
@@ -115,3 +115,19 @@ def test_a_single_file_that_is_no_object_is_an_error(tmp_path, text):
     path.write_text(text)
     got = Gathered(olmo.read(path, ()))
     assert "metrics_step3.json" in str(got.error)
+
+
+def test_the_parameters_that_olmo_counts(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text(
+        "2024-01-01 00:00:00.000\thost:0\tolmo.train:1\tINFO\tTotal number of parameters: 1,176,832,000\n"
+        "2024-01-01 00:00:00.000\thost:0\tolmo.train:2\tINFO\tNumber of non-embedding parameters: 1,073,807,360\n"
+        "2024-01-01 00:00:00.000\thost:0\tolmo.train:3\tINFO\t[step=1/10]\n"
+        "    train/CrossEntropyLoss=11.1\n"
+        "[step=2/10,epoch=0]\n"
+        "    train/CrossEntropyLoss=11.2\n"
+    )
+    assert olmo.sniff(Probe(path)).level == Level.TEXT
+    assert read(path).values["", "train/CrossEntropyLoss"] == [(1, 11.1), (2, 11.2)]
+    (run,) = [one for one in olmo.read(path, ()) if isinstance(one, RunFound) and one.summary]
+    assert run.summary == {"num_parameters": 1_176_832_000, "num_non_embedding_params": 1_073_807_360}
