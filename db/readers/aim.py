@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ from typing import Any
 from db.readers.collect import Collector, number, whole_step
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
-from db.readers.found import Found, Note, RunFound
+from db.readers.found import Found, RunFound
 from db.readers.probe import Probe
 from db.readers.text import flatten
 from scaling.errors import ReadError
 
 NAME = "aim"
 WHAT = "a repository of Aim"
-READS = "`.aim`: metrics by step, a context as part of the name, parameters, name, experiment, tags and times of a run."
+READS = (
+    "`.aim`: metrics by step, a context as part of the name, parameters, name, experiment, tags and times of a run, "
+    "also of runs that go on and of runs that no server of Aim has indexed; nothing in it is changed."
+)
 LEAVES_OUT = "Images, texts, distributions, figures and logs. It needs the extra `aim`."
-TRIED = "from documentation (the library of aim 3.29.1)"
+TRIED = "aim 3.29.1"
 FIELDS: Sequence[Field] = (
     Field("run", "run.hash", required=True),
     Field("name", "run.name"),
@@ -47,7 +51,7 @@ def sniff(probe: Probe) -> Sign | None:
 def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:  # noqa: ARG001
     """Read the runs of a repository; see `db.readers.format`."""
     try:
-        repo_of: Any = import_module("aim").Repo.from_path
+        aim: Any = import_module("aim")
     except ImportError as error:
         raise ReadError(
             str(path),
@@ -55,24 +59,28 @@ def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:
             hint="Install it: pip install 'scaling-suite[aim]'",
         ) from error
     try:
-        repo = repo_of(str(path.parent))
-        missing = set(repo.list_all_runs())
-        for run in repo.iter_runs():  # opens them to read only, and leaves out what is not in its index
-            missing.discard(run.hash)
-            yield from _of_run(path, run)
-        if missing:
-            yield Note(
-                f"{path}: Aim does not give {len(missing)} of its runs ({', '.join(sorted(missing)[:3])}): they are "
-                "not in its index. Try: aim storage reindex."
-            )
+        repo = aim.Repo.from_path(str(path.parent))
+        of_repo = repo.request_tree
+        for key in sorted(repo.list_all_runs()):
+            repo.request_tree = partial(_own_part, of_repo, key)
+            yield from _of_run(path, aim.Run(key, repo=repo, read_only=True))
     except ReadError:
         raise
     except Exception as error:  # whatever a library of others raises on a damaged repository
         raise ReadError(
             str(path),
             f"Aim cannot read it: {type(error).__name__}: {error}",
-            hint="Try: aim storage upgrade, or aim storage reindex.",
+            hint="Try: aim storage upgrade, or aim runs ls.",
         ) from error
+
+
+def _own_part(of_repo: Any, key: str, name: str, sub: str | None = None, **_: Any) -> Any:
+    """The part of a repository that a run asks for, from the run's own files.
+
+    Aim looks a run up in its index, which only its server fills, and brings the files of what it opens into another
+    form first. Neither is for a reader: runs on a cluster have no server, and their files are not ours to write.
+    """
+    return of_repo(name, sub or key, read_only=True, skip_read_optimization=True)
 
 
 def _of_run(path: Path, run: Any) -> Iterator[Found]:

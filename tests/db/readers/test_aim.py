@@ -1,7 +1,9 @@
-"""A repository of Aim, by a stand-in for Aim's library that has what the reader uses of it."""
+"""A repository of Aim, by a stand-in for Aim's library, and one that Aim made where that is installed."""
 
 import math
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
@@ -12,6 +14,8 @@ from db.readers.format import Level
 from db.readers.probe import Probe
 from scaling.errors import ReadError
 from tests.db.readers.gathering import Gathered, same
+
+MADE = Path(__file__).parents[2] / "fixtures" / "logs" / "aim"
 
 
 @pytest.fixture
@@ -44,14 +48,28 @@ class Run:
         yield series("loss", {}, [1], [4.0])
 
 
-def stand_in(monkeypatch, runs, hashes):
-    def from_path(path):
-        return SimpleNamespace(iter_runs=lambda: iter(runs), list_all_runs=lambda: list(hashes))
+def stand_in(monkeypatch, runs):
+    """A library with these runs; what they ask of the repository is kept in the list that is given."""
+    asked = []
+
+    def request_tree(name, sub=None, **how):
+        asked.append((name, sub, how))
+
+    class Repo:
+        @staticmethod
+        def from_path(path):
+            return SimpleNamespace(list_all_runs=lambda: list(runs), request_tree=request_tree)
+
+    def opened(key, *, repo, read_only):
+        assert read_only
+        repo.request_tree("meta", read_only=True)
+        repo.request_tree("seqs", key, read_only=True)
+        return runs[key]
 
     module = ModuleType("aim")
-    module.Repo = SimpleNamespace(from_path=from_path)
+    module.Repo, module.Run = Repo, opened
     monkeypatch.setitem(sys.modules, "aim", module)
-    return module
+    return asked
 
 
 def test_without_the_library_the_extra_is_named(repository, monkeypatch):
@@ -70,7 +88,7 @@ def test_known_by_its_name_and_content(repository):
 
 
 def test_runs_and_values(repository, monkeypatch):
-    stand_in(monkeypatch, [Run()], ["abc", "lost"])
+    asked = stand_in(monkeypatch, {"abc": Run()})
     found = Gathered(aim.read(repository, ()))
     assert found.runs == {
         "abc": {
@@ -87,9 +105,10 @@ def test_runs_and_values(repository, monkeypatch):
     )
     assert found.values["abc", "loss"] == [(1, 4.0)]
     assert [p.value for p in found.problems] == ["word", "0.5"]
-    assert found.notes == [
-        f"{repository}: Aim does not give 1 of its runs (lost): they are not in its index. Try: aim storage reindex."
-    ]
+    assert found.notes == []
+    # From the files of the run itself, not by the index, and without writing what others own.
+    how = {"read_only": True, "skip_read_optimization": True}
+    assert asked == [("meta", "abc", how), ("seqs", "abc", how)]
 
 
 def test_what_the_library_raises_is_an_error_of_the_reader(repository, monkeypatch):
@@ -97,6 +116,27 @@ def test_what_the_library_raises_is_an_error_of_the_reader(repository, monkeypat
         def metrics(self):
             raise RuntimeError("IO error: lock")
 
-    stand_in(monkeypatch, [Broken()], ["abc"])
+    stand_in(monkeypatch, {"abc": Broken()})
     with pytest.raises(ReadError, match=r"Aim cannot read it: RuntimeError: IO error: lock"):
         list(aim.read(repository, ()))
+
+
+def test_a_repository_that_aim_made(tmp_path):
+    pytest.importorskip("aim", reason="the extra aim is not installed")
+    shutil.copytree(MADE, tmp_path / "r")
+    before = {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
+    found = Gathered(aim.read(tmp_path / "r" / ".aim", ()))
+    assert found.error is None
+    assert sorted(run["name"] for run in found.runs.values()) == ["ended", "killed"]
+    for key, run in found.runs.items():
+        ended = run["name"] == "ended"
+        assert run["state"] == ("finished" if ended else None)
+        assert run["config"] == {
+            "hparams.lr": 3e-4 if ended else 6e-4, "hparams.n_params": 1_000_000,
+            "hparams.model.d_model": 64, "hparams.model.n_layers": 2,
+        }  # fmt: skip
+        assert run["about"].items() >= {"group": "sweep", "tags": ["small"]}.items()
+        losses = [3.0, 2.5, math.nan, math.inf, -math.inf, 1.5]
+        assert same(found.values[key, "loss{subset=train}"], [(10 * i, loss) for i, loss in enumerate(losses)])
+        assert found.values[key, 'val "loss"\n/ all'] == [(10 * i, 4 - i / 4) for i in range(4)]
+    assert before == {path: path.read_bytes() for path in (tmp_path / "r").rglob("*") if path.is_file()}
