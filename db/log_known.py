@@ -153,16 +153,25 @@ class Known:
         }
 
     def _parts(self, one: Writing) -> set[str]:
-        """Sources that are read as a part of this one now: a run that was resumed is one log with its earlier part."""
+        """Sources that are read as a part of this one now: a run that was resumed is one log with its earlier part.
+
+        Keys alone do not tell that: those of runs that only their place tells apart are all the same.
+        """
         keys = one.read.runs.keys()
-        return {
-            source_id
+        parts = {
+            source_id: uri.removesuffix(f"#{one.read.source.format.NAME}")
             for source_id, uri in self.sources.items()
             if uri.startswith(_base(one))
             and uri not in self._read_here
             and self._formats.get(source_id) == one.read.source.format.NAME
             and self.keys.get(source_id)
             and self.keys[source_id].keys() <= keys
+        }
+        files = [plain_path(file.path) for file in one.read.files] if parts else []
+        return {
+            source_id
+            for source_id, path in parts.items()
+            if any(file == path or file.startswith(f"{path}/") for file in files)
         }
 
     def _names(self, one: Writing) -> dict[str, str]:

@@ -175,7 +175,8 @@ class _Deriver:
 
     def _batch(self) -> None:
         self._take("seq_len", rules.SEQUENCE, "given", ("config",))
-        if not self._take("batch_seqs", rules.BATCH_SEQS, "given", ("config",)):
+        in_tokens = bool(self.settings.numbers(rules.BATCH_IN_TOKENS, ("config",)))
+        if in_tokens or not self._take("batch_seqs", rules.BATCH_SEQS, "given", ("config",)):
             beside = [self.settings.numbers((name,), ("config",)) for name in rules.BATCH_SEQS_BESIDE]
             if all(beside) and (entry := self._agreed("batch_seqs", beside[0])) is not None:
                 rule = "given, beside that of a device"

@@ -44,7 +44,10 @@ BATCH_TOKENS: Groups = (
         "batch_size_tokens", "batch_size_in_tokens", "tokens_per_iteration", "tokens_per_iter",
         "total_batch_size_tokens",
     ),
+    ("data_loader.global_batch_size",),
 )  # fmt: skip
+#: A batch by this path is counted in tokens (OLMo-core), though the end of it alone would mean sequences.
+BATCH_IN_TOKENS = ("data_loader.global_batch_size",)
 #: Sequences of a whole step.
 BATCH_SEQS: Groups = (
     (

@@ -14,7 +14,8 @@ from db.readers.found import NO_STEP, Values
 #: Values that are held before they are given on; some 40 bytes each.
 LIMIT = 200_000
 _NON_FINITE = {
-    "nan": math.nan, "inf": math.inf, "infinity": math.inf, "+inf": math.inf, "+infinity": math.inf,
+    "nan": math.nan, "+nan": math.nan, "-nan": math.nan,
+    "inf": math.inf, "infinity": math.inf, "+inf": math.inf, "+infinity": math.inf,
     "-inf": -math.inf, "-infinity": -math.inf,
 }  # fmt: skip
 

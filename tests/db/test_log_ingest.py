@@ -292,6 +292,19 @@ def test_what_cannot_be_set(tmp_path, db, values_, why) -> None:
     assert ask(db, "SELECT count(*) FROM corrections") == [(0,)]
 
 
+def test_a_log_inside_the_directory_of_another_stays_a_run_of_its_own(tmp_path, db) -> None:
+    """Neither has a key: what tells them apart is where they lie, also when only the outer one grew."""
+    outer, inner = tmp_path / "a", tmp_path / "a" / "b"
+    trainer_state(inner, [3.0])
+    trainer_state(outer, [2.0])
+    assert statuses(read_below(db, tmp_path)) == ["ingested", "ingested"]
+    trainer_state(outer, [2.0, 1.0], age=10)
+    assert [(one.status, one.n_grown, one.n_removed) for one in read_below(db, tmp_path)] == [
+        ("replaced", 1, 0), ("unchanged", 0, 0)
+    ]  # fmt: skip
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("a", 1.0), ("a/b", 3.0)]
+
+
 # --- Names and values -------------------------------------------------------------------------------------------------
 
 ODD = ["a - b/c", "quo\"te's", "line\nbreak", "ünï-√-日本", "x" * 300, "#hash", "'; DROP TABLE runs; --", "half \ud83d"]

@@ -139,6 +139,13 @@ def test_two_ways_to_a_batch_are_held_against_each_other() -> None:
     assert not facts(config | {"tokens_per_batch": 262144}).notes
 
 
+def test_a_batch_of_olmo_core_is_counted_in_tokens() -> None:
+    found = facts({"data_loader.global_batch_size": 2**20, "dataset.sequence_length": 2048}, last_step=10)
+    assert (value(found, "batch_tokens"), value(found, "n_tokens")) == (2**20, 10 * 2**20)
+    assert (value(found, "batch_seqs"), found.notes) == (None, {})
+    assert found.facts["batch_tokens"].keys == ("config data_loader.global_batch_size",)
+
+
 def test_tokens_are_counted_before_they_are_worked_out() -> None:
     config = {"batch_tokens": 1000}
     counted = facts(config, last={"tokens_seen": 99_000.0}, last_step=100)
