@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from db.readers.collect import Collector, number, whole_step
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
+from db.readers.json_head import members
 from db.readers.probe import Probe
 from db.readers.text import flatten, json_document
 from scaling.errors import ReadError
@@ -44,6 +45,7 @@ _RESULTS = ("global_step", "epoch", "total_flos", "best_metric", "best_global_st
 #: Only the entry of the end has both; where tokens are counted, every entry has a run time.
 _LAST = {"train_loss", "train_runtime"}
 _NEWEST = 50
+_LIST = "log_history"
 
 
 def sniff(probe: Probe) -> Sign | None:
@@ -63,60 +65,95 @@ def sniff(probe: Probe) -> Sign | None:
 
 def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:  # noqa: ARG001
     """Read a state, or the newest of those of a directory; see `db.readers.format`."""
-    if not entries:
-        file, state = path, _state(path)
-    else:
-        file, state, notes = _newest(path, [entry for entry in entries if entry != "config.json"])
+    file = path
+    if entries:
+        file, notes = _newest(path, [entry for entry in entries if entry != "config.json"])
         yield from notes
+    history = _History(str(file))
+    state: dict[str, Any] = {}
+    for name, i, value in members(file, _LIST):
+        if i is None:
+            state[name] = value
+            continue
+        state[name] = []
+        history.take(i, value)
+        yield from history.due()
+    if not isinstance(state.get(_LIST), list):
+        raise ReadError(str(file), "it has no list of entries", _LIST)
+    yield from history.end()
     config = {key: value for key in _SETTINGS if (value := state.get(key)) is not None}
     summary = {key: value for key in _RESULTS if (value := state.get(key)) is not None}
-    history = state.get("log_history")
-    if not isinstance(history, list):
-        raise ReadError(str(file), "it has no list of entries", "log_history")
-    last = next((entry for entry in reversed(history) if isinstance(entry, dict) and entry.keys() >= _LAST), None)
-    if last is not None:
-        summary |= {key: value for key, value in last.items() if key != "step"}
-    yield RunFound("", state="finished" if last else None, config=_model(file) | config, summary=summary)
+    summary |= {key: value for key, value in history.last.items() if key != "step"}
+    config = _model(file) | flatten(config)
+    yield RunFound("", state="finished" if history.ended else None, config=config, summary=flatten(summary))
     yield Note("loss is a mean over the steps since the entry before (logging_steps), and no value of its step.")
     if "total_flos" in summary:
         yield Note("total_flos is 6 x tokens x parameters without those of embeddings; padding counts as tokens.")
-    if last is not None:
+    if history.last:
         yield Note("train_loss of the last entry is a mean over the whole training: kept as a summary, not as a value.")
-    yield from _history(file, history, last)
 
 
-def _history(file: Path, history: list[Any], last: Mapping[str, Any] | None) -> Iterator[Found]:
-    collector, odd = Collector(), Complaints(str(file))
-    for i, entry in enumerate(history, start=1):
-        if entry is last:
-            continue
+class _History:
+    """Takes the entries of a history one by one.
+
+    Parameters
+    ----------
+    file : str
+        The file.
+
+    Attributes
+    ----------
+    last : dict of str to object
+        The newest of the entries that a training ends with; empty without one.
+    ended : bool
+        Whether nothing follows it.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.last: dict[str, Any] = {}
+        self.ended = False
+        self._collector, self._odd = Collector(), Complaints(file)
+
+    def take(self, i: int, entry: Any) -> None:
+        """Take an entry."""
         if not isinstance(entry, dict):
-            odd.add(i, "log_history", entry, "the entry is no object", "row")
-            continue
+            self._odd.add(i, _LIST, entry, "the entry is no object", "row")
+            return
+        self.ended = entry.keys() >= _LAST
+        if self.ended:
+            self.last = entry
+            return
         step = whole_step(entry.get("step"))
         if step is None:
-            odd.add(i, "log_history.step", entry.get("step"), "the step is no whole number from 0 on", "row")
-            continue
+            reason = "the step is no whole number from 0 on"
+            self._odd.add(i, f"{_LIST}.step", entry.get("step"), reason, "row")
+            return
         seen = number(entry.get("num_input_tokens_seen"))
         for key, value in entry.items():
             read = number(value)
             if key == "step" or isinstance(value, bool):
                 continue
             if read is None and value is not None:
-                odd.add(i, f"log_history.{key}", value, "it is no number")
+                self._odd.add(i, f"{_LIST}.{key}", value, "it is no number")
             else:
-                collector.add("", key, step, read, math.nan if seen is None else seen)
-        if odd.waiting:
-            yield from odd.take()
-        if collector.full:
-            yield from collector.flush()
-    yield from collector.flush()
-    yield from odd.rest()
+                self._collector.add("", key, step, read, math.nan if seen is None else seen)
+
+    def due(self) -> Iterator[Found]:
+        """What can be given on by now."""
+        if self._odd.waiting:
+            yield from self._odd.take()
+        if self._collector.full:
+            yield from self._collector.flush()
+
+    def end(self) -> Iterator[Found]:
+        """The rest."""
+        yield from self._collector.flush()
+        yield from self._odd.rest()
 
 
-def _newest(folder: Path, copies: Sequence[str]) -> tuple[Path, dict[str, Any], list[Found]]:
+def _newest(folder: Path, copies: Sequence[str]) -> tuple[Path, list[Found]]:
     """The state with the largest step among copies; the newest checkpoints are looked at first."""
-    best: tuple[int, Path, dict[str, Any]] | None = None
+    best: tuple[int, Path] | None = None
     notes: list[Found] = []
     error: ReadError | None = None
     own, checkpoints = [name for name in copies if "/" not in name], [name for name in copies if "/" in name]
@@ -124,26 +161,23 @@ def _newest(folder: Path, copies: Sequence[str]) -> tuple[Path, dict[str, Any], 
         if best is not None and "/" in name and best[0] >= int(name.split("/")[0].rpartition("-")[2]):
             break  # older than what is known: checkpoints are called by their step
         try:
-            state = _state(folder / name)
+            step = _step_of(folder / name)
         except ReadError as one:
             error = one
             notes.append(Note(f"{name} cannot be read and was passed over: {one.reason}."))
             continue
-        step = whole_step(state.get("global_step")) or 0
         if best is None or step > best[0]:
-            best = step, folder / name, state
+            best = step, folder / name
     if best is None:
         raise error or ReadError(str(folder), f"it has no {STATE}")
     if len(copies) > 1:
         notes.append(Note(f"Of {len(copies)} copies of the state the newest was read, of step {best[0]}."))
-    return best[1], best[2], notes
+    return best[1], notes
 
 
-def _state(path: Path) -> dict[str, Any]:
-    state = json_document(path)
-    if not isinstance(state, dict):
-        raise ReadError(str(path), "it is no JSON object")
-    return state
+def _step_of(path: Path) -> int:
+    """The step of a state that is whole."""
+    return max([whole_step(value) or 0 for name, _, value in members(path, _LIST) if name == "global_step"], default=0)
 
 
 def _model(state: Path) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""The first members of a large JSON object, without reading the rest of it."""
+"""The members of a large JSON object one by one, and the elements of a long list in it, without holding all of it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,8 @@ from scaling.errors import ReadError
 
 #: A member has to be held whole; characters.
 LARGEST_MEMBER = 64 * 2**20
+#: The same where the long list is given by its elements.
+LARGEST_ELEMENT = 16 * 2**20
 _CHUNK = 2**16
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -41,23 +44,84 @@ def first_members(path: Path, stop: Collection[str], limit: int = LARGEST_MEMBER
         If it is no JSON object, cut off before one of those members, a member is too large, or it cannot be read;
         names the character.
     """
-    encoding = Probe(path).encoding or "utf-8"
-    with guarded(path), path.open(encoding=encoding, errors="replace") as stream:
-        text = _Text(stream, str(path), limit)
-        text.expect("{")
-        if text.next() == "}":
-            return
-        while True:
-            name = text.value()
-            if not isinstance(name, str):
-                raise text.error("a name in quotes was expected")
+    with _opened(path, limit) as text:
+        for name in _names(text):
             if name in stop:
                 return
-            text.expect(":")
             yield name, text.value()
-            if text.next() == "}":
-                return
-            text.expect(",")
+
+
+def members(path: Path, listed: str, limit: int = LARGEST_ELEMENT) -> Iterator[tuple[str, int | None, Any]]:
+    """Give all members of the object that a file is; of one that is a list, its elements.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    listed : str
+        Name of the member whose elements are given one by one.
+    limit : int
+        Largest member or element that is read, in characters.
+
+    Yields
+    ------
+    name : str
+    number : int or None
+        Of the element, from 1; None for a member that is given whole.
+    value : object
+
+    Raises
+    ------
+    ReadError
+        If it is no JSON object, cut off, a member is too large, or it cannot be read; names the character.
+    """
+    with _opened(path, limit) as text:
+        for name in _names(text):
+            if name != listed or text.next() != "[":
+                yield name, None, text.value()
+                continue
+            for number, value in enumerate(_elements(text), start=1):
+                yield name, number, value
+        if text.next():
+            raise text.error("it is not JSON: something follows its end")
+
+
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[_Text]:
+    encoding = Probe(path).encoding or "utf-8"
+    with guarded(path), path.open(encoding=encoding, errors="replace") as stream:
+        yield _Text(stream, str(path), limit)
+
+
+def _names(text: _Text) -> Iterator[str]:
+    """The names of an object's members; whoever asks reads the value, or asks no more."""
+    text.expect("{")
+    if text.next() == "}":
+        text.expect("}")
+        return
+    while True:
+        name = text.value()
+        if not isinstance(name, str):
+            raise text.error("a name in quotes was expected")
+        text.expect(":")
+        yield name
+        if text.next() == "}":
+            text.expect("}")
+            return
+        text.expect(",")
+
+
+def _elements(text: _Text) -> Iterator[Any]:
+    text.expect("[")
+    if text.next() == "]":
+        text.expect("]")
+        return
+    while True:
+        yield text.value()
+        if text.next() == "]":
+            text.expect("]")
+            return
+        text.expect(",")
 
 
 class _Text:
@@ -73,9 +137,8 @@ class _Text:
         self._ended = False
         self._decoder = json.JSONDecoder()
 
-    def error(self, reason: str) -> ReadError:
-        place = f"character {self._passed + self._at + 1}"
-        return ReadError(self._path, reason, place, "If it is still being written, read it later.")
+    def error(self, reason: str, hint: str = "If it is still being written, read it later.") -> ReadError:
+        return ReadError(self._path, reason, f"character {self._passed + self._at + 1}", hint)
 
     def next(self) -> str:
         """The next character that is no space, or nothing at the end; it stays where it is."""
@@ -118,7 +181,10 @@ class _Text:
         self._passed += self._at
         self._held, self._at = self._held[self._at :], 0
         if len(self._held) > self._limit:
-            raise self.error(f"one member of it is above {self._limit / 2**20:.0f} million characters")
+            raise self.error(
+                f"one part of it is above {self._limit / 2**20:.0f} million characters, and has to be held whole",
+                "Write the values one a line (JSON lines) or as Parquet.",
+            )
         added = self._stream.read(max(_CHUNK, len(self._held)))
         self._ended = not added
         self._held += added

@@ -16,7 +16,7 @@ from scaling.errors import ReadError
 #: A line beyond this is cut; the rest of it is skipped.
 LONGEST_LINE = 1_000_000
 #: A document of JSON has to be held whole.
-LARGEST_JSON = 256 * 2**20
+LARGEST_JSON = 64 * 2**20
 _UNPACKED = 8 * 2**30  # of a compressed file, so that a bomb ends
 
 

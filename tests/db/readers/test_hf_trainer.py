@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,43 @@ def test_problems_are_bounded(tmp_path):
 @pytest.mark.parametrize("history", [None, {}, 3, "x"])
 def test_a_state_without_a_history_is_an_error(tmp_path, history):
     assert state_of(tmp_path, history).error.place == "log_history"
+
+
+def entries_of(losses, start=1):
+    return [{"epoch": 0.5, "loss": loss, "step": step} for step, loss in enumerate(losses, start)]
+
+
+def test_a_run_that_was_resumed_after_its_end_goes_on(tmp_path):
+    path = tmp_path / "trainer_state.json"
+    end = {"epoch": 0.5, "step": 2, "train_loss": 2.75, "train_runtime": 5.0}
+    path.write_text(json.dumps({"global_step": 3, "log_history": [*entries_of([3.0, 2.5]), end, *entries_of([2.0], 3)]}))
+    found = Gathered(hf_trainer.read(path, ()))
+    assert found.values["", "loss"] == [(1, 3.0), (2, 2.5), (3, 2.0)]
+    assert ("", "train_loss") not in found.values
+    assert found.runs[""]["state"] is None
+    assert found.runs[""]["summary"]["train_loss"] == 2.75
+
+
+def test_a_long_history_is_never_held(tmp_path):
+    path = tmp_path / "trainer_state.json"
+    with path.open("w") as stream:
+        stream.write('{"global_step": 200000, "log_history": [')
+        stream.writelines(f'{{"loss": 2.5, "grad_norm": 0.25, "step": {i}}},' for i in range(200_000))
+        stream.write('{"loss": 2.0, "step": 200000}], "max_steps": 400000}')
+    tracemalloc.start()
+    count = 0
+    for one in hf_trainer.read(path, ()):
+        if isinstance(one, Values):
+            count += len(one.value)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 400_001
+    assert peak < 30e6  # the file has 9 MB, and would be 80 MB of objects
+
+
+@pytest.mark.parametrize("tail", ["", "]", "]} x", "],", '], "a": [1'])
+def test_a_history_that_does_not_end_well_is_an_error(tmp_path, tail):
+    path = tmp_path / "trainer_state.json"
+    path.write_text('{"global_step": 1, "log_history": [{"loss": 2.5, "step": 1}' + tail)
+    found = Gathered(hf_trainer.read(path, ()))
+    assert "character" in str(found.error)

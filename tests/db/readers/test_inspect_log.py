@@ -180,7 +180,7 @@ def test_first_members_hold_no_more_than_one(tmp_path):
         stream.write("[" * 1000)  # no JSON any more
     found = dict(first_members(path, {"stop"}))
     assert (found["a"], found["b"], len(found["c"]), found["d"]) == (12, "xü", 400_001, 1e5)
-    with pytest.raises(ReadError, match="one member of it is above"):
+    with pytest.raises(ReadError, match="one part of it is above"):
         list(first_members(path, {"stop"}, limit=100_000))
     with pytest.raises(ReadError, match="character 800"):
         list(first_members(path, ()))
