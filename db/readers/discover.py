@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from scaling.errors import InputDataError, ReadError
 SKIPPED = frozenset(
     {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "site-packages", ".ipynb_checkpoints", ".trash"}
 )
+_NO_FILE = "it is a pipe or a device"
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,7 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
             found = sniff(root, wanted)
         yield Source(root, *found[0], root) if found else Unread(root, "no format is known by it", known=False)
     else:
-        raise ReadError(
-            str(root), "it is a pipe or a device, and logs are read twice", hint="Write it to a file first."
-        )
+        raise ReadError(str(root), f"{_NO_FILE}, and logs are read twice", hint="Write it to a file first.")
 
 
 def _not_there(root: Path) -> InputDataError:
@@ -173,7 +173,7 @@ def _walk(root: Path, wanted: str | None) -> Iterator[Source | Unread]:
             elif entry.is_file(follow_symlinks=False):
                 yield from _file(path, root, wanted)
             else:
-                yield Unread(path, "it is no file", known=False)
+                yield Unread(path, _NO_FILE, known=False)
         waiting += reversed(below)
 
 
@@ -194,6 +194,9 @@ def _file(path: Path, root: Path, wanted: str | None) -> Iterator[Source | Unrea
 def _sniffed(path: Path, wanted: str | None) -> list[tuple[Format, Sign]] | Unread:
     """The format of a path among others; what cannot be told is left out with its reason."""
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return Unread(path, _NO_FILE, known=False)
         found = [(one, sign) for one, sign in best_signs(path) if wanted in (None, one.NAME)]
         if wanted is None:
             check_apart(path, found)

@@ -46,11 +46,12 @@ class Probe:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names in a directory, sorted; the first few thousand of them. Of a file: none."""
+        """Names of files and directories in a directory, sorted; the first few thousand. Of a file: none."""
         if not self.is_dir:
             return ()
         with os.scandir(self.path) as entries:
-            return tuple(sorted(entry.name for _, entry in zip(range(_LISTED), entries, strict=False)))
+            listed = [entry for _, entry in zip(range(_LISTED), entries, strict=False)]
+            return tuple(sorted(entry.name for entry in listed if _is_real(entry)))
 
     @cached_property
     def head(self) -> bytes:
@@ -165,3 +166,11 @@ def _keys_of(text: str) -> frozenset[str]:
             keys.add(last)
         i += 1
     return frozenset(keys)
+
+
+def _is_real(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file or a directory, and no pipe, device, or link that leads nowhere or in circles."""
+    try:
+        return entry.is_file() or entry.is_dir()
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,7 +84,14 @@ def test_a_link_that_is_named_is_followed(tmp_path) -> None:
 
 def test_pipes_and_sockets_are_not_waited_for(tmp_path) -> None:
     os.mkfifo(tmp_path / "a.csv")
-    assert found_below(tmp_path) == {}
+    for name in ("trainer_state.json", "events.out.tfevents.1"):
+        (tmp_path / name).symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "metrics.csv"))
+        assert found_below(tmp_path) == {}
+    whys = {(one.path.name, one.why, one.known) for one in discover(tmp_path) if isinstance(one, Unread)}
+    names = ("a.csv", "trainer_state.json", "events.out.tfevents.1", "metrics.csv")
+    assert whys == {(name, "it is a pipe or a device", False) for name in names}
     with pytest.raises(ReadError, match="it is a pipe or a device"):
         list(discover(tmp_path / "a.csv"))
 
