@@ -442,6 +442,8 @@ def watch(
         busy = look.busy
         for line in look.unread:
             say(f"failed: {line}")
+        for line in look.gone:
+            say(f"note: {line}")
         for report in look.changed:
             say(f"failed: {report}" if report.status == "failed" else str(report))
         if look.number == 1:

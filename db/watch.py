@@ -10,6 +10,7 @@ from pathlib import Path
 
 from db.ingest_paths import find_sources
 from db.log_ingest import LogReport, ingest_logs
+from db.readers.discover import Source
 from db.readers.run_table import NAME as TABLE
 from db.readers.score_tables import NAME as SCORES
 from db.watch_tables import WatchedTables
@@ -35,6 +36,8 @@ class Look:
         What else cannot be read, and why, where that was not said before.
     busy : str or None
         Why the store could not be used; the next look tries again.
+    gone : tuple of str
+        Logs that were read before and are no longer there, or no logs any more.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Look:
     changed: tuple[LogReport, ...]
     unread: tuple[str, ...] = ()
     busy: str | None = None
+    gone: tuple[str, ...] = ()
 
 
 def watch(
@@ -88,6 +92,7 @@ def watch(
     failures: dict[str, str | None] = {}
     watched = WatchedTables(db, paths, metric=metric, replace=replace)
     said: set[str] = set()
+    there: dict[str, Source] = {}
     number = 0
     while True:
         number += 1
@@ -96,6 +101,9 @@ def watch(
         tables = [source for source in sources if source.format.NAME in (TABLE, SCORES)]
         odd = [f"{one.path}: {one.why}" for one in unread if one.known and f"{one.path}: {one.why}" not in said]
         said.update(odd)
+        now = {source.uri for source in sources}
+        gone = [source for uri, source in there.items() if uri not in now and not _is_part(source, sources)]
+        there = {source.uri: source for source in sources}
         changed = []
         busy = None
         try:
@@ -112,7 +120,18 @@ def watch(
             if not any(word in error.message for word in _BUSY):
                 raise
             busy = str(error)  # what was not read now is read at the next look
-        yield Look(number, len(logs) + watched.are_tables(tables), tuple(changed), tuple(odd), busy)
+        yield Look(number, len(logs) + watched.are_tables(tables), tuple(changed), tuple(odd), busy, tuple(map(_farewell, gone)))
         if looks is not None and number >= looks:
             return
         sleep(every)
+
+
+def _is_part(source: Source, sources: Sequence[Source]) -> bool:
+    """Whether a log is read as a part of another now, as the earlier part of a run that was started again."""
+    return any(source.format is one.format and source.path.is_relative_to(one.path) for one in sources)
+
+
+def _farewell(source: Source) -> str:
+    """What is said of a log that was there."""
+    what = f"is no log of the format {source.format.NAME} any more" if source.path.exists() else "is gone"
+    return f"{source.path} {what}; what was read of it stays in the store."

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from db.ingest_paths import find_sources
+from db.watch import watch
 from tests.db.made_logs import ask, read_in, settle, trainer_state
 
 WANDB = Path(__file__).parents[1] / "fixtures" / "logs" / "wandb" / "wandb"
@@ -46,3 +47,12 @@ def test_a_checkpoint_that_was_read_alone_goes_over_to_its_run(tmp_path) -> None
     assert (whole.status, whole.n_grown, whole.n_new) == ("replaced", 1, 0)
     assert ask(db, "SELECT count(*), min(loss) FROM runs_final") == [(1, 2.0)]
     assert ask(db, "SELECT count(*) FROM sources") == [(1,)]
+
+
+def test_a_watch_does_not_miss_the_earlier_log(tmp_path) -> None:
+    runs, db = tmp_path / "wandb", str(tmp_path / "s.duckdb")
+    first, *later = sorted(WANDB.glob("*again1"))
+    copied(first, runs)
+    looks = list(watch([runs], db, looks=2, sleep=lambda _: [copied(folder, runs) for folder in later]))
+    assert [[one.status for one in look.changed] for look in looks] == [["ingested"], ["replaced"]]
+    assert looks[1].gone == ()

@@ -35,6 +35,9 @@ def test_logs_that_appear_grow_and_go(tmp_path) -> None:
         ["ingested"], [], ["ingested"], ["replaced"], [],
     ]  # fmt: skip
     assert [look.n_sources for look in looks] == [1, 1, 2, 2, 1]
+    assert [look.gone for look in looks] == [
+        (), (), (), (), (f"{runs / 'a'} is gone; what was read of it stays in the store.",),
+    ]  # fmt: skip
     assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("a", 2), ("b", 3)]
 
 
@@ -51,6 +54,17 @@ def test_what_cannot_be_read_is_said_once(tmp_path) -> None:
     )  # fmt: skip
     assert [[report.status for report in look.changed] for look in looks] == [["failed"], [], ["failed"], ["ingested"]]
     assert [len(look.unread) for look in looks] == [1, 0, 0, 0]
+
+
+def test_a_log_that_is_none_any_more_is_said_once(tmp_path) -> None:
+    runs, db = tmp_path / "runs", tmp_path / "s.duckdb"
+    state = trainer_state(runs / "a", [3.0])
+    lone = runs / "b.json"
+    lone.write_text(state.read_text().replace("3.0", "4.0"))
+    looks = looked(runs, db, lambda: lone.write_bytes(b""), lambda: None, lambda: lone.write_text("[]"))
+    why = f"{lone} is no log of the format hf_trainer any more; what was read of it stays in the store."
+    assert [look.gone for look in looks] == [(), (why,), (), ()]
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("a", 3), ("b", 4)]
 
 
 HOLD = """
