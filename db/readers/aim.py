@@ -90,7 +90,7 @@ def _of_run(path: Path, run: Any) -> Iterator[Found]:
     about = {"started": run.creation_time, "group": run.experiment, "tags": list(run.tags or ()) or None}
     yield RunFound(
         key=key,
-        name=run.name,
+        name=str(run.name) if run.name else None,
         state="finished" if run.end_time else None,
         config={name: value for name, value in config.items() if _plain(value)},
         about={name: value for name, value in about.items() if value is not None},

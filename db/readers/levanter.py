@@ -106,7 +106,7 @@ def _event(record: dict[str, Any], line: int, collector: Collector, odd: Complai
     if event == "hparams" and isinstance(record.get("hparams"), dict):
         yield RunFound(key, config=flatten(record["hparams"]))
     elif event == "finish" and isinstance(record.get("summary"), dict):
-        yield RunFound(key, state="finished", summary=record["summary"])
+        yield RunFound(key, state="finished", summary=flatten(record["summary"]))
     elif event == "summary" and isinstance(metrics, dict):
         yield RunFound(key, summary=_joined(metrics))
     elif event == "log" and isinstance(metrics, dict):

@@ -129,7 +129,7 @@ def _saved(folder: Path, names: Sequence[str]) -> Iterator[Found]:
     config = _metrics(folder / "config.json") if "config.json" in names else {}
     last = [name for name in names if not _SAVED.match(name) and name != "config.json"]
     summary = {key: value for name in last for key, value in _metrics(folder / name).items()}
-    yield RunFound("", config=flatten(config), summary=summary)
+    yield RunFound("", config=flatten(config), summary=flatten(summary))
     if summary and not steps:
         yield Note("metrics.json keeps the last value of each metric, of whatever step: no lowest value, no history.")
     if len(steps) > 1:

@@ -108,7 +108,7 @@ class Database:
         try:
             cursor = self._db.execute(query)
             yield from cursor
-        except (sqlite3.Error, ValueError) as error:  # what SQLite says may itself be no text
+        except (sqlite3.Error, ValueError, MemoryError) as error:  # what SQLite says may itself be no text
             raise self._error(error, f"table {table}") from error
         finally:
             if cursor is not None:
@@ -150,7 +150,8 @@ class Database:
 
     def _error(self, error: Exception, place: str | None = None) -> ReadError:
         code = _code(error)
-        path, said = str(self.path), str(error)
+        # SQLite refuses a size that cannot be as if memory had run out, without asking for any.
+        path, said = str(self.path), str(error) or "a size in it is beyond all memory"
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return ReadError(path, "it is locked by a writer", place, "Read it again later, or read a copy.")
         if code == sqlite3.SQLITE_INTERRUPT:

@@ -171,7 +171,7 @@ def _described(run: Any, key: str) -> RunFound:
         about["state"] = state
     return RunFound(
         key,
-        name=run.name or None,
+        name=str(run.name) if run.name else None,
         state=state if state in STATES else None,
         config=_flat(run.config),
         summary=_flat(run.summary_metrics),
