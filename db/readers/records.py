@@ -278,12 +278,15 @@ def _where_undecodable(path: str | Path, encoding: str) -> str:
     """Say on which line the bytes are no text."""
     if encoding != "utf-8-sig":
         return ""
-    with open_bytes(path) as stream:
-        number = 0
-        while line := stream.readline(LONGEST_LINE):
-            number += 1
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return f" in line {number}"
+    try:
+        with open_bytes(path) as stream:
+            number = 0
+            while line := stream.readline(LONGEST_LINE):
+                number += 1
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return f" in line {number}"
+    except (gzip.BadGzipFile, EOFError, zlib.error):  # what is packed is damaged too, so its lines say nothing
+        return ""
     return ""
