@@ -270,7 +270,11 @@ class _Job:
             for (place, read), one in zip(batch.reads, writings, strict=True):
                 try:
                     known.admit(one, replace=self.replace)
-                    admitted.append((place, one))
+                    if one.is_there:
+                        path, name = str(one.read.source.path), one.read.source.format.NAME
+                        batch.reports[place] = LogReport(path, name, "unchanged", one.source_id)
+                    else:
+                        admitted.append((place, one))
                 except InputDataError as error:
                     batch.reports[place] = _failed(read.source, error)
             move_sources(connection, batch.moved)

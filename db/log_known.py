@@ -53,6 +53,13 @@ class Writing:
     same: set[str] = field(default_factory=set)
     scores: ScoreRows = field(default_factory=ScoreRows)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the store holds just this already, as of an address where nothing is new."""
+        own = set(self.names.values())
+        alone = self.old_ids == {self.source_id} and not self.taken and not self.read.scores
+        return alone and self.before == own and self.same == own
+
 
 class Known:
     """What a store holds that sources of a batch may meet.
