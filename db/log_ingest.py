@@ -52,7 +52,7 @@ class LogReport:
     n_runs, n_values, n_scores, n_refused : int
         Runs, logged values and scores in it, and what was refused.
     n_new, n_grown, n_unchanged, n_removed : int
-        Runs that were new, were replaced because they changed, stayed as they were, and are no longer in it.
+        Runs that were new, were replaced because they grew or changed, stayed as they were, and are no longer in it.
     metric : str or None
         Metric that is shown as the loss.
     facts : tuple of str
@@ -63,6 +63,8 @@ class LogReport:
         What else is worth knowing.
     error : str or None
         Why it could not be read.
+    shrunk : str or None
+        Which runs have fewer values than when it was read before.
     run_ids : tuple of str
         Identifiers of its runs.
     preview : tuple of dict
@@ -86,6 +88,7 @@ class LogReport:
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
     error: str | None = None
+    shrunk: str | None = None
     run_ids: tuple[str, ...] = field(default=(), repr=False)
     preview: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
@@ -105,13 +108,15 @@ class LogReport:
             parts.append(f"{format_plural(self.n_runs, 'run')} with {format_plural(self.n_values, 'value')}")
         if self.n_scores:
             parts.append(format_plural(self.n_scores, "score"))
-        for count, what in ((self.n_grown, "grew"), (self.n_unchanged, "unchanged"), (self.n_removed, "removed")):
+        for count, what in ((self.n_grown, "changed"), (self.n_unchanged, "unchanged"), (self.n_removed, "removed")):
             if count:
                 parts.append(f"{count} {what}")
         if self.n_refused:
             parts.append(f"{self.n_refused} refused")
+        parts = parts or ["nothing in it yet"]
         where = f" (source {self.source_id})" if self.source_id and self.status != "seen" else ""
-        return f"{self.path}: {self.format}, {', '.join(parts)}{where}."
+        less = f" {self.shrunk}" if self.shrunk else ""
+        return f"{self.path}: {self.format}, {', '.join(parts)}{where}.{less}"
 
 
 def ingest_logs(
@@ -311,6 +316,7 @@ class _Job:
             facts=tuple(fact_lines(read)),
             problems=tuple(read.problems),
             notes=tuple(read.notes),
+            shrunk=outcome.shrunk if outcome else None,
             run_ids=tuple(names.values()),
             preview=tuple(_preview(read, names)),
         )

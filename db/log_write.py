@@ -13,6 +13,7 @@ from db.cells import STATUS_NAMES
 from db.corrections import apply_corrections
 from db.log_json import to_json
 from db.log_known import Writing, named_runs, plain_path
+from db.log_lost import count_values, values_lost
 from db.log_names import is_loss
 from db.readers.found import STATES
 from db.score_write import drop_models_without_scores, insert_models, insert_scores
@@ -33,13 +34,17 @@ COLUMNS = ("n_params", "n_tokens", "compute_flop", "corpus")
 
 @dataclass(frozen=True)
 class LogOutcome:
-    """What writing a source did: how many runs were new, grew, stayed as they were, and went."""
+    """What writing a source did: how many runs were new, grew or changed, stayed as they were, and went.
+
+    ``shrunk`` says of which runs the log has fewer values than before, if of any.
+    """
 
     status: str
     n_new: int
     n_grown: int
     n_unchanged: int
     n_removed: int
+    shrunk: str | None = None
 
 
 def mapping_of(format_name: str, metric: str | None, options: Mapping[str, Any]) -> str:
@@ -72,6 +77,7 @@ def write_logs(
     list of LogOutcome
         One a source.
     """
+    before = count_values(connection, set().union(*(one.before - one.same for one in batch)))
     writer = named_runs(batch)
     runs = {
         one.names[key]: (one, run)
@@ -92,7 +98,7 @@ def write_logs(
     _show_losses(connection, {run_id: run.metric or "loss" for run_id, (_, run) in runs.items()})
     _define_metrics(connection, {name for _, run in runs.values() for name in run.metrics}, units)
     apply_corrections(connection, list(fresh))
-    outcomes = [_outcome(one) for one in batch]
+    outcomes = [_outcome(one, before) for one in batch]
     _record(connection, batch, outcomes)
     return outcomes
 
@@ -121,12 +127,12 @@ def insert_files(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequ
             ).fetchall()
 
 
-def _outcome(one: Writing) -> LogOutcome:
+def _outcome(one: Writing, before: Mapping[str, int]) -> LogOutcome:
     own = set(one.names.values())
     n_new = len(own - one.before)
     n_grown = len((own & one.before) - one.same)
     status = "replaced" if one.before or one.taken or one.old_ids else "ingested"
-    return LogOutcome(status, n_new, n_grown, len(one.same), len(one.before - own))
+    return LogOutcome(status, n_new, n_grown, len(one.same), len(one.before - own), values_lost(one, before))
 
 
 def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:

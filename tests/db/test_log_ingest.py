@@ -71,6 +71,20 @@ def test_a_run_that_grew_is_replaced_and_the_others_stay(tmp_path, db) -> None:
     assert ask(db, "SELECT count(*) FROM run_facts WHERE run_id = 'gone'") == [(0,)]
 
 
+def test_a_log_that_was_cut_is_said_to_have_fewer_values(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    (first,) = read_in(db, made(path, run_of("x", losses=(3.0, 2.5, 2.0))))
+    rewrite(path, "other", age=3)
+    (cut,) = read_in(db, made(path, run_of("x", steps=(1,), losses=(3.0,))))
+    assert "Fewer" not in str(first)
+    assert str(cut).endswith(
+        "1 changed (source " + cut.source_id + ")." + " Fewer values than when it was read before: 'x' 1 of 3."
+    )
+    rewrite(path, "third", age=6)
+    (grown,) = read_in(db, made(path, run_of("x", losses=(3.0, 2.5, 2.0))))
+    assert (grown.n_grown, grown.shrunk) == (1, None)
+
+
 def test_size_and_time_are_enough_once_a_file_is_settled(tmp_path, db) -> None:
     path = tmp_path / "a.log"
     calls = []
