@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from tests.db.writers.made import Made
+from tests.db.writers.made import Made, Value
 
 _LETTERS = ("", "K", "M", "B", "T")
 
@@ -64,9 +64,9 @@ def megatron(folder: Path, runs: Sequence[Made]) -> Path:
     return _write(folder / "megatron.log", lines)
 
 
-def megatron_line(step: int, row: dict[str, float], number: Callable[[float], str] = megatron_number) -> str:
-    """A line of an iteration."""
-    values = "".join(f" {name}: {number(value)} |" for name, value in row.items())
+def megatron_line(step: int, row: Mapping[str, Value]) -> str:
+    """A line of an iteration; what is missing is not printed."""
+    values = "".join(f" {name}: {megatron_number(value)} |" for name, value in row.items() if value is not None)
     return f" iteration {step:8d}/{10**9:8d} |{values}"
 
 
@@ -80,9 +80,9 @@ def nanotron(folder: Path, runs: Sequence[Made]) -> Path:
     return _write(folder / "train.log", lines)
 
 
-def nanotron_line(step: int, row: dict[str, float]) -> str:
+def nanotron_line(step: int, row: Mapping[str, Value]) -> str:
     """A line of an iteration."""
-    values = "".join(f" | {name}: {nanotron_number(value)}" for name, value in row.items())
+    values = "".join(f" | {name}: {nanotron_number(value)}" for name, value in row.items() if value is not None)
     return f"iteration: {step} / {10**9}{values}"
 
 
@@ -95,9 +95,11 @@ def torchtitan(folder: Path, runs: Sequence[Made]) -> Path:
     return _write(folder / "rank0.log", lines)
 
 
-def titan_line(step: int, row: dict[str, float]) -> str:
+def titan_line(step: int, row: Mapping[str, Value]) -> str:
     """A line of a step."""
-    return f"step: {step:2}  " + "  ".join(f"{name}: {titan_number(value)}" for name, value in row.items())
+    return f"step: {step:2}  " + "  ".join(
+        f"{name}: {titan_number(value)}" for name, value in row.items() if value is not None
+    )
 
 
 def olmo(folder: Path, runs: Sequence[Made]) -> Path:
@@ -107,10 +109,10 @@ def olmo(folder: Path, runs: Sequence[Made]) -> Path:
     return _write(folder / "console.log", lines)
 
 
-def olmo_lines(step: int, row: dict[str, float]) -> list[str]:
+def olmo_lines(step: int, row: Mapping[str, Value]) -> list[str]:
     """A block of a step."""
     head = f"2026-01-01 00:00:00 host olmo_core.train.callbacks.console_logger:71 INFO [step={step}/{10**9},epoch=1]"
-    return [head, *(f"    {name}={olmo_number(value)}" for name, value in row.items())]
+    return [head, *(f"    {name}={olmo_number(value)}" for name, value in row.items() if value is not None)]
 
 
 def olmo_saved(folder: Path, runs: Sequence[Made]) -> Path:
