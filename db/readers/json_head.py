@@ -86,6 +86,33 @@ def members(path: Path, listed: str, limit: int = LARGEST_ELEMENT) -> Iterator[t
             raise text.error("it is not JSON: something follows its end")
 
 
+def elements(path: Path, limit: int = LARGEST_ELEMENT) -> Iterator[tuple[int, Any]]:
+    """Give the elements of the list that a file is.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    limit : int
+        Largest element that is read, in characters.
+
+    Yields
+    ------
+    number : int
+        Of the element, from 1.
+    value : object
+
+    Raises
+    ------
+    ReadError
+        If it is no JSON list, cut off, an element is too large, or it cannot be read; names the character.
+    """
+    with _opened(path, limit) as text:
+        yield from enumerate(_elements(text), start=1)
+        if text.next():
+            raise text.error("it is not JSON: something follows its end")
+
+
 @contextmanager
 def _opened(path: Path, limit: int) -> Iterator[_Text]:
     encoding = Probe(path).encoding or "utf-8"

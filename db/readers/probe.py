@@ -101,6 +101,12 @@ class Probe:
             return _keys_of("\n".join(self.lines))
 
     @cached_property
+    def listed_keys(self) -> frozenset[str]:
+        """Keys of the objects in the JSON list that the file is, as far as the head shows them."""
+        text = "\n".join(self.lines).lstrip()
+        return _keys_of(text[1:]) if text.startswith("[") else frozenset()
+
+    @cached_property
     def tables(self) -> dict[str, tuple[str, ...]]:
         """Names of the tables of a SQLite database and of their columns; none where it is no such database.
 

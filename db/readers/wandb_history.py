@@ -12,6 +12,7 @@ from db.readers.complaints import Complaints
 from db.readers.csv_rows import cell_number, csv_rows
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
+from db.readers.json_head import elements
 from db.readers.probe import Probe
 from db.readers.text import lines_of
 from db.readers.wandb_parquet import MAGIC, footer, read_parquet
@@ -22,12 +23,12 @@ NAME = "wandb-history"
 WHAT = "a history of W&B runs in a file"
 READS = (
     "Rows with `_step`, `_runtime` and `_timestamp`, as `scan_history` gives them and `download_history_exports` "
-    "writes them: JSON lines, CSV, Parquet. A column `run_id`, `run` or `run_name` tells runs apart. Steps are those "
-    "of `train/global_step` or `trainer/global_step` where there is such a column."
+    "writes them: JSON lines, a list in JSON, CSV, Parquet. A column `run_id`, `run` or `run_name` tells runs apart. "
+    "Steps are those of `train/global_step` or `trainer/global_step` where there is such a column."
 )
 LEAVES_OUT = (
-    "Media, texts, lists; a JSON document that is one list of rows. Of tables: an empty cell is a row that logged "
-    "nothing of the metric, and pandas writes NaN as an empty cell too. There are no settings in it."
+    "Media, texts, lists. Of tables: an empty cell is a row that logged nothing of the metric, and pandas writes NaN "
+    "as an empty cell too. There are no settings in it."
 )
 TRIED = "rows as wandb 0.31.0 gives them; the files written by other tools"
 FIELDS: Sequence[Field] = (
@@ -51,7 +52,7 @@ def sniff(probe: Probe) -> Sign | None:
         end = footer(probe.path)
         told = all(name.encode() in end for name in (STEP, TIMESTAMP))
         return Sign(Level.KEYS, f"it is Parquet with the columns {STEP} and {TIMESTAMP}") if told else None
-    for names, what in ((probe.keys, "keys"), (probe.columns, "columns")):
+    for names, what in ((probe.keys, "keys"), (probe.listed_keys, "keys"), (probe.columns, "columns")):
         if STEP in names and (TIMESTAMP in names or RUNTIME in names):
             return Sign(Level.KEYS, f"it has the {what} {STEP} and {TIMESTAMP if TIMESTAMP in names else RUNTIME}")
     return None
@@ -62,14 +63,16 @@ def read(path: Path, entries: Sequence[str] = (), **options: Any) -> Iterator[Fo
     del entries, options
     probe = Probe(path)
     try:
-        parquet, of_json = probe.head.startswith(MAGIC), bool(probe.keys)
+        parquet, listed = probe.head.startswith(MAGIC), bool(probe.listed_keys)
+        of_lines = bool(probe.keys)
     except OSError as error:
         raise ReadError(str(path), f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
     if parquet:
         yield from read_parquet(path, RUNS)
         return
-    yield from _read_rows(path, _json_rows(path) if of_json else _csv_rows(path))
-    if not of_json:
+    rows = _listed_rows if listed else _json_rows if of_lines else _csv_rows
+    yield from _read_rows(path, rows(path))
+    if rows is _csv_rows:
         yield Note(
             f"{path}: empty cells are rows that logged nothing of a metric; where pandas wrote the file, NaN is an "
             "empty cell too, and cannot be told from it."
@@ -108,6 +111,11 @@ def _read_rows(path: Path, rows: Iterator[Row]) -> Iterator[Found]:
     yield from taken.notes(str(path))
     yield from complaints.rest()
     yield from sampled(str(path), met)
+
+
+def _listed_rows(path: Path) -> Iterator[Row]:
+    for number, row in elements(path):
+        yield number, row if isinstance(row, dict) else "the element is no JSON object"
 
 
 def _json_rows(path: Path) -> Iterator[Row]:

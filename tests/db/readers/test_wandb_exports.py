@@ -18,6 +18,7 @@ from db.problems import Problem
 from db.readers import wandb_chart, wandb_history, wandb_runs
 from db.readers.found import Found, Note, RunFound, Values
 from db.readers.probe import Probe
+from db.readers.sniff import sniff
 from db.readers.wandb_columns import lines_of_chart
 from scaling.errors import ReadError
 
@@ -326,3 +327,25 @@ def test_files_that_cannot_be_opened_are_read_errors(tmp_path: Path) -> None:
     for module in MODULES:
         with pytest.raises(ReadError):
             list(module.read(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_in_json_is_read_as_the_same_rows_in_lines(indent: int | None, tmp_path: Path) -> None:
+    lines = LOGS / "wandb-history" / "history.jsonl"
+    listed = tmp_path / "history.json"
+    listed.write_text(json.dumps([json.loads(line) for line in lines.read_text().splitlines()], indent=indent))
+    assert [one.NAME for one, _ in sniff(listed)] == ["wandb-history"]
+
+    def told(path: Path) -> list[tuple[str, str, list[int], list[str]]]:
+        found = [one for one in wandb_history.read(path) if isinstance(one, Values)]
+        return [(one.run, one.metric, one.step.tolist(), [str(value) for value in one.value]) for one in found]
+
+    assert told(listed) == told(lines)
+    assert sum(len(steps) for _, _, steps, _ in told(listed)) > 20
+    listed.write_text(listed.read_text()[:-1])
+    with pytest.raises(ReadError, match=r"character \d+: it is cut off"):
+        list(wandb_history.read(listed))
+    listed.write_text('[{"_step": 1, "_runtime": 2, "loss": 3.5}, 7, {"_step": 2, "_runtime": 3, "loss": 3}]')
+    found = list(wandb_history.read(listed))
+    assert [one.reason for one in found if isinstance(one, Problem)] == ["the element is no JSON object"]
+    assert [one.value.tolist() for one in found if isinstance(one, Values)] == [[3.5, 3.0]]
