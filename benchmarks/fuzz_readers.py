@@ -107,7 +107,7 @@ def whole_inputs(name: str, kind: str, options: argparse.Namespace) -> Iterator[
 
 def work(name: str, options: argparse.Namespace, folder: str, pipe: Any, at: Any) -> None:
     """Go through the inputs of a format; a process of its own, which says where it is by `at`."""
-    from benchmarks.fuzzing.ways import Reader, WholeWay
+    from benchmarks.fuzzing.ways import Reader, WholeWay, peak
 
     sys.setrecursionlimit(1000)
     with stand_ins():
@@ -116,7 +116,7 @@ def work(name: str, options: argparse.Namespace, folder: str, pipe: Any, at: Any
         for seed in inputs.seeds()[name]:
             reader.judge(Input(seed, "whole", {}))
         _limit()
-        began, before = time.monotonic(), _peak()
+        began, before = time.monotonic(), peak() / 2**20
         for place, kind in enumerate(KINDS):
             if place < options.begin[0]:
                 continue
@@ -133,10 +133,12 @@ def work(name: str, options: argparse.Namespace, folder: str, pipe: Any, at: Any
                 try:
                     if kind == WHOLE:
                         assert whole is not None
-                        pipe.send(("done", kind, len(one), "", whole.judge(one) / len(one), "", _peak() - before))
+                        pipe.send(
+                            ("done", kind, len(one), "", whole.judge(one) / len(one), "", peak() / 2**20 - before)
+                        )
                     else:
                         judged = reader.judge(one)
-                        pipe.send(("done", kind, 1, judged.came, judged.seconds, one.how, _peak() - before))
+                        pipe.send(("done", kind, 1, judged.came, judged.seconds, one.how, peak() / 2**20 - before))
                 except BaseException as error:
                     how = one.how if isinstance(one, Input) else [each.how for each in one]
                     pipe.send(("failed", kind, number, _where(error), f"{how}\n{traceback.format_exc()}"))
@@ -153,11 +155,6 @@ def _limit() -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     room = pages * os.sysconf("SC_PAGE_SIZE") + _ROOM
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
-
-
-def _peak() -> float:
-    told = Path("/proc/self/status").read_text()  # getrusage would begin with the peak of the process before
-    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _where(error: BaseException) -> str:

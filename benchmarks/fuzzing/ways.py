@@ -29,7 +29,10 @@ from scaling.errors import InputDataError, ReadError, UsageError
 
 #: CPU seconds that a log may take, and a MiB of it.
 SECONDS, PER_MIB = 2.0, 2.0
+#: Memory that a log may take, and a byte of it.
+BYTES, PER_BYTE = 256 * 2**20, 60
 _FAULT = "fault of the reader"
+_NO_ROOM = ("bad_alloc", "allocat", "out of memory")  # what libraries say where they asked for too much
 
 
 class Fault(Exception):  # noqa: N818 - it is what is looked for
@@ -50,6 +53,15 @@ class Judged:
 
     came: str
     seconds: float
+
+
+def peak() -> int:
+    """The most bytes that the process has held; `getrusage` would begin with those of the process before it."""
+    try:
+        told = Path("/proc/self/status").read_text()
+    except OSError:  # not Linux
+        return 0
+    return int(told.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def put(folder: Path, changes: Mapping[str, Change]) -> int:
@@ -113,6 +125,8 @@ def read(one: Format, path: Path, entries: Sequence[str]) -> str:
             raise Fault(str(error)) from error
         if place not in str(error) or not error.reason.strip():
             raise Fault(f"a ReadError without its place: {error}") from error
+        if any(word in error.reason.lower() for word in _NO_ROOM):
+            raise Fault(f"it asked for more memory than there is: {error}") from error
         return "read" if planned else "refused"
     return "read"
 
@@ -151,9 +165,11 @@ class Reader:
         """Read an input; raises whatever may not come."""
         folder, path, entries = self._place(one.seed)
         size = put(folder, one.changes)
-        began = time.process_time()
+        before, began = peak(), time.process_time()
         came = read(self._format, path, entries)
-        took = time.process_time() - began
+        took, grown = time.process_time() - began, peak() - before
+        if grown > BYTES + PER_BYTE * size:
+            raise Fault(f"it took {grown / 2**20:.0f} MiB for {size:,} bytes")
         if took > SECONDS + PER_MIB * size / 2**20:
             raise Fault(f"it took {took:.1f} s of the processor for {size:,} bytes")
         undo(one, folder)

@@ -12,6 +12,7 @@ from db.readers.collect import Collector
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
+from db.readers.parquet_index import check_index
 from db.readers.probe import Probe
 from scaling.errors import ReadError
 
@@ -152,6 +153,7 @@ def _rows(file: Path) -> Iterator[list[tuple[int, tuple[Any, ...]]]]:
     """Rows in the order of the file, with their numbers from 1, some at a time."""
     import duckdb
 
+    check_index(file)
     connection = duckdb.connect(":memory:", config=_DUCKDB)
     try:
         there = {

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, text_from_cell
 from db.problems import Problem
+from db.readers.parquet_index import check_index
 from db.readers.records import CsvRecords, JsonRecords, open_text
 from db.views import quote_name
 from scaling.errors import InputDataError
@@ -211,6 +212,7 @@ def _read_json_lines(path: str, stream: IO[str]) -> Table:
 def _read_parquet(path: str) -> Table:
     import duckdb
 
+    check_index(Path(path))
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
     try:
         described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from db.readers.complaints import Complaints
 from db.readers.found import NO_STEP, Found, Note, RunFound, Values
-from db.readers.text import guarded
+from db.readers.parquet_index import check_index
 from db.readers.wandb_rows import KNOWN_AXES, OWN, STEP, sampled
 from scaling.errors import ReadError
 
@@ -63,8 +63,7 @@ def read_parquet(path: Path, run_columns: Sequence[str]) -> Iterator[Found]:
     """
     import duckdb
 
-    with guarded(path):
-        path.stat()
+    check_index(path)
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False, "autoload_known_extensions": False, "python_enable_replacements": False,
     }  # fmt: skip

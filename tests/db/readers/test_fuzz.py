@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from types import SimpleNamespace
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,11 @@ from hypothesis import strategies as st
 from benchmarks.fuzzing import framed, inputs, plain
 from benchmarks.fuzzing.inputs import LOGS, Input, Seed
 from benchmarks.fuzzing.stand_ins import stand_ins
-from benchmarks.fuzzing.ways import Fault, Reader, WholeWay, read
+from benchmarks.fuzzing.ways import Fault, Reader, WholeWay, peak, read
 from db.readers.format import Level, Sign
 from db.readers.formats import formats
 from db.readers.found import Values
+from db.readers.parquet_index import check_index
 from db.readers.sqlite import Database
 from scaling.errors import ReadError
 
@@ -264,3 +266,43 @@ def test_a_size_in_a_database_that_cannot_be_was_mended(tmp_path):
         assert next(rows) == (1,)
         with pytest.raises(ReadError, match=r"ladder\.db, table metrics: the database is damaged: a size in it"):
             next(rows)
+
+
+def with_many_columns(content):
+    """A Parquet file whose index says that there are 268 million columns; DuckDB would make room for all of them."""
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    index = content[start:-8]
+    assert index[2] == 0x19  # the second field: a list, of structs
+    assert index[3] & 15 == 12
+    index = index[:3] + b"\xfc\xff\xff\xff\x7f" + index[4 + (index[3] >> 4 == 15) :]
+    return content[:start] + index + len(index).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("neptune", "neptune/RUN-1_part_0.parquet"), ("wandb-history", "history.parquet"), ("run-table", "steps.parquet")],
+)
+def test_an_index_of_parquet_that_asks_for_gigabytes_was_mended(name, file, readers, tmp_path):
+    [seed] = [seed for seed in inputs.seeds()[name] if file in seed.files]
+    bloated = with_many_columns(seed.files[file])
+    before = peak()
+    assert readers(name).judge(Input(seed, "mutated", {file: bloated})).came == "refused"
+    assert peak() - before < 100 * 2**20
+    path = tmp_path / "a.parquet"
+    path.write_bytes(bloated)
+    with pytest.raises(ReadError, match="a list of 268,435,455 entries cannot stand in"):
+        check_index(path)
+
+
+def test_the_index_of_a_large_table_is_whole(tmp_path):
+    path = tmp_path / "a.parquet"
+    columns = ", ".join(f"i AS c{k}" for k in range(300))
+    rows = f"(SELECT {columns} FROM range(5000) AS t(i))"
+    duckdb.execute(f"COPY {rows} TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+    check_index(path)
+    content = path.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    for cut in range(1, 200, 7):  # bytes that are missing at its end
+        path.write_bytes(content[: -8 - cut] + (length - cut).to_bytes(4, "little") + b"PAR1")
+        with pytest.raises(ReadError):
+            check_index(path)
