@@ -20,6 +20,7 @@ import numpy as np
 from db.bulk_cells import decode, encode, is_missing_sql
 from db.connect import processors
 from db.problems import Problem
+from db.readers.parquet_index import check_index
 from db.readers.records import CsvRecords, JsonRecords, open_bytes, open_text, text_encoding
 from db.readers.table import no_rows, parquet_cells, parquet_error
 from db.views import quote_name, quote_text
@@ -186,6 +187,7 @@ def open_source(path: str | Path, kind: str) -> Iterator[Source]:
 
 
 def _read_parquet(source: Source) -> None:
+    check_index(Path(source.path))
     # By a link, because a name may hold what DuckDB reads as a pattern.
     link = source.folder / "source.parquet"
     link.symlink_to(Path(source.path).resolve())
