@@ -31,6 +31,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def work(name: str, options: argparse.Namespace, folder: str, pipe: Any, at: Any
     """Go through the inputs of a format; a process of its own, which says where it is by `at`."""
     from benchmarks.fuzzing.ways import Reader, WholeWay, peak
 
-    sys.setrecursionlimit(1000)
+    warnings.simplefilter("error", RuntimeWarning)
     with stand_ins():
         reader = Reader(name, Path(folder) / "read")
         whole = None if name == "wandb-api" else WholeWay(Path(folder) / "whole")  # an address, and no path

@@ -189,7 +189,8 @@ def check_units(
     swapped = (n_tokens < _SMALL_N) & (n_params > 1e6)
     if swapped.any():
         warnings.append("D is below 1e3 beside an N above 1e6: is D in millions or billions?")
-    ratio = compute_flop / (6 * n_params * n_tokens)
+    with np.errstate(over="ignore"):  # numbers that are no sizes have an infinite product
+        ratio = compute_flop / (6 * n_params * n_tokens)
     known = np.isfinite(ratio)
     if known.any() and not 0.02 <= np.median(ratio[known]) <= 50:
         middle = float(np.median(ratio[known]))

@@ -328,7 +328,8 @@ def _source_id(sha256: str, mapping: Mapping) -> str:
 
 def _preview(runs: Runs) -> tuple[dict[str, Any], ...]:
     """The first runs, as ``runs_final`` will show them."""
-    compute_flop = np.where(np.isnan(runs.compute_flop), 6 * runs.n_params * runs.n_tokens, runs.compute_flop)
+    with np.errstate(over="ignore"):  # numbers that are no sizes have an infinite product
+        compute_flop = np.where(np.isnan(runs.compute_flop), 6 * runs.n_params * runs.n_tokens, runs.compute_flop)
     rows = []
     for index in range(min(_PREVIEW, len(runs.run_ids))):
         status = STATUS_NAMES[int(runs.ends.status[index])]

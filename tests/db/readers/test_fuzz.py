@@ -234,6 +234,7 @@ MENDED = (
     ("aim", ".aim/answers.json", b'"name": "small"', b'"name": 1.5'),
     ("wandb-api", "answers.json", b'"name": "small"', b'"name": 1.5'),
     ("run-table", "wide.csv.gz", b"", DAMAGED_GZIP),
+    ("run-table", "wide.csv", b"2e7,2e9,", b"2e300,2e300,"),
 )
 
 
