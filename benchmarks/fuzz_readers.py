@@ -195,7 +195,8 @@ class Job:
     def look(self) -> None:
         """Take what it told, and see whether it is alive."""
         try:
-            while self._pipe.poll(0.2):
+            stop = time.monotonic() + 0.2  # what tells much must not keep the others waiting until they tell nothing
+            while time.monotonic() < stop and self._pipe.poll(0.02):
                 self._take(*self._pipe.recv())
         except EOFError:
             self._process.join()
