@@ -298,6 +298,7 @@ def ingest(
 
     rows: list[dict[str, Any]] = []
     failed: list[str] = []
+    shown = None
     with progress("reading") as advance:
         if scores or preset or tables or mapping is not None:
             if wanted is not None:
@@ -316,8 +317,8 @@ def ingest(
                 paths, None if dry_run else db, read_table, read_scores, say, wanted=wanted, metric=metric,
                 replace=replace, advance=advance,
             )  # fmt: skip
-            rows, failed = reading.rows, reading.failed
-    emit(rows, printed)
+            rows, failed, shown = reading.rows, reading.failed, reading.shown()
+    emit(rows, printed, shown)
     if failed:
         from scaling.formatting import format_plural
 
@@ -473,6 +474,8 @@ def set_fact(
         fact, sign, value = text.partition("=")
         if not sign or not fact.strip():
             raise UsageError(f"'{text}' is no FACT=VALUE.", "Such as n_params=124M.")
+        if fact.strip() in asked:
+            raise UsageError(f"{fact.strip()} is set twice.", "Give it once.")
         asked[fact.strip()] = value.strip()
     with Store(db, create=False) as store:
         done = correct(store, run, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from db.audit import record
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 NUMBERS = ("n_params", "n_tokens", "compute_flop")
 _TEXTS = ("corpus", "name")
 _FIXED = ("run_id", "source_id", "loss", "loss_status", "step", "metric", "compute_rule")
+#: Facts that are kept columns of a run; rules and commands ask for them by these names.
+_KEPT = (
+    "n_params_nonembed", "batch_tokens", "batch_seqs", "seq_len", "learning_rate", "seed", "optimizer", "schedule",
+    "warmup_steps", "weight_decay", "tokenizer", "state",
+)  # fmt: skip
+_ALIKE = 0.8
 _LETTERS = {"N": "n_params", "D": "n_tokens", "C": "compute_flop"}
 
 
@@ -65,7 +72,8 @@ def correct(store: Store, run_id: str, values: Mapping[str, str | float | None])
     Raises
     ------
     UsageError
-        If there is no such run, a value is no number above 0 where one is needed, or the fact follows from others.
+        If there is no such run, a value is no number above 0 where one is needed, the fact follows from others, or its
+        name is new and nearly that of another.
     """
     wanted: dict[str, float | str | None] = {}
     for word, value in values.items():
@@ -75,6 +83,7 @@ def correct(store: Store, run_id: str, values: Mapping[str, str | float | None])
         wanted[fact] = _checked(fact, value)
     with store.transaction() as connection:
         before = _facts_of(connection, run_id)
+        _check_names(connection, [fact for fact, value in wanted.items() if value is not None])
         done = []
         for fact, value in wanted.items():
             if value is None:
@@ -133,6 +142,21 @@ def _checked(fact: str, value: str | float | None) -> str | float | None:
         return number
     other = any_number(value)
     return str(value) if fact in _TEXTS or other is None else other
+
+
+def _check_names(connection: duckdb.DuckDBPyConnection, facts: Sequence[str]) -> None:
+    """Refuse a new name that is nearly a known one: it would be a column that nothing asks for."""
+    known = {*NUMBERS, *_TEXTS, *_KEPT}
+    if known.issuperset(facts):
+        return
+    known |= {row[0] for row in connection.execute("SELECT DISTINCT unnest(json_keys(extra)) FROM runs").fetchall()}
+    for fact in facts:
+        near = get_close_matches(fact, sorted(known), n=1, cutoff=_ALIKE)
+        if fact not in known and near:
+            raise UsageError(
+                f"No run has a column '{fact}', and it is nearly {near[0]}.",
+                f"Did you mean {near[0]}? A column of its own needs a name that is less like it.",
+            )
 
 
 def _facts_of(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:

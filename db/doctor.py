@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from db.facts.rules import TOKENS_PERHAPS, TOKENS_SEEN
 from db.log_files import files_of, fingerprint, states_of
 from db.log_known import plain_path
 from db.log_registry import lies_at
@@ -77,6 +78,12 @@ def examine(store: Store) -> list[Finding]:
     return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
 
 
+#: Metrics whose last part is a name by which logs count tokens.
+_COUNTS_TOKENS = (
+    "replace(lower(regexp_extract(metric, '[^/.]+$')), ' ', '_') IN ("
+    + ", ".join(f"'{name}'" for name in sorted({name.rpartition(".")[2] for name in (*TOKENS_SEEN, *TOKENS_PERHAPS)}))
+    + ")"
+)
 # Name, severity, SQL that gives one name a row, what, remedy.
 _CHECKS = (
     (
@@ -141,8 +148,10 @@ _CHECKS = (
     (
         "impossible values", "wrong",
         "SELECT run_id FROM runs_final WHERE n_params < 100 OR n_tokens < 100 OR n_params > 1e15 OR n_tokens > 1e17 "
-        "OR compute_flop > 1e30 OR loss < 0",
-        "Sizes, tokens, compute or losses that no run has",
+        "OR compute_flop > 1e30 OR loss <= 0 UNION "
+        "SELECT run_id FROM runs WHERE try_cast(extra->>'learning_rate' AS DOUBLE) > 100 "
+        "OR try_cast(extra->>'learning_rate' AS DOUBLE) < 0 OR try_cast(extra->>'batch_tokens' AS DOUBLE) < 1",
+        "Sizes, tokens, compute, losses, batches or learning rates that no run has",
         "Perhaps another unit: scaling set RUN n_params=..., or a mapping with a factor.",
     ),
     (
@@ -159,12 +168,38 @@ _CHECKS = (
         "The log mixes runs, or its counter starts anew after a restart: scaling show RUN.",
     ),
     (
+        # Of a log, a counter that falls is no count of tokens and is not kept as one; but it is a metric. What varies
+        # from step to step is the tokens of a batch and no counter.
+        "token counters that fall", "wrong",
+        "WITH gains AS (SELECT run_id, metric, value - lag(value) OVER (PARTITION BY run_id, metric ORDER BY step) AS "
+        f"gain FROM metrics WHERE step IS NOT NULL AND {_COUNTS_TOKENS}) SELECT run_id || ' ' || metric FROM gains "
+        "GROUP BY run_id, metric HAVING count(*) FILTER (gain < 0) BETWEEN 1 AND count(gain) // 10",
+        "A counter of tokens falls while steps rise",
+        "The log mixes runs, or its counter starts anew after a restart: scaling set RUN n_tokens=2.5B",
+    ),
+    (
         "losses in other units", "odd",
         "WITH ends AS (SELECT metric, run_id, loss, median(loss) OVER (PARTITION BY metric) AS usual, "
         "count(*) OVER (PARTITION BY metric) AS n FROM runs_final WHERE loss > 0) "
         "SELECT run_id FROM ends WHERE n >= 8 AND (loss > 20 * usual OR loss < usual / 20)",
-        "Losses are twenty times off those of the other runs with that metric: bits, sums or perplexities",
+        "Losses are twenty times off those of the other runs with that metric: most likely sums, or another unit",
         "Convert them in a mapping, or give the metric another name.",
+    ),
+    (
+        "losses that may be perplexities", "odd",
+        "WITH ends AS (SELECT metric, run_id, loss, median(loss) OVER (PARTITION BY metric) AS usual, "
+        "count(*) OVER (PARTITION BY metric) AS n FROM runs_final WHERE loss > 0) "
+        "SELECT run_id FROM ends WHERE n >= 8 AND loss > 3 * usual AND abs(ln(loss) / usual - 1) < 0.15",
+        "The logarithms of losses are what the other runs with that metric have as their losses",
+        "If they are perplexities, take their logarithm in a mapping.",
+    ),
+    (
+        "losses of several units", "odd",
+        "WITH shown AS (SELECT r.run_id, d.unit, count(*) OVER (PARTITION BY d.unit) AS n FROM runs AS r JOIN "
+        "metric_defs AS d ON d.metric = r.loss_metric WHERE d.unit <> 'unknown') SELECT run_id || ' in ' || unit "
+        "FROM shown WHERE unit <> (SELECT arg_max(unit, struct_pack(n := n, unit := unit)) FROM shown)",
+        "The losses of runs are of another unit than those of most runs",
+        "No law holds for both: fit them apart, scaling fit --metric NAME.",
     ),
     (
         "losses of few digits", "odd",

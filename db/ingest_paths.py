@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ _NAMED = 5
 _IN_FULL = 12  # logs, up to which all is told of each
 _LINES = 60
 _TAKEN = " came from another file already"
+#: The file that a note is of, which is another one for each log.
+_OF_A_FILE = re.compile(r"\A\S+: (?=\S)")
 Advance = Callable[[int, int], None]
 ReadTable = Callable[[Path], Sequence[dict[str, Any]]]
 
@@ -51,6 +54,20 @@ class Reading:
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
+
+    def shown(self) -> list[dict[str, Any]] | None:
+        """What people get to see in place of very many rows: sums by format and status; None of a few rows."""
+        if len(self.rows) <= _IN_FULL or not all("status" in row for row in self.rows):
+            return None
+        sums: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self.rows:
+            key = (row.get("format", TABLE), row["status"])
+            one = sums.setdefault(key, {"format": key[0], "status": key[1], "n_logs": 0})
+            one["n_logs"] += 1
+            for name, value in row.items():
+                if name.startswith("n_") and value is not None:
+                    one[name] = one.get(name, 0) + value
+        return list(sums.values())
 
 
 def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source], list[Unread]]:
@@ -206,7 +223,7 @@ def _tell(report: LogReport, say: Callable[[str], None]) -> None:
 def _shared(report: LogReport) -> list[str]:
     """What is to be told of a log among many: the same of many of them is told once."""
     facts = [f"  {line.rpartition(' (')[0]}" for line in report.facts]
-    notes = [f"note: {note}" for note in report.notes]
+    notes = [f"note: {_OF_A_FILE.sub('', note)}" for note in report.notes]
     refused = ["refused: values or lines; scaling sql 'SELECT uri, problems FROM sources'"] if report.problems else []
     return [f"{report.format}: {report.status}", *facts, *notes, *refused]
 

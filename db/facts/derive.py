@@ -267,7 +267,7 @@ class _Deriver:
         if ended and self._take("n_tokens", rules.TOKENS_PLANNED, rule, ("config",)):
             return
         lacks = "batch_tokens" if "batch_tokens" not in self.facts else "a step in the log"
-        why = f"no key counts them, and step x batch_tokens needs {lacks}"
+        why = f"{self._no_counter()}, and step x batch_tokens needs {lacks}"
         if any(self.settings.numbers(names, ("config",)) for names in rules.TOKENS_PLANNED):
             why += f"; tokens that were planned are there, but {doubt}"
         self.missing["n_tokens"] = why
@@ -297,6 +297,14 @@ class _Deriver:
         if kept and (agreed := self._agreed("n_tokens", kept)) is not None:
             return Fact("n_tokens", float(agreed.value), "counted by the log", (agreed.key,))
         return None
+
+    def _no_counter(self) -> str:
+        """Why no metric counts tokens: there is none, or it does not grow as a counter does."""
+        perhaps = [entry for name in rules.TOKENS_PERHAPS for entry in self.settings.find(name, ("logged",))]
+        if not perhaps:
+            return "no key counts them"
+        name = perhaps[0].key.removeprefix("logged ")
+        return f"{name} is logged and does not grow with the steps as a counter does"
 
     def _stepped(self) -> Fact | None:
         """Tokens by steps and batch; the axis of the log may be something else than steps of training."""

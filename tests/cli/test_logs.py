@@ -118,7 +118,7 @@ def test_facts_are_shown_set_and_taken_back(runs, run) -> None:
     assert (
         ask("scaling.duckdb", "SELECT event, object_id FROM audit WHERE object_kind = 'run'") == [("set", "small")] * 2
     )
-    for words in (["small", "n_params"], ["small", "n_params=x"], ["small", "loss=3"], ["smal", "N=1M"]):
+    for words in (["small", "n_params"], ["small", "n_params=x"], ["small", "tag=1", "tag=2"], ["small", "loss=3"], ["smal", "N=1M"]):
         assert run("set", *words).code == 2
     assert run("set", "small", "N=1M", "--db", "other.duckdb").code == 3
 

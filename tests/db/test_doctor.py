@@ -10,7 +10,9 @@ import pytest
 from db.corrections import correct
 from db.doctor import Finding, examine, summary_of
 from db.ingest_paths import find_sources
+from db.readers.format import Field
 from db.readers.found import RunFound, ScoreFound
+from db.run_facts import facts_of
 from db.store import Store
 from tests.db.made_logs import made, read_in, rewrite, settle, trainer_state, values
 
@@ -56,6 +58,8 @@ def test_an_empty_store_is_silent(tmp_path) -> None:
         ("runs without a loss", "odd", {"metric": "accuracy"}),
         ("diverged runs", "odd", {"losses": (3.0, float("nan"))}),
         ("impossible values", "wrong", {"losses": (3.0, -1.0)}),
+        ("impossible values", "wrong", {"losses": (3.0, 0.0)}),
+        ("impossible values", "wrong", {"config": {"learning_rate": 5000}}),
         ("compute far from 6ND", "odd", {"config": {"compute_flop": 1e20}}),
         ("runs that go on", "odd", {"state": "running"}),
         ("sizes that were estimated", "odd",
@@ -82,6 +86,38 @@ def test_losses_of_other_units_are_found(tmp_path) -> None:
     assert examined(tmp_path, *runs) == {}
     sums = run_of("sum", (3000.0, 2000.0))
     assert examined(tmp_path / "b", *runs, *sums)["losses in other units"].names == ("sum",)
+
+
+def test_perplexities_among_losses_are_found(tmp_path) -> None:
+    runs = [one for i in range(8) for one in run_of(f"r{i}", (3.0, 2.5 + i / 100))]
+    found = examined(tmp_path, *runs, *run_of("ppl", (20.0, 12.3)), *run_of("early", (9.0, 8.0)))
+    assert found.keys() == {"losses that may be perplexities"}
+    assert found["losses that may be perplexities"].names == ("ppl",)
+
+
+def test_losses_of_several_units_are_found(tmp_path) -> None:
+    found = examined(
+        tmp_path, *run_of("a"), *run_of("b", metric="eval/bpb"), *run_of("c", (2.9, 0.8), metric="eval/bpb")
+    )
+    assert "losses of several units" not in found  # the unit of one metric alone is known
+    known = made(tmp_path / "b.log", run_of("d", (2.8, 2.4), metric="nll"), fields=[Field("nll", "nll", "nats/token")])
+    read_in(tmp_path / "s.duckdb", known, metric="nll")
+    assert examined_at(tmp_path / "s.duckdb")["losses of several units"].names == ("d in nats/token",)
+
+
+def test_counters_of_tokens_that_fall_are_found_in_logs_and_told(tmp_path) -> None:
+    steps = range(1, 101)
+    falls = [
+        *run_of("falls", config={"batch_tokens": None}),
+        values("train/tokens", steps, [1e6 * (i % 25) for i in steps], "falls"),
+    ]
+    batch = [*run_of("batch"), values("tokens", steps, [4096 - 7 * (i % 3) for i in steps], "batch")]
+    grows = [*run_of("grows"), values("tokens", steps, [1e6 * i for i in steps], "grows")]
+    found = examined(tmp_path, *falls, *batch, *grows)
+    assert found["token counters that fall"].names == ("falls train/tokens",)
+    with Store(str(tmp_path / "s.duckdb"), read_only=True) as store:
+        told = {one["fact"]: one["rule"] for one in facts_of(store, "falls")}
+    assert "train/tokens is logged and does not grow with the steps as a counter does" in told["n_tokens"]
 
 
 def test_losses_of_few_digits_are_found(tmp_path) -> None:

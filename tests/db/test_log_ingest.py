@@ -294,11 +294,15 @@ def test_corrections_apply_to_runs_of_tables_too(tmp_path, db) -> None:
     ("values_", "why"),
     [
         ({"n_params": "-3"}, "not a number above 0"), ({"n_params": "many"}, "not a number above 0"),
+        ({"n_parms": "1M"}, "nearly n_params"), ({"kept_colum": "1"}, "nearly kept_column"),
         ({"loss": "3"}, "cannot be set"), ({"N": "1M", "n_params": "2M"}, "set twice"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_set(tmp_path, db, values_, why) -> None:
     read_in(db, made(tmp_path / "a.log", run_of("r")))
+    with Store(db) as store:
+        correct(store, "r", {"kept_column": "1"})
+        store.connection.execute("DELETE FROM corrections")
     with Store(db) as store, pytest.raises(UsageError, match=why):
         correct(store, "r", values_)
     with Store(db) as store, pytest.raises(UsageError, match="no run 's'"):
