@@ -120,7 +120,14 @@ def watch(
             if not any(word in error.message for word in _BUSY):
                 raise
             busy = str(error)  # what was not read now is read at the next look
-        yield Look(number, len(logs) + watched.are_tables(tables), tuple(changed), tuple(odd), busy, tuple(map(_farewell, gone)))
+        yield Look(
+            number,
+            len(logs) + watched.are_tables(tables),
+            tuple(changed),
+            tuple(odd),
+            busy,
+            tuple(map(_farewell, gone)),
+        )
         if looks is not None and number >= looks:
             return
         sleep(every)
