@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
-
-import numpy as np
 
 from db.facts.derive import Facts
 from db.log_files import FileState, files_of, fingerprint, states_of
@@ -17,7 +15,7 @@ from db.problems import Problem
 from db.readers.collect import number as number_in
 from db.readers.discover import Source
 from db.readers.format import Level
-from db.readers.found import NO_STEP, Found, Restart, RunFound, ScoreFound, Values
+from db.readers.found import Found, Restart, RunFound, ScoreFound, Values
 from scaling.errors import ReadError, StoreError, UsageError
 
 _PROBLEMS = 1000
@@ -180,8 +178,7 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
         for found in source.format.read(source.path, source.sign.entries, **options):
             filler.take(found)
         for run in [run for run in read.runs.values() if not run.metrics]:
-            for values in _last_words(run):
-                filler.take(values)
+            filler.take_last_words(run)
         if not read.runs and not read.scores and not read.notes and not read.problems:
             raise ReadError(str(source.path), f"no run and no score is in it, though {source.sign.why}")
     except (ReadError, UsageError):  # the latter where an extra is missing
@@ -231,20 +228,20 @@ class _Filler:
             if len(self._noted) <= _NOTES:
                 read.notes.append(text)
 
+    def take_last_words(self, run: RunRead) -> None:
+        """Of a run without any history: what its tracker keeps of it, as values without a step."""
+        known = {name: number_in(value) for name, value in run.described.summary.items() if not name.startswith("_")}
+        last = {plain_text(name): value for name, value in known.items() if value is not None}
+        run.metrics.update(last)
+        self._read.n_values += len(last)
+        self._stage.add_stepless(run.number, [self._metrics.number(name) for name in last], list(last.values()))
+
     def _run(self, key: str) -> RunRead:
         key = plain_text(key)
         runs = self._read.runs
         if key not in runs:
             runs[key] = RunRead(self._first + len(runs), key, RunFound(key))
         return runs[key]
-
-
-def _last_words(run: RunRead) -> Iterator[Values]:
-    """Of a run without any history: what its tracker keeps of it, as values without a step."""
-    for name, value in run.described.summary.items():
-        if name.startswith("_") or (known := number_in(value)) is None:
-            continue
-        yield Values(run.key, name, np.array([NO_STEP]), np.array([known]))
 
 
 def _short(text: str, path: str) -> str:

@@ -227,11 +227,10 @@ class Stage:
         status = numbers_from_floats(values.value).status
         if values.missing is not None:
             status = np.where(values.missing, MISSING, status).astype(np.uint8)
-        self._parts.append(
+        self._hold(
             {
                 "run": np.full(n, run, dtype=np.int32),
                 "metric": np.full(n, metric, dtype=np.int32),
-                "seq": np.arange(self.n_values, self.n_values + n, dtype=np.int64),
                 "step": steps,
                 "tokens": np.full(n, np.nan) if values.tokens is None else values.tokens,
                 "value": np.where(status == 0, values.value, np.nan),
@@ -240,15 +239,42 @@ class Stage:
                 "upserts": np.full(n, upserts),
             }
         )
-        self.n_values += n
-        self._n_held += n
-        if self._n_held >= _HELD or len(self._parts) >= _PARTS:
-            self._spill()
+
+    def add_stepless(self, run: int, metrics: Sequence[int], values: Sequence[float]) -> None:
+        """Take one value each of metrics of a run, none at a step; many at once, for a table may have thousands."""
+        n = len(metrics)
+        for metric in metrics:
+            if (run, metric) in self._last:
+                self._fallen.add((run, metric))
+            self._last[run, metric] = NO_STEP
+        if n:
+            numbers = numbers_from_floats(np.asarray(values, dtype=np.float64))
+            self._hold(
+                {
+                    "run": np.full(n, run, dtype=np.int32),
+                    "metric": np.asarray(metrics, dtype=np.int32),
+                    "step": np.full(n, NO_STEP, dtype=np.int64),
+                    "tokens": np.full(n, np.nan),
+                    "value": np.where(numbers.status == 0, numbers.values, np.nan),
+                    "status": numbers.status,
+                    "digits": np.zeros(n, dtype=np.int16),
+                    "upserts": np.zeros(n, dtype=bool),
+                }
+            )
 
     def restart(self, run: int, found: Restart) -> None:
         """Void what the run has logged so far from a step on."""
         self._restarted.add(run)
         self.connection.execute("INSERT INTO restarts VALUES (?, ?, ?)", [run, self.n_values, found.step]).fetchall()
+
+    def _hold(self, part: dict[str, NDArray[np.generic]]) -> None:
+        """Keep a part of the values in memory, in their order, until they are enough to be moved."""
+        n = part["run"].size
+        self._parts.append(part | {"seq": np.arange(self.n_values, self.n_values + n, dtype=np.int64)})
+        self.n_values += n
+        self._n_held += n
+        if self._n_held >= _HELD or len(self._parts) >= _PARTS:
+            self._spill()
 
     def forget(self, runs: Sequence[int]) -> None:
         """Take the values of runs out again: their source could not be read."""
