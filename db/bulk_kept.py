@@ -9,17 +9,16 @@ import numpy as np
 
 from db.assemble import is_nothing
 from db.bulk_part import Part
-from db.bulk_source import Source
+from db.bulk_source import TEXTS, Source
 from db.cells import column_kind, typed
 
-# What is surely a whole number or a fraction, and finite, however Python looks at it.
-_WHOLE = "[-+]?(0|[1-9][0-9]{0,17})"
-_FRACTION = (
-    r"[-+]?((0|[1-9][0-9]{0,99})\.[0-9]{0,99}|\.[0-9]{1,99})([eE][-+]?[0-9]{1,2})?"
-    r"|[-+]?(0|[1-9][0-9]{0,99})[eE][-+]?[0-9]{1,2}"
-)
+# What is surely a whole number or a fraction, and finite, however Python looks at it, where it is not too long.
+_WHOLE = "[-+]?(0|[1-9][0-9]*)"
+_WHOLE_LENGTH = 18
+_FRACTION = r"[-+]?((0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9][0-9]?)?|[-+]?(0|[1-9][0-9]*)[eE][-+]?[0-9][0-9]?"
+_FRACTION_LENGTH = 99
 _CELLS = 4_000_000  # that are looked at together
-_COLUMNS = 128  # in one statement, for a plan of many takes long
+_COLUMNS = 512  # in one statement, for a plan of many takes long
 
 
 class Kept:
@@ -122,26 +121,29 @@ class Kept:
 def kinds_of(source: Source, columns: Sequence[str]) -> dict[str, str]:
     """The narrowest type that holds all of each column; see :func:`db.cells.column_kind`."""
     kinds: dict[str, str] = {}
-    for at in range(0, len(columns), _COLUMNS):
-        some = columns[at : at + _COLUMNS]
-        seen = source.query(", ".join(f"bit_or({_seen(source, column)})" for column in some)).fetchall()[0]
-        for column, found in zip(some, seen, strict=True):
-            if source.kinds[column] not in ("csv", "json", "text"):
-                kinds[column] = source.kinds[column] if found else "empty"
-                continue
-            sure: list[Any] = [text for bit, text in ((1, "1"), (2, "1.5")) if (found or 0) & bit]
-            kinds[column] = _kind(source, column, sure) if (found or 0) & 4 else column_kind(sure)
+    texts = [column for column in columns if source.kinds[column] in TEXTS]
+    others = [column for column in columns if source.kinds[column] not in TEXTS]
+    for at in range(0, len(others), _COLUMNS):
+        some = others[at : at + _COLUMNS]
+        counts = source.query(", ".join(f"count({source.columns[column]})" for column in some)).fetchall()[0]
+        kinds |= {column: source.kinds[column] if n else "empty" for column, n in zip(some, counts, strict=True)}
+    for at in range(0, len(texts), _COLUMNS):
+        some = texts[at : at + _COLUMNS]
+        seen = source.connection.execute(
+            f"SELECT k, bit_or({_seen('cell')}) FROM {source.cells(some)} WHERE cell IS NOT NULL GROUP BY k"
+        ).fetchall()
+        kinds |= dict.fromkeys(some, "empty")
+        for k, found in seen:
+            sure: list[Any] = [text for bit, text in ((1, "1"), (2, "1.5")) if found & bit]
+            kinds[some[k]] = _kind(source, some[k], sure) if found & 4 else column_kind(sure)
     return kinds
 
 
-def _seen(source: Source, column: str) -> str:
+def _seen(sql: str) -> str:
     """SQL of what a cell is: 1 for a whole number, 2 for a fraction, 4 for what only Python can judge."""
-    sql = source.columns[column]
-    if source.kinds[column] not in ("csv", "json", "text"):
-        return f"CASE WHEN {sql} IS NULL THEN NULL ELSE 1 END"
     return (
-        f"CASE WHEN {sql} IS NULL THEN NULL WHEN regexp_full_match({sql}, '{_WHOLE}') THEN 1 "
-        f"WHEN regexp_full_match({sql}, '{_FRACTION}') THEN 2 ELSE 4 END"
+        f"CASE WHEN strlen({sql}) <= {_WHOLE_LENGTH} AND regexp_full_match({sql}, '{_WHOLE}') THEN 1 "
+        f"WHEN strlen({sql}) <= {_FRACTION_LENGTH} AND regexp_full_match({sql}, '{_FRACTION}') THEN 2 ELSE 4 END"
     )
 
 
@@ -149,7 +151,7 @@ def _kind(source: Source, column: str, cells: list[Any]) -> str:
     """The type of a column with cells that only Python can judge, besides some that it need not see."""
     kind = "empty"
     # One cell of each kind is enough to remember: what a column is depends on which kinds there are.
-    for rows in source.stream(f"DISTINCT {source.columns[column]}", f"WHERE {_seen(source, column)} = 4"):
+    for rows in source.stream(f"DISTINCT {source.columns[column]}", f"WHERE {_seen(source.columns[column])} = 4"):
         cells = _samples(cells + [source.cell(column, raw) for (raw,) in rows])
         kind = column_kind(cells)
         if kind == "text":

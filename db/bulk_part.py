@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from db.bulk_source import Source
+from db.bulk_source import Source, missing_sql
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, numbers_from_floats
 from db.readers.table import Table
 
@@ -81,19 +81,31 @@ class Part(Table):
 
     def query(self, select: str, more: str = "") -> Any:
         """Select from the rows of the part."""
+        return self.source.query(select, f"{self._where} {more}")
+
+    @property
+    def _where(self) -> str:
         at = self.source.position
-        return self.source.query(select, f"WHERE {at} >= {self.start} AND {at} < {self.stop} {more}")
+        return f"WHERE {at} >= {self.start} AND {at} < {self.stop}"
 
     def hashes(self, columns: Sequence[str], kinds: Mapping[str, str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """A number for the content of each cell of columns, and where nothing is written in them."""
-        parts = []
-        for index, column in enumerate(columns):
-            missing = self.source.missing(column, words=kinds[column] != "text")
-            parts.append(f"CASE WHEN {missing} THEN NULL ELSE hash({self.source.columns[column]}) END AS h{index}")
-        arrays = self._fetch(", ".join([f"{self.source.position} AS position", *parts]))
-        order = np.argsort(arrays["position"], kind="stable")
-        found = [arrays[f"h{index}"] for index in range(len(columns))]
-        return [(np.ma.getdata(array)[order], np.ma.getmaskarray(array)[order]) for array in found]
+        alike: dict[tuple[str, bool], list[str]] = {}
+        for column in columns:
+            alike.setdefault((self.source.kinds[column], kinds[column] != "text"), []).append(column)
+        found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for (kind, words), some in alike.items():
+            missing = missing_sql("cell", kind, words=words)
+            arrays = self.source.connection.execute(
+                f"SELECT position - {self.start} AS row, k, CASE WHEN {missing} THEN NULL ELSE hash(cell) END AS h "
+                f"FROM {self.source.cells(some, self._where)}"
+            ).fetchnumpy()
+            shape = (len(some), self.stop - self.start)
+            hashes, empty = np.zeros(shape, dtype=np.uint64), np.ones(shape, dtype=bool)
+            hashes[arrays["k"], arrays["row"]] = np.ma.getdata(arrays["h"])
+            empty[arrays["k"], arrays["row"]] = np.ma.getmaskarray(np.ma.asarray(arrays["h"]))
+            found.update({column: (hashes[k], empty[k]) for k, column in enumerate(some)})
+        return [found[column] for column in columns]
 
     def cells_at(self, columns: Sequence[str], rows: np.ndarray) -> dict[int, tuple[Any, ...]]:
         """Cells of columns in some rows of the part, by the number of the row."""

@@ -8,7 +8,7 @@ exact for everything and slower. Wherever DuckDB and the count of lines disagree
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,23 +17,26 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from db.bulk_cells import decode, encode, is_missing_sql
+from db.bulk_cells import decode, is_missing_sql
+from db.bulk_json import write_json_lines
+from db.bulk_parquet import MEMORY, allow_columns, parquet
 from db.connect import processors
 from db.problems import Problem
 from db.readers.parquet_index import check_index
-from db.readers.records import CsvRecords, JsonRecords, open_bytes, open_text, text_encoding
+from db.readers.records import CsvRecords, open_bytes, open_text, text_encoding
 from db.readers.table import no_rows, parquet_cells, parquet_error
 from db.views import quote_name, quote_text
 from scaling.errors import StoreError
 
 #: How many problems of one kind are told; the rest is counted.
 TOLD = 1000
-#: Megabytes that DuckDB may use for a large table before it goes to disk, and more for each column that it writes.
-MEMORY = 256
-_MEMORY_A_COLUMN = 0.25
+#: Kinds of columns that are texts in SQL.
+TEXTS = ("csv", "json", "text")
 _PART_ROWS = 131_072
 _PART_CELLS = 2_000_000
 _PART_CHARACTERS = 2**26
+_TOGETHER = 128  # columns in one condition
+_FEW = 1000  # rows that may be blank, up to which each is looked at closely
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERED = "file_row_number = true"
 
@@ -109,13 +112,18 @@ class Source:
 
     def missing(self, column: str, *, words: bool = True) -> str:
         """SQL that tells whether a cell holds no value; with `words`, those that mean so count too."""
-        sql, kind = self.columns[column], self.kinds[column]
-        if kind not in ("csv", "json", "text"):
-            return f"{sql} IS NULL"
-        text = sql
-        if kind == "json":
-            text = f"(CASE WHEN starts_with({sql}, '\"') THEN substr({sql}, 2) WHEN {sql} IS NULL THEN '' ELSE '0' END)"
-        return is_missing_sql(text, words=words)
+        return missing_sql(self.columns[column], self.kinds[column], words=words)
+
+    def cells(self, columns: Sequence[str], where: str = "") -> str:
+        """SQL of rows with the ``position``, the number ``k`` of a column and the ``cell``, for columns of one kind.
+
+        What is asked of thousands of columns is planned once so, and not once a column.
+        """
+        listed = ", ".join(self.columns[column] for column in columns)
+        return (
+            f"(SELECT {self.position} AS position, unnest(range({len(columns)})) AS k, unnest([{listed}]) AS cell "
+            f"FROM {self.rows} {where})"
+        )
 
     def count(self) -> None:
         """Count the rows."""
@@ -133,6 +141,16 @@ class Source:
         self.files, self.options = f"[{quote_text(str(target))}]", _NUMBERED
         self.position, self.first_line = "file_row_number", 0
         self.columns = {name: f"c{number}" for number, name in enumerate(self.columns)}
+
+
+def missing_sql(sql: str, kind: str, *, words: bool) -> str:
+    """SQL that tells whether a cell of a kind holds no value."""
+    if kind not in TEXTS:
+        return f"{sql} IS NULL"
+    text = sql
+    if kind == "json":
+        text = f"(CASE WHEN starts_with({sql}, '\"') THEN substr({sql}, 2) WHEN {sql} IS NULL THEN '' ELSE '0' END)"
+    return is_missing_sql(text, words=words)
 
 
 @contextmanager
@@ -214,9 +232,9 @@ def _read_csv(source: Source) -> None:
         records = CsvRecords(source.path, source.format, stream)
         source.kinds = dict.fromkeys(records.names, "csv")
         source.warnings = records.warnings
-        allow_columns(source, len(records.names))
+        allow_columns(source.connection, len(records.names))
         if not _read_plain(source, records):
-            _write_parts(source, records, records.names)
+            _write_parts(source, records)
     if not source.n_rows:
         raise no_rows(source.path, source.problems)
 
@@ -246,13 +264,24 @@ def _read_plain(source: Source, records: CsvRecords) -> bool:
     source.first_line = 2
     source.columns = {name: f"c{number}" for number, name in enumerate(records.names)}
     source.count()
-    # A row without anything visible in it is no row, and only Python knows for sure what is visible.
-    blank = " AND ".join(f"(c{n} IS NULL OR c{n} < '!' OR c{n} > '~')" for n in range(len(records.names)))
-    is_plain = source.n_rows == n_lines - 1 and not source.query("1", f"WHERE {blank} LIMIT 1").fetchall()
+    is_plain = source.n_rows == n_lines - 1 and not _blank_rows(source)
     if not is_plain:
         target.unlink()
         source.n_rows = 0
     return is_plain
+
+
+def _blank_rows(source: Source) -> bool:
+    """Whether a row may have nothing visible in it, which is no row; only Python knows for sure what is visible."""
+    cells = list(source.columns.values())
+    among = ""
+    for at in range(0, len(cells), _TOGETHER):
+        blank = " AND ".join(f"({cell} IS NULL OR {cell} < '!' OR {cell} > '~')" for cell in cells[at : at + _TOGETHER])
+        found = source.query(source.position, f"WHERE {blank} {among} LIMIT {_FEW}").fetchall()
+        if len(found) in (0, _FEW):
+            return bool(found)
+        among = f"AND {source.position} IN ({', '.join(str(row) for (row,) in found)})"
+    return True
 
 
 def _plain_lines(path: str) -> tuple[int, str]:
@@ -278,16 +307,17 @@ def _plain_lines(path: str) -> tuple[int, str]:
 
 
 def _read_json_lines(source: Source) -> None:
-    with open_text(source.path) as stream:
-        _write_parts(source, JsonRecords(source.path, stream))
+    known, files = write_json_lines(source, _PART_ROWS, TOLD)
+    source.kinds = dict.fromkeys(known, "json")
+    _use_parts(source, known, files)
     if not source.n_rows:
         raise no_rows(source.path, source.problems)
 
 
-def _write_parts(source: Source, records: CsvRecords | JsonRecords, names: list[str] | None = None) -> None:
-    """Write records to Parquet, a part of bounded size after the other; those of JSON name their columns."""
-    known: dict[str, int] = {name: number for number, name in enumerate(names or ())}
-    part = _Part(source, names is None)
+def _write_parts(source: Source, records: CsvRecords) -> None:
+    """Write records to Parquet, a part of bounded size after the other."""
+    known = {name: number for number, name in enumerate(records.names)}
+    part = _Part(source)
     begun = 0
     for record in records:
         if isinstance(record, Problem):
@@ -298,62 +328,56 @@ def _write_parts(source: Source, records: CsvRecords | JsonRecords, names: list[
         part.lines.append(record[0])
         part.rows.append(record[1])
         if part.is_full() or records.lines.characters - begun > _PART_CHARACTERS:
-            part.write(known)
+            part.write()
             begun = records.lines.characters
-    part.write(known)
+    part.write()
+    _use_parts(source, known, part.files)
+
+
+def _use_parts(source: Source, known: dict[str, int], files: list[str]) -> None:
+    """Read from the parts that were written."""
     source.columns = {name: f"c{number}" for name, number in known.items()}
-    if names is None:
-        source.kinds = dict.fromkeys(known, "json")
-    source.files = f"[{', '.join(part.files)}]"
+    source.files = f"[{', '.join(files)}]"
     source.position, source.first_line, source.options = "row", 0, "union_by_name = true"
-    if part.files and known:  # the first file lacks the columns that came later; one without rows has them all
+    if files and known:  # the first file lacks the columns that came later; one without rows has them all
         target = quote_text(str(source.folder / "columns.parquet"))
         cells = ", ".join(f"CAST(NULL AS VARCHAR) AS c{number}" for number in known.values())
         source.connection.execute(
             f"COPY (SELECT CAST(0 AS BIGINT) AS row, CAST(0 AS BIGINT) AS line, {cells} WHERE false) TO {target} "
             "(FORMAT parquet)"
         ).fetchall()
-        source.files = f"[{', '.join([target, *part.files])}]"
+        source.files = f"[{', '.join([target, *files])}]"
 
 
 class _Part:
-    def __init__(self, source: Source, is_json: bool) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self.is_json = is_json
         self.files: list[str] = []
         self._reset()
 
     def _reset(self) -> None:
         self.lines: list[int] = []
-        self.rows: list[Any] = []
+        self.rows: list[list[str]] = []
 
     def is_full(self) -> bool:
         n_rows = len(self.rows)
         return n_rows >= _PART_ROWS or n_rows * len(self.rows[-1]) >= _PART_CELLS
 
-    def write(self, known: dict[str, int]) -> None:
+    def write(self) -> None:
         if not self.rows:
             return
-        if self.is_json:
-            for row in self.rows:
-                for name in row:
-                    known.setdefault(name, len(known))
-            allow_columns(self.source, len(known))
-            there = dict.fromkeys(name for row in self.rows for name in row)
-            columns = {known[name]: [encode(row.get(name)) for row in self.rows] for name in there}
-        else:
-            columns = {number: list(cells) for number, cells in enumerate(zip(*self.rows, strict=True))}
         start, stop = self.source.n_rows, self.source.n_rows + len(self.rows)
         batch: dict[str, np.ndarray] = {"row": np.arange(start, stop), "line": np.array(self.lines)}
-        for number, cells in columns.items():
+        for number, cells in enumerate(zip(*self.rows, strict=True)):
             array = np.empty(len(cells), dtype=object)
             array[:] = cells
             batch[f"c{number}"] = array
         target = quote_text(str(self.source.folder / f"part-{len(self.files)}.parquet"))
         self.source.connection.register("_part", batch)
-        parts = ", ".join(f"CAST(c{number} AS VARCHAR) AS c{number}" for number in columns)
+        n_columns = len(batch) - 2
+        parts = ", ".join(f"CAST(c{number} AS VARCHAR) AS c{number}" for number in range(n_columns))
         self.source.connection.execute(
-            f"COPY (SELECT row, line, {parts or 'NULL AS nothing'} FROM _part) TO {target} ({parquet(len(columns))})"
+            f"COPY (SELECT row, line, {parts} FROM _part) TO {target} ({parquet(n_columns)})"
         ).fetchall()
         self.source.connection.unregister("_part")
         self.files.append(target)
@@ -362,15 +386,3 @@ class _Part:
 
 
 _READERS = {"csv": _read_csv, "tsv": _read_csv, "jsonl": _read_json_lines, "parquet": _read_parquet}
-
-
-def allow_columns(source: Source, n_columns: int) -> None:
-    """Allow the memory that Parquet with many columns takes, for it is written a column at a time."""
-    source.connection.execute(f"SET memory_limit = '{MEMORY + _MEMORY_A_COLUMN * n_columns:.0f}MB'").fetchall()
-
-
-def parquet(n_columns: int) -> str:
-    """Options to write Parquet with; fewer rows in a group where there are many columns, for each group is held."""
-    # Packing would take longer than writing and reading what it saves.
-    n_rows = min(max(4_000_000 // max(n_columns, 1), 2048), 122_880)
-    return f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {n_rows}"

@@ -266,7 +266,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
     for view, body in bodies.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{body}").fetchall()
     runs_final = dict(_COMMENTS)
-    runs_final |= {column.name: _kept_comment(column) for column in columns[:MOST_COLUMNS]}
+    runs_final |= _kept_comments(columns)
     comments = {
         "runs_final": runs_final,
         "frontier": runs_final,
@@ -276,9 +276,7 @@ def refresh_views(connection: duckdb.DuckDBPyConnection) -> None:
         **valued,
     }
     if kept_scores is not None:
-        comments["scores"] = _SCORES_COMMENTS | {
-            column.name: _kept_comment(column) for column in kept_scores[:MOST_COLUMNS]
-        }
+        comments["scores"] = _SCORES_COMMENTS | _kept_comments(kept_scores)
     statements = [f"COMMENT ON VIEW {view} IS {quote_text(_VIEW_COMMENTS[view])}" for view in bodies]
     statements += [
         f"COMMENT ON COLUMN {view}.{quote_name(name)} IS {quote_text(text)}"
@@ -301,8 +299,10 @@ def _shown_metrics(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-def _kept_comment(column: KeptColumn) -> str:
-    return f"Kept from column {column.key!r} of its source; unit as there"
+def _kept_comments(columns: Sequence[KeptColumn]) -> dict[str, str]:
+    """What is said of kept columns; the more there are, the dearer is each: a comment copies the whole view."""
+    shown = min(MOST_COLUMNS, MOST_COLUMNS**2 // max(len(columns), 1))
+    return {column.name: f"Kept from column {column.key!r} of its source; unit as there" for column in columns[:shown]}
 
 
 def _table_comments(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

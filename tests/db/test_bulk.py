@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import bulk, bulk_kept, bulk_source, ingest
+from db import bulk, bulk_json, bulk_kept, bulk_source, ingest
 from db.mapping import Mapping
 from db.readers import records
 from db.store import Store
@@ -344,3 +344,60 @@ def test_lines_and_packed_files_without_end(
         in_parts(large)
         with pytest.raises(InputDataError, match=":1: the line is longer than 20 characters"):
             ingest.plan_ingest(path)
+
+
+NUMBERS_OF_JSON = [
+    "-0", "-0.0", "0e5", "1E5", "1e+2", "1.50", "9007199254740993", "-9223372036854775809", "18446744073709551616",
+    "1" * 40, "1" * 400, "1e400", "-1e400", "5e-324", "1e22", "NaN", "-Infinity", "null", "true", "nan", "01", "1.",
+    "+1", ".5", "1" * 5000,
+]  # fmt: skip
+TEXTS_OF_JSON = [
+    '""', '"1.0"', '"null"', '"a\\"b"', '"\\\\"', '"\\/\\n"', '"\\u00e9"', '"\u00e9\u2028"', '"\\ud83d\\ude00"',
+    '"\\ud800"', '"\x7f"', '"a\tb"', '"\\x"', '"NA"', '"},{"',
+]  # fmt: skip
+VALUES_OF_JSON = st.one_of(
+    st.sampled_from(NUMBERS_OF_JSON),
+    st.sampled_from(TEXTS_OF_JSON),
+    st.sampled_from(["{}", "[]", "[1, NaN]", '{"x": 1}', '{"x": 1, "x": 2}', '{"x": {"y": "z"}}', "{,}", ""]),
+)
+FORMS = [
+    '{"run":"a","step":%d,"loss":3.5,"v":%s}',
+    '{"run": "a", "step": %d, "loss": 2, "c": {"v": %s, "w": 1}}',
+    ' { "run" : "b" , "step" : %d , "a/b~c.d\'" : %s , "loss" : 1e0 } ',
+    '{"run":"b","step":%d,"loss":3,"c.v":%s,"c":{"v":5}}',
+    '{"run":"a","step":%d,"loss":3,"v":%s,"v":7}',
+    '{"run":"a","step":%d,"loss":3,"v":%s,}',
+    '{"run":"a","step":%d,"loss":3,"v":%s}}',
+]
+
+
+@settings(suppress_health_check=SHARED, max_examples=60, deadline=None)
+@given(data=st.data())
+def test_json_values_are_read_the_same_in_parts(
+    tmp_path: Path, stores: Stores, in_parts: Callable[[bool], None], data: st.DataObject
+) -> None:
+    path = tmp_path / "log.jsonl"
+    forms = data.draw(st.lists(st.sampled_from([*FORMS[:3], *FORMS]), min_size=1, max_size=3))
+    chosen = data.draw(st.lists(st.tuples(st.sampled_from(forms), VALUES_OF_JSON), min_size=1, max_size=12))
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\n\n", "\r"]))
+    path.write_bytes(end.join(form % (step, value) for step, (form, value) in enumerate(chosen)).encode())
+    _same(stores, in_parts, path)
+
+
+def test_lines_of_one_shape_are_left_to_duckdb(
+    tmp_path: Path, in_parts: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+    lines = [f'{{"run": "a", "step": {step}, "loss": {3 if step != 7 else "Infinity"}}}' for step in range(50)]
+    lines[40] = '{"run": "a", "step": 40, "loss": 3, "note": [1]}'
+    path.write_text("\n".join(lines), encoding="utf-8")
+    seen: list[int] = []
+
+    def count(path: str, line: int, text: str) -> Any:
+        seen.append(line)
+        return records.json_record(path, line, text)
+
+    monkeypatch.setattr(bulk_json, "json_record", count)
+    in_parts(True)
+    plan = ingest.plan_ingest(path)
+    assert (plan.n_values, seen) == (50, [41])
