@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from db.readers.formats import MODULES
+from db.readers.formats import MODULES, formats
 from tests.db.golden import (
     Golden,
     ask,
@@ -24,10 +25,11 @@ from tests.db.golden import (
     series_of,
     settle,
 )
-from tests.db.goldens import api, scores, tables, texts, trackers, wandb
+from tests.db.goldens import api, scores, tables, texts, trackers, trainers, wandb
 
 GOLDENS: dict[str, list[Golden]] = {
-    **trackers.GOLDENS, **texts.GOLDENS, **wandb.GOLDENS, **api.GOLDENS, **scores.GOLDENS, **tables.GOLDENS,
+    **trackers.GOLDENS, **trainers.GOLDENS, **texts.GOLDENS, **wandb.GOLDENS, **api.GOLDENS, **scores.GOLDENS,
+    **tables.GOLDENS,
 }  # fmt: skip
 
 
@@ -76,13 +78,30 @@ def content(db: Path) -> list[Any]:
     return [sorted(map(repr, ask(db, f"SELECT * FROM {table}"))) for table in tables]
 
 
+#: Formats whose fixtures the tool itself made, by the programs in tests/fixtures/make.
+BY_THE_TOOL = {
+    "wandb", "tensorboard", "mlflow", "mlruns", "trackio", "hf_trainer", "lightning", "nanotron", "torchtitan", "olmo",
+    "lm-eval", "inspect", "helm", "aim",
+}  # fmt: skip
+TABLES = {"run-table", "score-table"}
+
+
+@pytest.mark.parametrize("name", sorted(formats()))
+def test_the_list_of_formats_says_whose_files_were_tried(name) -> None:
+    tried = formats()[name].TRIED
+    if name in BY_THE_TOOL:
+        assert re.search(r"\b\d+\.\d+", tried), "it names no version"
+    elif name not in TABLES:
+        assert re.search("documentation|stand-in|other tools", tried), "it does not say who made them"
+
+
 @pytest.mark.parametrize(("name", "golden"), list(cases()))
 def test_a_log_is_in_the_store_with_all_that_it_holds(name, golden, laid) -> None:
     db, rows = laid.db, laid.rows
     assert {row["status"] for row in rows} == {"ingested"}
-    formats = {row[0] for row in ask(db, "SELECT format FROM sources")}
-    if name not in ("run-table", "score-table"):  # tables are stored with their form
-        assert formats == {row["format"] for row in rows} == {name}
+    stored = {row[0] for row in ask(db, "SELECT format FROM sources")}
+    if name not in TABLES:  # tables are stored with their form
+        assert stored == {row["format"] for row in rows} == {name}
         assert sum(row["n_values"] for row in rows) == sum(run.count for run in golden.runs.values())
     assert sum(row.get("n_scores") or 0 for row in rows) == len(golden.scores)
     assert sum(row.get("n_runs") or 0 for row in rows) == len(golden.runs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import string
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,61 +41,11 @@ from tests.db.golden import ask, ingest, same, scaling, series_of
 from tests.db.readers.gathering import Gathered
 from tests.db.readers.results import Results
 from tests.db.writers import binary, databases, results, tables, texts
+from tests.db.writers.drawn import any_text, floats, missing, names, runs
 from tests.db.writers.made import Made, Series, Value
 
 QUICK = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 FEW = settings(QUICK, max_examples=4)
-LETTERS = string.ascii_lowercase
-
-
-# --- What is made up --------------------------------------------------------------------------------------------------
-
-
-def names(pattern: str, without: str = "^$") -> st.SearchStrategy[str]:
-    """Names of a pattern, but for those of another."""
-    return st.from_regex(rf"(?!{without})(?:{pattern})", fullmatch=True)
-
-
-def any_text(exclude: str = "\0", *, most: int = 12) -> st.SearchStrategy[str]:
-    """Names of all characters that a text can hold, with quotes, commas and line ends among them."""
-    signs = st.characters(exclude_categories=["Cs"], exclude_characters=exclude)
-    odd = st.sampled_from(sorted({"\"a\" 'b'", "a,b;c", "two\nlines", "ä/€😀", " - ", "{x}=[1]", "a.b"}))
-    drawn = st.one_of(odd, st.text(signs, min_size=1, max_size=most))
-    return drawn.filter(lambda text: not set(text) & set(exclude) and text == text.strip() and not text.startswith("_"))
-
-
-def floats(largest: float = 1e300, width: int = 64) -> st.SearchStrategy[float]:
-    """Numbers of all sizes, NaN and infinite ones among them; SQLite keeps no sign of 0."""
-    finite = st.floats(-largest, largest, width=width)  # type: ignore[arg-type]
-    return st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1.0]), finite).map(lambda value: value + 0.0)
-
-
-SETTINGS = st.dictionaries(
-    names("k_[a-z]{1,6}"),
-    st.one_of(
-        st.integers(0, 2**31), st.integers(-(2**20), 2**20).map(lambda i: i / 64 + 1 / 128), st.booleans(),
-        names("w[a-z]{0,8}"),
-    ),
-    max_size=4,
-)  # fmt: skip
-
-
-@st.composite
-def runs(
-    draw: Any, metric: st.SearchStrategy[str], value: st.SearchStrategy[Value], keys: st.SearchStrategy[str] | None,
-    always: tuple[str, st.SearchStrategy[Value]] | None = None,
-) -> list[Made]:  # fmt: skip
-    """One run, or up to three where keys tell them apart; steps rise, and rows have some of the metrics."""
-    found = []
-    for key in draw(st.lists(keys, min_size=1, max_size=3, unique=True)) if keys is not None else ["r"]:
-        metrics = draw(st.lists(metric, min_size=1, max_size=3, unique_by=str.lower))
-        steps = sorted(draw(st.sets(st.one_of(st.integers(0, 20), st.integers(0, 2**36)), min_size=1, max_size=5)))
-        rows = []
-        for step in steps:
-            row = {always[0]: draw(always[1])} if always else {}
-            rows.append((step, row | draw(st.dictionaries(st.sampled_from(metrics), value, min_size=1, max_size=3))))
-        found.append(Made(key, rows, draw(SETTINGS)))
-    return found
 
 
 # --- Ways to write ----------------------------------------------------------------------------------------------------
@@ -125,11 +74,6 @@ class Way:
     made: st.SearchStrategy[list[Made]]
     config: Callable[[Any], Any] | None = dict
     value: Callable[[Value], Value] = lambda value: value
-
-
-def missing(values: st.SearchStrategy[float]) -> st.SearchStrategy[Value]:
-    """Values, some of which are missing."""
-    return st.one_of(st.none(), values)
 
 
 def as_texts(config: dict[str, Any]) -> dict[str, str]:
