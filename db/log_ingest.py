@@ -156,7 +156,8 @@ def ingest_logs(
         If the store cannot be used; batches that were reported are in it.
     """
     todo = list(sources)
-    job = _Job(store_path, metric, replace, dict(options or {}))
+    rivals = {plain_path(source.uri) for source in todo} if replace else None
+    job = _Job(store_path, metric, replace, dict(options or {}), rivals)
     done = 0
     while done < len(todo):
         reports = job.batch(todo, done, advance)
@@ -178,19 +179,25 @@ class _Job:
     """What is the same for all batches."""
 
     def __init__(
-        self, store_path: str | Path | None, metric: str | None, replace: bool, options: dict[str, Any]
+        self,
+        store_path: str | Path | None,
+        metric: str | None,
+        replace: bool,
+        options: dict[str, Any],
+        rivals: set[str] | None,
     ) -> None:
         self.store_path = store_path
         self.metric = metric
         self.replace = replace
         self.options = options
+        self.rivals = rivals
         self._met: dict[str, str] = {}  # identifiers of the sources that were read, with their addresses
 
     def batch(self, todo: Sequence[Source], done: int, advance: Advance | None) -> list[LogReport]:
         """Read and write as many sources as fit; at least one."""
         sources = todo[done : done + _BATCH_SOURCES]
         batch = _Batch()
-        known = Registry(self.store_path, [plain_path(source.uri) for source in sources])
+        known = Registry(self.store_path, [plain_path(source.uri) for source in sources], self.rivals)
         with Stage() as stage:
             metrics = Metrics()
             first = n_settings = 0

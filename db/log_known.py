@@ -35,6 +35,8 @@ class Writing:
         Runs that these brought.
     taken : set of str
         Runs of other sources that it takes over.
+    lost : dict of str to (set of str, set of str)
+        Runs and scores that other sources, by their identifiers, lose to it.
     same : set of str
         Runs that are in the store as they are here.
     scores : ScoreRows
@@ -50,6 +52,7 @@ class Writing:
     old_ids: set[str] = field(default_factory=set)
     before: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
+    lost: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict)
     same: set[str] = field(default_factory=set)
     scores: ScoreRows = field(default_factory=ScoreRows)
 
@@ -140,6 +143,12 @@ class Known:
         units = self._units(one)
         self._refuse(one, foreign, replace=replace)
         one.taken = foreign
+        for run_id in foreign:
+            one.lost.setdefault(self.owners[run_id][0], (set(), set()))[0].add(run_id)
+        for eval_id in one.scores.scores.keys() & self.scores.keys():
+            owner = self.scores[eval_id][3]
+            if owner not in one.old_ids:
+                one.lost.setdefault(owner, (set(), set()))[1].add(eval_id)
         for run_id in foreign:
             self._runs_of.get(self.owners[run_id][0], set()).discard(run_id)
         for run_id in one.before - own:

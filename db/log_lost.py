@@ -1,8 +1,9 @@
-"""Values that a log had when it was read before, and has no more: it was cut, or is written from its start again."""
+"""What sources lose: values that a log had and has no more, and runs and scores that another source takes over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from db.sql_arrays import registered, texts
@@ -52,3 +53,30 @@ def count_values(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> di
                 "SELECT run_id, count(*) FROM metrics WHERE run_id IN (SELECT run_id FROM _asked) GROUP BY 1"
             ).fetchall()
         )
+
+
+def note_losses(connection: duckdb.DuckDBPyConnection, batch: Sequence[Writing]) -> None:
+    """Take note of what other sources lose to those of a batch, inside a transaction, once all of them are there.
+
+    A source that has lost runs is whole without them. It need not be read for them again, and would take them back.
+    """
+    lost: dict[str, tuple[set[str], set[str]]] = {}
+    for one in batch:
+        for source_id, (runs, scores) in one.lost.items():
+            before = lost.setdefault(source_id, (set(), set()))
+            before[0].update(runs)
+            before[1].update(scores)
+    for source_id, (runs, scores) in lost.items():
+        found = connection.execute(
+            "SELECT coalesce(lost_runs, '[]'), coalesce(lost_scores, '[]') FROM sources WHERE source_id = ?",
+            [source_id],
+        ).fetchall()
+        for lost_runs, lost_scores in found:
+            connection.execute(
+                "UPDATE sources SET lost_runs = ?, lost_scores = ? WHERE source_id = ?",
+                [
+                    json.dumps(sorted(runs.union(json.loads(lost_runs)))),
+                    json.dumps(sorted(scores.union(json.loads(lost_scores)))),
+                    source_id,
+                ],
+            ).fetchall()

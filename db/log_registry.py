@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,25 @@ class Held:
         return True
 
 
+#: What each source lacks of its runs and scores, how much of that others have taken over, and where these are.
+_MISSING = """
+WITH here AS (
+    SELECT source_id, count(*) AS n FROM (SELECT source_id FROM runs UNION ALL SELECT source_id FROM evals) GROUP BY 1
+), lost AS (
+    SELECT source_id, unnest(CAST(lost_runs AS VARCHAR[])) AS name, 'run' AS what FROM sources
+    UNION ALL SELECT source_id, unnest(CAST(lost_scores AS VARCHAR[])), 'score' FROM sources
+), held AS (
+    SELECT run_id AS name, 'run' AS what, source_id FROM runs UNION ALL SELECT eval_id, 'score', source_id FROM evals
+), taken AS (
+    SELECT l.source_id, count(*) AS n, list(DISTINCT s.uri) AS owners FROM lost AS l JOIN held AS h USING (name, what)
+    JOIN sources AS s ON s.source_id = h.source_id WHERE h.source_id <> l.source_id GROUP BY 1
+)
+SELECT s.source_id, s.uri, s.n_runs + s.n_scores - coalesce(here.n, 0), coalesce(taken.n, 0), taken.owners
+FROM sources AS s LEFT JOIN here USING (source_id) LEFT JOIN taken USING (source_id)
+WHERE s.source_id IN (SELECT source_id FROM source_files)
+"""
+
+
 class Registry:
     """What a store knows of sources that are about to be read.
 
@@ -55,14 +74,17 @@ class Registry:
         The store; without it nothing is known.
     uris : sequence of str
         Addresses of the sources.
+    rivals : set of str, optional
+        Where runs and scores may be taken over, the addresses of all sources that are read together: what a source
+        lost to one of these it does not take back, or the two would take it from each other for ever.
 
     Attributes
     ----------
     sources : dict of str to Held
-        Those that the store holds with all their runs and scores, by address.
+        Those that the store holds with all their runs and scores, but what others took over, by address.
     """
 
-    def __init__(self, store_path: str | Path | None, uris: Sequence[str]) -> None:
+    def __init__(self, store_path: str | Path | None, uris: Sequence[str], rivals: Set[str] | None = None) -> None:
         self.sources: dict[str, Held] = {}
         self._holders: dict[str, tuple[str, bool]] = {}
         if store_path is None or not Path(store_path).exists():
@@ -75,13 +97,8 @@ class Registry:
                     "FROM sources AS s JOIN source_files AS f USING (source_id) WHERE s.uri IN (SELECT uri FROM _uris)"
                 ).fetchall()
             self._holders = {
-                source_id: (uri, whole)
-                for source_id, uri, whole in connection.execute(
-                    "SELECT s.source_id, s.uri, s.n_runs = coalesce(r.n, 0) AND s.n_scores = coalesce(e.n, 0) "
-                    "FROM sources AS s LEFT JOIN (SELECT source_id, count(*) AS n FROM runs GROUP BY 1) AS r "
-                    "USING (source_id) LEFT JOIN (SELECT source_id, count(*) AS n FROM evals GROUP BY 1) AS e "
-                    "USING (source_id) WHERE s.source_id IN (SELECT source_id FROM source_files)"
-                ).fetchall()
+                source_id: (uri, n_missing == n_lost and (rivals is None or all(owner in rivals for owner in owners or ())))
+                for source_id, uri, n_missing, n_lost, owners in connection.execute(_MISSING).fetchall()
             }
         self._hold(rows)
 

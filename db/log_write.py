@@ -13,7 +13,7 @@ from db.cells import STATUS_NAMES
 from db.corrections import apply_corrections
 from db.log_json import to_json
 from db.log_known import Writing, named_runs, plain_path
-from db.log_lost import count_values, values_lost
+from db.log_lost import count_values, note_losses, values_lost
 from db.log_names import is_loss
 from db.readers.found import STATES
 from db.score_write import drop_models_without_scores, insert_models, insert_scores
@@ -90,6 +90,7 @@ def write_logs(
     _delete_sources(connection, batch)
     _insert_sources(connection, batch)
     insert_files(connection, {one.source_id: one.read.files for one in batch})
+    note_losses(connection, batch)
     _write_scores(connection, batch)
     if fresh:
         _insert_runs(connection, fresh)

@@ -148,6 +148,19 @@ def _logs(connection: duckdb.DuckDBPyConnection) -> None:
     _add_tables(connection, _OF_LOGS, "logs_schema.sql")
 
 
+_LOST = """
+ALTER TABLE sources ADD COLUMN IF NOT EXISTS lost_runs JSON;
+ALTER TABLE sources ADD COLUMN IF NOT EXISTS lost_scores JSON;
+COMMENT ON COLUMN sources.lost_runs IS 'Runs in it that another source took over: list of run_id, as JSON';
+COMMENT ON COLUMN sources.lost_scores IS 'Scores in it that another source took over: list of eval_id, as JSON';
+"""
+
+
+def _lost(connection: duckdb.DuckDBPyConnection) -> None:
+    """What a source lost to another, so that it is not read again for being incomplete."""
+    connection.execute(_LOST).fetchall()
+
+
 def _add_tables(connection: duckdb.DuckDBPyConnection, tables: tuple[str, ...], file: str) -> None:
     """Add tables of a file; somebody's own tables may have these names, and are never touched."""
     names = ", ".join(f"'{name}'" for name in tables)
@@ -170,6 +183,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(4, "models that were evaluated, and their scores", _scores),
     Migration(5, "examples, and what they are worth", _valuations),
     Migration(6, "what logs say of their runs", _logs),
+    Migration(7, "what sources lost to others", _lost),
 )
 
 

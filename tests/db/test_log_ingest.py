@@ -174,6 +174,25 @@ def test_two_sources_with_the_same_run(tmp_path, db) -> None:
     assert ask(db, "SELECT count(*) FROM metrics") == [(1,)]
 
 
+def test_what_was_taken_over_is_not_taken_back_for_being_read_again(tmp_path, db) -> None:
+    one = made(tmp_path / "a.log", [*run_of("r"), *run_of("own"), score()])
+    two = made(tmp_path / "b.log", [*run_of("r", (1,), (7.0,)), score(value=0.75)])
+    assert statuses(read_in(db, one, two, replace=True)) == ["ingested", "replaced"]
+    for replace in (True, False, True):
+        assert statuses(read_in(db, one, two, replace=replace)) == ["unchanged", "unchanged"]
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("own", 2), ("r", 7)]
+    assert ask(db, "SELECT value FROM evals") == [(0.75,)]
+    assert ask(db, "SELECT lost_runs FROM sources WHERE lost_runs IS NOT NULL") == [('["r"]',)]
+    assert statuses(read_in(db, one)) == ["unchanged"]
+    assert statuses(read_in(db, one, replace=True)) == ["replaced"]  # alone, it means to take over
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("own", 2), ("r", 2)]
+    assert statuses(read_in(db, one, two, replace=True)) == ["unchanged", "unchanged"]
+    with Store(db) as store:
+        remove_source(store, str(one.path))
+    assert statuses(read_in(db, two)) == ["replaced"]  # nobody else has it any more
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r", 7)]
+
+
 def test_of_two_sources_of_one_batch_the_later_takes_over_where_it_may(tmp_path, db) -> None:
     one, two = made(tmp_path / "a.log", run_of("r")), made(tmp_path / "b.log", run_of("r", (1,), (7.0,)))
     assert statuses(read_in(db, one, two, replace=True)) == ["ingested", "replaced"]

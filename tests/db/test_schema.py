@@ -271,10 +271,10 @@ def test_a_store_of_version_4_is_brought_up(tmp_path: Path, wide: Path, monkeypa
         with Store(path) as store:
             store.ingest(wide)
             assert store.query("SELECT count(*) FROM duckdb_views() WHERE NOT internal")[1] == [(5,)]
-    with pytest.raises(StoreError, match="schema version 4, older than version 6"):
+    with pytest.raises(StoreError, match="schema version 4, older than version 7"):
         Store(path, read_only=True)
     with Store(path) as store:
-        assert migrations.stored_version(store.connection) == 6
+        assert migrations.stored_version(store.connection) == 7
         assert store.ingest(wide).status == "unchanged"
         assert store.query("SELECT count(*) FROM ranked_examples")[1] == [(0,)]
     with Store(path, read_only=True) as store:

@@ -60,6 +60,7 @@ def test_a_store_is_made_closed_and_read_again(tmp_path: Path) -> None:
                 (4, "models that were evaluated, and their scores"),
                 (5, "examples, and what they are worth"),
                 (6, "what logs say of their runs"),
+                (7, "what sources lost to others"),
             ],
         )
         with pytest.raises(StoreError, match="open for reading only"), store.transaction():
@@ -267,8 +268,8 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(tmp_path: Path, mon
         connection.execute("ALTER TABLE runs ADD COLUMN cluster VARCHAR").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(7, "add", add_column)))
-        with pytest.raises(StoreError, match=r"schema version 6, older than version 7 .*\nOpen it once for writing"):
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(8, "add", add_column)))
+        with pytest.raises(StoreError, match=r"schema version 7, older than version 8 .*\nOpen it once for writing"):
             Store(path, read_only=True)
         with Store(path) as store:
             assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [
@@ -279,12 +280,13 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(tmp_path: Path, mon
                 (5,),
                 (6,),
                 (7,),
+                (8,),
             ]
             assert store.query("SELECT cluster FROM runs")[1] == []
         Store(path, read_only=True).close()
     before = path.read_bytes()
     for read_only in (True, False):
-        with pytest.raises(StoreError, match=r"schema version 7; this package knows up to 6.*\n.*upgrade"):
+        with pytest.raises(StoreError, match=r"schema version 8; this package knows up to 7.*\n.*upgrade"):
             Store(path, read_only=read_only)
     assert path.read_bytes() == before
 
@@ -298,11 +300,11 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path, monke
         connection.execute("SELECT error('no')").fetchall()
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(7, "half", half)))
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, migrations.Migration(8, "half", half)))
         with pytest.raises(UsageError, match="no"):
             Store(path)
     with Store(path) as store:
-        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(n,) for n in range(1, 7)]
+        assert store.query("SELECT version FROM meta.schema_version ORDER BY 1")[1] == [(n,) for n in range(1, 8)]
         assert "cluster" not in store.query("SELECT * FROM runs")[0]
 
 
