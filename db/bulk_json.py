@@ -18,6 +18,7 @@ import numpy as np
 from db.bulk_cells import encode_all
 from db.bulk_parquet import allow_columns, parquet
 from db.problems import Problem
+from db.readers.json_list import JsonList
 from db.readers.records import Lines, json_record, open_text
 from db.views import quote_text
 
@@ -33,6 +34,7 @@ _VALUE = (
 _DIGITS = 1000  # in a row, from which on Python may refuse a number
 _CHARACTERS = 2**23  # in a part
 _CELLS = 2_000_000  # in a part that Python reads
+_LIST_CELLS = 500_000  # in a part of a list
 _SHAPES = 8  # that are looked for in a part
 _MOST_NAMES = 256  # in a shape: a pattern of more would be slow to make
 _SAMPLE = 1000  # lines of which a new shape has to fit some
@@ -134,6 +136,28 @@ def write_json_lines(source: Source, most_rows: int, told: int) -> tuple[dict[st
     return writer.known, writer.files
 
 
+def write_json_list(source: Source, most_rows: int, told: int) -> tuple[dict[str, int], list[str]]:
+    """Write the rows of a JSON list to Parquet; see `write_json_lines`."""
+    writer = _Writer(source, told)
+    with open_text(source.path) as stream:
+        rows = JsonList(source.path, stream)
+        lines: list[int] = []
+        records: list[dict[str, Any]] = []
+        begun = n_cells = 0
+        for row in rows:
+            if isinstance(row, Problem):
+                writer.refuse(row)
+                continue
+            lines.append(row[0])
+            records.append(row[1])
+            n_cells += len(row[1])
+            if len(lines) >= most_rows or n_cells >= _LIST_CELLS or rows.characters - begun > 4 * _CHARACTERS:
+                writer.write_rows(lines, records)
+                lines, records, begun, n_cells = [], [], rows.characters, 0
+        writer.write_rows(lines, records)
+    return writer.known, writer.files
+
+
 class _Writer:
     def __init__(self, source: Source, told: int) -> None:
         self.source = source
@@ -157,7 +181,7 @@ class _Writer:
             record = json_record(self.source.path, self._n_lines + number + 1, lines[number])
             good[number] = not (record is None or isinstance(record, Problem))
             if isinstance(record, Problem):
-                self._refuse(record)
+                self.refuse(record)
             elif record is not None:
                 records.append(record[1])
                 numbers.append(number)
@@ -179,7 +203,20 @@ class _Writer:
         self.source.n_rows += int(good.sum())
         self._n_lines += len(lines)
 
-    def _refuse(self, problem: Problem) -> None:
+    def write_rows(self, lines: list[int], records: list[dict[str, Any]]) -> None:
+        """Write rows that Python has read, with the line of each."""
+        if not records:
+            return
+        for record in records:
+            for name in record:
+                self.known.setdefault(name, len(self.known))
+        allow_columns(self.source.connection, len(self.known))
+        row = self.source.n_rows + np.arange(len(records))
+        self._write_records({"row": row, "line": np.array(lines)}, records)
+        self.source.n_rows += len(records)
+
+    def refuse(self, problem: Problem) -> None:
+        """Keep a problem, or count it."""
         self.source.n_unreadable += 1
         if len(self.source.problems) < self.told:
             self.source.problems.append(problem)

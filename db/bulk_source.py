@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 
 from db.bulk_cells import decode, is_missing_sql
-from db.bulk_json import write_json_lines
+from db.bulk_json import write_json_lines, write_json_list
 from db.bulk_parquet import MEMORY, allow_columns, parquet
 from db.connect import processors
 from db.problems import Problem
@@ -48,7 +48,8 @@ class Source:
     Parameters
     ----------
     path, format : str
-        The file as it was named, and ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
+        The file as it was named, and ``csv``, ``tsv``, ``jsonl``, ``json`` or
+        ``parquet``.
     folder : Path
         Temporary folder.
     connection : duckdb.DuckDBPyConnection
@@ -306,8 +307,9 @@ def _plain_lines(path: str) -> tuple[int, str]:
     return n_lines + (last != b"\n"), "\\r\\n" if n_returns else "\\n"
 
 
-def _read_json_lines(source: Source) -> None:
-    known, files = write_json_lines(source, _PART_ROWS, TOLD)
+def _read_json(source: Source) -> None:
+    write = write_json_lines if source.format == "jsonl" else write_json_list
+    known, files = write(source, _PART_ROWS, TOLD)
     source.kinds = dict.fromkeys(known, "json")
     _use_parts(source, known, files)
     if not source.n_rows:
@@ -385,4 +387,4 @@ class _Part:
         self._reset()
 
 
-_READERS = {"csv": _read_csv, "tsv": _read_csv, "jsonl": _read_json_lines, "parquet": _read_parquet}
+_READERS = {"csv": _read_csv, "tsv": _read_csv, "jsonl": _read_json, "json": _read_json, "parquet": _read_parquet}

@@ -128,6 +128,8 @@ def open_example_file(connection: duckdb.DuckDBPyConnection, path: str | Path) -
         If there is no such file, or it cannot be read.
     """
     format_ = file_format(path)
+    if format_ == "json":
+        raise InputDataError(f"{path} is a JSON document, and examples stand on lines.", "Write it as JSON lines.")
     full = str(Path(path).resolve())
     sources = {
         "parquet": "read_parquet(?)",

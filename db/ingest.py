@@ -48,7 +48,7 @@ class IngestPlan:
     path : str
         The file.
     format : str
-        ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
+        ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``.
     sha256 : str
         Hash of its bytes.
     mapping : Mapping
@@ -158,7 +158,7 @@ def plan_ingest(
     Parameters
     ----------
     path : str or Path
-        A CSV, JSON lines or Parquet file, with one row a step or one row a run.
+        A CSV, JSON lines, JSON list or Parquet file, with one row a step or one row a run.
     mapping : Mapping or path, optional
         Which column is which quantity; a path names a TOML file. What it leaves out is guessed from the usual names.
     metric : str, optional
@@ -253,7 +253,7 @@ def ingest(
     store : Store
         A store open for writing.
     path : str or Path
-        A CSV, JSON lines or Parquet file, with one row a step or one row a run.
+        A CSV, JSON lines, JSON list or Parquet file, with one row a step or one row a run.
     mapping : Mapping or path, optional
         Which column is which quantity; a path names a TOML file. What it leaves out is guessed from the usual names.
     metric : str, optional

@@ -1,6 +1,6 @@
-"""Tables of runs: CSV, JSON lines and Parquet, plain or (the first two) compressed with gzip.
+"""Tables of runs: CSV, JSON lines, JSON lists and Parquet, all but the last plain or compressed with gzip.
 
-CSV and JSON lines are read here rather than by DuckDB, because every refused row is reported with its line, and
+CSV and JSON are read here rather than by DuckDB, because every refused row is reported with its line, and
 because a JSON log writes NaN and Infinity as bare words. Cells stay as they stand in the file; numbers are made later,
 where the mapping knows which columns should be numbers.
 """
@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, text_from_cell
 from db.problems import Problem
+from db.readers.json_list import JsonList
 from db.readers.parquet_index import check_index
 from db.readers.records import CsvRecords, JsonRecords, open_text
 from db.views import quote_name
@@ -26,6 +27,7 @@ _FORMATS = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
@@ -44,7 +46,7 @@ class Table:
     path : str
         The file, as it was named.
     format : str
-        ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
+        ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``.
     columns : mapping of str to sequence
         Cells of each column: text, numbers, booleans or None.
     lines : sequence of int
@@ -96,7 +98,7 @@ def file_format(path: str | Path) -> str:
     Returns
     -------
     str
-        ``csv``, ``tsv``, ``jsonl`` or ``parquet``.
+        ``csv``, ``tsv``, ``jsonl``, ``json`` or ``parquet``.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def file_format(path: str | Path) -> str:
     if found is None:
         raise InputDataError(
             f"The format of {path} is not known by its ending.",
-            f"Tables end in {', '.join(_FORMATS)}; csv, tsv and jsonl also with .gz. Rename or convert it.",
+            f"Tables end in {', '.join(_FORMATS)}; csv, tsv, jsonl and json also with .gz. Rename or convert it.",
         )
     return found
 
@@ -157,7 +159,9 @@ def read_table(path: str | Path) -> Table:
     if kind == "parquet":
         return _read_parquet(str(path))
     with open_text(path) as stream:
-        return _read_json_lines(str(path), stream) if kind == "jsonl" else _read_csv(str(path), kind, stream)
+        if kind in ("jsonl", "json"):
+            return _read_json(str(path), kind, stream)
+        return _read_csv(str(path), kind, stream)
 
 
 def ending_of(file: Path) -> str | None:
@@ -194,11 +198,11 @@ def _read_csv(path: str, kind: str, stream: IO[str]) -> Table:
     return _finish(Table(path, kind, columns, lines, len(lines) + len(problems), tuple(problems), records.warnings))
 
 
-def _read_json_lines(path: str, stream: IO[str]) -> Table:
+def _read_json(path: str, kind: str, stream: IO[str]) -> Table:
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     problems: list[Problem] = []
-    for record in JsonRecords(path, stream):
+    for record in JsonRecords(path, stream) if kind == "jsonl" else JsonList(path, stream):
         if isinstance(record, Problem):
             problems.append(record)
         else:
@@ -206,7 +210,7 @@ def _read_json_lines(path: str, stream: IO[str]) -> Table:
             rows.append(record[1])
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return _finish(Table(path, "jsonl", columns, lines, len(lines) + len(problems), tuple(problems)))
+    return _finish(Table(path, kind, columns, lines, len(lines) + len(problems), tuple(problems)))
 
 
 def _read_parquet(path: str) -> Table:

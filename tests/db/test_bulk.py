@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from db import bulk, bulk_json, bulk_kept, bulk_source, ingest
 from db.mapping import Mapping
-from db.readers import records
+from db.readers import json_list, records, run_table
+from db.readers.probe import Probe
 from db.store import Store
 from scaling.errors import InputDataError, ScalingError
 
@@ -401,3 +402,68 @@ def test_lines_of_one_shape_are_left_to_duckdb(
     in_parts(True)
     plan = ingest.plan_ingest(path)
     assert (plan.n_values, seen) == (50, [41])
+
+
+@settings(suppress_health_check=SHARED, max_examples=40, deadline=None)
+@given(data=st.data())
+def test_json_lists_are_read_the_same_in_parts_and_as_lines_are(
+    tmp_path: Path,
+    stores: Stores,
+    in_parts: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+    data: st.DataObject,
+) -> None:
+    monkeypatch.setattr(json_list, "_CHUNK", data.draw(st.integers(1, 40)))
+    form = st.sampled_from([FORMS[0], FORMS[1], FORMS[2], *FORMS, "17", "[%d, %s]", '"%d %s"'])
+    chosen = data.draw(st.lists(st.tuples(form, VALUES_OF_JSON), min_size=1, max_size=8))
+    rows = [form % (step, value) if "%d" in form else form for step, (form, value) in enumerate(chosen)]
+    space = data.draw(st.sampled_from(["", " ", "\n", "\r\n", "\r", "\n\n  "]))
+    path = tmp_path / "log.json"
+    path.write_bytes(f"{space}[{space}{f'{space},{space}'.join(rows)}{space}]{space}".encode())
+    told = _same(stores, in_parts, path)
+    lines = tmp_path / "log.jsonl"
+    lines.write_bytes("\n".join(rows).encode())
+    if not any(isinstance(part, type) for part in told):
+        (preview, mapping, n_values, *_), *_ = _same(stores, in_parts, lines)
+        assert (preview, mapping, n_values) == told[0][:3]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"loss": 3}', "is a JSON document that is no list of rows"),
+        ('[{"loss": 3},\n {"loss": 2}', r"it ends within its list \(line 2\)"),
+        ('[{"loss": 3},\r\n {"loss": 2', r"delimiter \(line 2\)"),
+        ('[{"loss": 3}\n\n {"loss": 2}]', r"a comma between two rows was expected \(line 3\)"),
+        ('[{"loss": 3}] []', "there is more behind the end of its list"),
+        ("[]", "has no rows"),
+        ("[1, 2]", "No row of .* the first problem: .*log.json:1: the row is not a JSON object"),
+    ],
+)
+def test_documents_that_are_no_table(tmp_path: Path, in_parts: Callable[[bool], None], text: str, reason: str) -> None:
+    path = tmp_path / "log.json"
+    path.write_bytes(text.encode())
+    for large in (False, True):
+        in_parts(large)
+        with pytest.raises(InputDataError, match=reason):
+            ingest.plan_ingest(path)
+
+
+def test_a_row_of_a_list_that_is_too_long(
+    tmp_path: Path, in_parts: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_list, "LARGEST_ROW", 100)
+    monkeypatch.setattr(json_list, "_CHUNK", 10)
+    path = tmp_path / "log.json"
+    path.write_text(f'[{{"loss": 3}}, {{"loss": 2, "note": "{"x" * 300}"}}]', encoding="utf-8")
+    for large in (False, True):
+        in_parts(large)
+        with pytest.raises(InputDataError, match="a row of its list is longer than 100 characters"):
+            ingest.plan_ingest(path)
+
+
+def test_only_a_list_of_objects_is_a_table_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    for text, is_table in (('[{"loss": 3}]', True), ("\ufeff [\r\n{}]", True), ('{"loss": 3}', False), ("[1]", False)):
+        path.write_text(text, encoding="utf-8")
+        assert (run_table.sniff(Probe(path)) is not None) == is_table
