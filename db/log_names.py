@@ -45,7 +45,7 @@ def choose_loss(counts: Mapping[str, int], wanted: str | None) -> tuple[str | No
     counts : mapping of str to int
         Runs that logged each metric.
     wanted : str, optional
-        The metric that was asked for.
+        The metric that was asked for; where no run has it, the choice is as without it.
 
     Returns
     -------
@@ -59,8 +59,11 @@ def choose_loss(counts: Mapping[str, int], wanted: str | None) -> tuple[str | No
     InputDataError
         If several could be meant.
     """
+    if wanted in counts:
+        return wanted, f"as asked, in {counts[wanted]} of the runs"
     if wanted is not None:
-        return wanted, f"as asked, in {counts.get(wanted, 0)} of the runs"
+        metric, why = choose_loss(counts, None)
+        return metric, f"{why}, for '{wanted}' is not in it"
     losses = [metric for metric in counts if is_loss(metric)]
     held_out = [metric for metric in losses if _HELD_OUT & set(normalise(metric).split("_"))]
     for names, found, why in (

@@ -141,7 +141,7 @@ def _choose(read: SourceRead, wanted: str | None) -> None:
     others: Counter[str] = Counter()
     for run in read.runs.values():
         run.metric = read.metric
-        if read.metric not in run.last and wanted is None and (own := _own_loss(run)):
+        if read.metric not in run.last and (own := _own_loss(run)):
             run.metric = own
             others[own] += 1
     lacking = len(read.runs) - counts[read.metric] - others.total()
