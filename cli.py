@@ -285,44 +285,46 @@ def ingest(
     """Read run logs, tables of runs, or scores of models on tasks into the store; directories are walked."""
     tables = {name: file for name, file in (("versions", versions), ("models", models)) if file is not None}
     wanted, printed = formats_of(formats or ())
+    told: list[str] = []  # how the table before was read; of many tables that are read alike it is said once
     if read_as_scores(scores, preset, tables, mapping):
         if metric or allow_units:
             raise UsageError("--metric and --allow-units are for runs, and these are scores.")
 
         def read_table(path: Path) -> Sequence[dict[str, Any]]:
-            return ingest_table_of_scores(path, mapping, preset, tables, dry_run, replace, db)
+            return ingest_table_of_scores(path, mapping, preset, tables, dry_run, replace, db, told)
     else:
 
         def read_table(path: Path) -> Sequence[dict[str, Any]]:
-            return ingest_log(path, mapping, metric, allow_units, dry_run, replace, db)
+            return ingest_log(path, mapping, metric, allow_units, dry_run, replace, db, told)
 
-    rows: list[dict[str, Any]] = []
-    failed: list[str] = []
-    shown = None
     with progress("reading") as advance:
         if scores or preset or tables or mapping is not None:
+            from db.ingest_tables import ingest_tables
+
             if wanted is not None:
                 raise UsageError(f"--format {wanted} is for logs, and --mapping, --scores and the like for tables.")
-            for i, path in enumerate(paths, start=1):
-                rows += read_table(path)
-                if advance and not dry_run:
-                    advance(i, len(paths))
+            reading = ingest_tables(
+                paths, read_table, say, beside=list(tables.values()), advance=None if dry_run else advance
+            )
         else:
             from db.ingest_paths import ingest_paths
 
             def read_scores(path: Path, preset: str) -> Sequence[dict[str, Any]]:
-                return ingest_table_of_scores(path, None, preset, {}, dry_run, replace, db)
+                return ingest_table_of_scores(path, None, preset, {}, dry_run, replace, db, told)
 
             reading = ingest_paths(
                 paths, None if dry_run else db, read_table, read_scores, say, wanted=wanted, metric=metric,
                 replace=replace, advance=advance,
             )  # fmt: skip
-            rows, failed, shown = reading.rows, reading.failed, reading.shown()
-    emit(rows, printed, shown)
-    if failed:
+    emit(reading.rows, printed, reading.shown())
+    for line in reading.failures():
+        say(f"failed: {line}")
+    if reading.failed:
         from scaling.formatting import format_plural
 
-        raise InputDataError(f"{format_plural(len(failed), 'source')} could not be read; see above. The rest was.")
+        raise InputDataError(
+            f"{format_plural(len(reading.failed), 'source')} could not be read; see above. The rest was."
+        )
 
 
 def formats_of(asked: Sequence[str]) -> tuple[str | None, str | None]:
@@ -352,8 +354,9 @@ def read_as_scores(scores: bool, preset: str | None, tables: Mapping[str, Path],
 
 
 def ingest_log(
-    path: Path, mapping: Path | None, metric: str | None, allow_units: bool, dry_run: bool, replace: bool, db: str
-) -> Sequence[dict[str, Any]]:
+    path: Path, mapping: Path | None, metric: str | None, allow_units: bool, dry_run: bool, replace: bool, db: str,
+    told: list[str],
+) -> Sequence[dict[str, Any]]:  # fmt: skip
     """Read a log of runs, say what came of it, and give the rows to print."""
     from db.ingest import plan_ingest, write_plan
     from db.store import Store
@@ -361,19 +364,19 @@ def ingest_log(
     plan = plan_ingest(path, mapping, metric=metric, allow_units=allow_units)
     if dry_run:
         say(f"{path}: {plan.n_runs} runs in {plan.n_rows} rows, {plan.shape} form; nothing is written.")
-        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems)
+        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems, told)
         return plan.preview
     with Store(db) as store:  # opened for each file, so that one that cannot be read makes no store
         done = write_plan(store, plan, replace=replace)
     say(str(done))
-    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems)
+    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems, told)
     names = ("source_id", "path", "status", "n_runs", "n_rows", "n_refused", "n_replaced", "metric")
     return [{name: getattr(done, name) for name in names}]
 
 
 def ingest_table_of_scores(
     path: Path, mapping: Path | None, preset: str | None, tables: Mapping[str, Path], dry_run: bool, replace: bool,
-    db: str,
+    db: str, told: list[str],
 ) -> Sequence[dict[str, Any]]:  # fmt: skip
     """Read a table of scores, say what came of it, and give the rows to print."""
     from db.score_ingest import plan_scores, write_score_plan
@@ -383,19 +386,21 @@ def ingest_table_of_scores(
     if dry_run:
         form = f"{plan.mapping.shape} form; nothing is written."
         say(f"{path}: {plan.n_scores} scores of {plan.n_models} models in {plan.n_rows} rows, {form}")
-        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems)
+        explain_reading(plan.mapping.lines(), plan.warnings, plan.problems, told)
         return plan.preview
     with Store(db) as store:
         done = write_score_plan(store, plan, replace=replace)
     say(str(done))
-    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems)
+    explain_reading([] if done.status == "unchanged" else done.mapping.lines(), done.warnings, done.problems, told)
     names = ("source_id", "path", "status", "n_models", "n_with_compute", "n_scores", "n_rows", "n_refused")
     return [{name: getattr(done, name) for name in (*names, "n_replaced", "n_removed")}]
 
 
-def explain_reading(mapping: Sequence[str], warnings: Sequence[str], problems: Sequence[Any]) -> None:
-    """Say how a file was read, what was odd about it, and what was refused."""
-    lines = [f"  {line}" for line in mapping] + [f"warning: {warning}" for warning in warnings]
+def explain_reading(mapping: Sequence[str], warnings: Sequence[str], problems: Sequence[Any], told: list[str]) -> None:
+    """Say how a file was read where that is not what was told before, what was odd about it, and what was refused."""
+    lines = [f"  {line}" for line in mapping] if list(mapping) != told else []
+    told[:] = mapping or told
+    lines += [f"warning: {warning}" for warning in warnings]
     lines += [f"refused: {problem}" for problem in problems[:20]]
     if len(problems) > 20:
         lines.append(f"refused: and {len(problems) - 20} more; all: scaling sql 'SELECT problems FROM sources'")

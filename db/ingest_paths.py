@@ -22,6 +22,7 @@ from scaling.formatting import format_plural
 _NAMED = 5
 _IN_FULL = 12  # logs, up to which all is told of each
 _LINES = 60
+_FAILURES = 20
 _TAKEN = " came from another file already"
 #: The file that a note is of, which is another one for each log.
 _OF_A_FILE = re.compile(r"\A\S+: (?=\S)")
@@ -49,11 +50,14 @@ class Reading:
         Sources that could not be read, and why.
     unknown : list of Path
         Files of no format that is known.
+    n_tables : int
+        How many of these are tables whose columns say nothing.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
+    n_tables: int = 0
 
     def shown(self) -> list[dict[str, Any]] | None:
         """What people get to see in place of very many rows: sums by format and status; None of a few rows."""
@@ -68,6 +72,11 @@ class Reading:
                 if name.startswith("n_") and value is not None:
                     one[name] = one.get(name, 0) + value
         return list(sums.values())
+
+    def failures(self) -> list[str]:
+        """Lines about what could not be read, to be said last."""
+        more = len(self.failed) - _FAILURES
+        return [*self.failed[:_FAILURES], *([f"and {more} more."] if more > 0 else [])]
 
 
 def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source], list[Unread]]:
@@ -205,6 +214,7 @@ def _read_table(source: Source, asked: bool, read_table: ReadTable, out: Reading
             out.failed.append(str(error))
         else:
             out.unknown.append(source.path)
+            out.n_tables += source.format.NAME == TABLE
 
 
 def _tell(report: LogReport, say: Callable[[str], None]) -> None:
@@ -228,15 +238,19 @@ def _shared(report: LogReport) -> list[str]:
     return [f"{report.format}: {report.status}", *facts, *notes, *refused]
 
 
+def _tables(out: Reading) -> str:
+    """Of what was left out: how many are tables, which a mapping would let in."""
+    if not out.n_tables:
+        return ""
+    are, columns = ("is a table", "its columns") if out.n_tables == 1 else ("are tables", "their columns")
+    return f" {out.n_tables} of them {are} that cannot be read without {columns} being named: --mapping TOML."
+
+
 def _tell_rest(out: Reading, say: Callable[[str], None], any_source: bool) -> None:
     if out.unknown:
         listed = ", ".join(str(path) for path in out.unknown[:_NAMED])
         more = " and so on" if len(out.unknown) > _NAMED else ""
-        say(f"left out: {format_plural(len(out.unknown), 'file')} of no known format: {listed}{more}.")
-    for line in out.failed[:20]:
-        say(f"failed: {line}")
-    if len(out.failed) > 20:
-        say(f"failed: and {len(out.failed) - 20} more.")
+        say(f"left out: {format_plural(len(out.unknown), 'file')} of no known format: {listed}{more}.{_tables(out)}")
     if not any_source and not out.failed:
         raise InputDataError(
             "Nothing below these paths is a log of a known format.", "See what can be read: scaling formats"

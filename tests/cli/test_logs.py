@@ -44,6 +44,7 @@ def test_a_directory_goes_in_and_again_changes_nothing(runs, run) -> None:
     }  # fmt: skip
     assert (small["format"], small["n_runs"], small["metric"]) == ("hf_trainer", 1, "loss")
     assert "left out: 2 files of no known format" in done.err
+    assert "1 of them is a table that cannot be read without its columns being named: --mapping TOML." in done.err
     assert "n_params <- config num_hidden_layers" not in done.err
     assert "n_params <- config n_layer, config n_embd, config vocab_size" in done.err
     assert "counted by the shape of a gpt2 model" in done.err
