@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,12 +203,14 @@ class Assembler:
         """One row a run: drop a row that says the same again, stop at one that says something else."""
         cells = list(self.table.columns.values())
         first_of_run: dict[int, int] = {}
-        first_of_row: dict[tuple[Any, ...], int] = {}
+        first_of_row: dict[bytes, int] = {}
         repeated: list[int] = []
         conflicts: dict[int, list[int]] = {}
         has_ids = "run_id" in self.resolved.texts
         for row in np.flatnonzero(codes >= 0).tolist():
-            content = tuple(str(column[row]) for column in cells)
+            # A sum instead of the texts, which would take more memory than the table.
+            texts = repr([str(column[row]) for column in cells])
+            content = hashlib.blake2b(texts.encode(errors="surrogatepass"), digest_size=16).digest()
             if content in first_of_row:
                 repeated.append(row)
                 continue

@@ -18,6 +18,7 @@ _FUNCTION = re.compile(r"Function with name (?P<function>\S+) does not exist")
 _DAMAGED = re.compile(r"read enough bytes|checksum|[Cc]orrupt")
 # Fields of a table of scores that the view of scores shows under another name.
 _SHOWN_AS = {"entry": "model_id", "key": "source_key", "version": "task_version", "evaluated": "evaluated_on"}
+_MANY_COLUMNS = 1000
 _MARKER = re.compile(r"^LINE \d+: ", re.MULTILINE)
 
 
@@ -53,7 +54,7 @@ def translate(  # noqa: PLR0911 - one return a cause
     if isinstance(error, duckdb.OutOfMemoryException):
         return StoreError(
             f"The query needs more memory than it may use: {_first_line(text)}",
-            "Select fewer rows or columns, or allow more memory.",
+            f"Select fewer rows or columns, or allow more memory.{_broad(connection)}",
         )
     if isinstance(error, duckdb.FatalException | duckdb.InternalException):
         return StoreError(
@@ -77,6 +78,14 @@ def translate(  # noqa: PLR0911 - one return a cause
             "Ad-hoc SQL cannot change a store; runs come and go with the commands ingest and rm.",
         )
     return UsageError(f"The SQL cannot be run: {_body(text)}", _hint(text, connection))
+
+
+def _broad(connection: duckdb.DuckDBPyConnection) -> str:
+    """Say that ``runs_final`` is too broad to be selected whole, where that may be why memory does not suffice."""
+    columns = _names(connection, "SELECT column_name FROM duckdb_columns() WHERE table_name = 'runs_final'")
+    if len(columns) <= _MANY_COLUMNS:
+        return ""
+    return f" runs_final has {len(columns)} columns: name those that you want, and not *; scaling show RUN has all."
 
 
 def _hint(text: str, connection: duckdb.DuckDBPyConnection) -> str | None:

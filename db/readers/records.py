@@ -246,16 +246,16 @@ class Lines:
             if "\n" not in text and "\r" not in text and not (begun and begun[-1].endswith("\r")):
                 begun.append(text)
                 size += len(text)
-                if size < LONGEST_LINE:
-                    continue
-                text = ""
+                if size >= LONGEST_LINE:
+                    raise self._too_long(self._number + 1)
+                continue
             lines = io.StringIO("".join([*begun, text]), newline="").readlines()
             # A return may be the first half of an end.
             begun = [] if lines[-1].endswith("\n") else [lines.pop()]
             size = sum(map(len, begun))
-            if size >= LONGEST_LINE:
-                lines += begun
             self._check_all(lines)
+            if size >= LONGEST_LINE:
+                raise self._too_long(self._number + 1)
             if lines:
                 yield lines
         if begun:
@@ -276,16 +276,19 @@ class Lines:
         self._number += 1
         self.characters += len(line)
         if len(line) >= LONGEST_LINE:
-            raise InputDataError(
-                f"{self._path}:{self._number}: the line is longer than {LONGEST_LINE} characters.",
-                "A table has one row a line. A JSON document that is a list of rows is read too where its name ends "
-                "in .json.",
-            )
+            raise self._too_long(self._number)
         if self.characters > self._limit:
             raise InputDataError(
                 f"{self._path} unpacks to more than {LARGEST_UNPACKED} characters (line {self._number}).",
                 "If it is what it should be, unpack it by hand.",
             )
+
+    def _too_long(self, number: int) -> InputDataError:
+        return InputDataError(
+            f"{self._path}:{number}: the line is longer than {LONGEST_LINE} characters.",
+            "A table has one row a line. A JSON document that is a list of rows is read too where its name ends in "
+            ".json.",
+        )
 
 
 def flatten(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -221,14 +221,18 @@ def _read_parquet(path: str) -> Table:
     try:
         described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
         parts = ", ".join(parquet_cells(quote_name(name), sql_type) for name, sql_type, *_ in described)
-        rows = connection.execute(f"SELECT {parts} FROM read_parquet(?)", [path]).fetchall()
+        names = [name for name, *_ in described]
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        result = connection.execute(f"SELECT {parts} FROM read_parquet(?)", [path])
+        while rows := result.fetchmany(_BLOCK):
+            for name, cells in zip(names, zip(*rows, strict=True), strict=True):
+                columns[name].extend(cells)
     except duckdb.Error as error:
         raise parquet_error(path, error) from error
     finally:
         connection.close()
-    names = [name for name, *_ in described]
-    columns = {name: [row[index] for row in rows] for index, name in enumerate(names)}
-    return _finish(Table(path, "parquet", columns, list(range(1, len(rows) + 1)), len(rows)))
+    n_rows = len(columns[names[0]])
+    return _finish(Table(path, "parquet", columns, list(range(1, n_rows + 1)), n_rows))
 
 
 def parquet_cells(quoted: str, sql_type: str) -> str:
