@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from db.readers.again import Again
 from db.readers.collect import Collector
 from db.readers.complaints import Complaints
 from db.readers.event import Logged, Short, event, hparams, logged
@@ -31,7 +32,8 @@ READS = (
 )
 LEAVES_OUT = (
     "Histograms, images, audio, graphs, profiles, longer texts, tensors of several elements, times of single values. "
-    "What `add_scalars` and `add_hparams` of PyTorch write into directories of their own are runs of their own."
+    "Each directory is a run: so are those of `add_scalars` and `add_hparams` of PyTorch, and the `train` and `val` of "
+    "Keras and T5X."
 )
 TRIED = "tensorboard 2.21.0, torch 2.14.1"
 FIELDS = (
@@ -88,6 +90,7 @@ class _Run:
         self.config: dict[str, Any] = {}
         self.state: str | None = None
         self.left_out: Counter[str] = Counter()
+        self.again = Again()
         self.any = False  # whether a number was logged
         self.started: float | None = None
         self.texts = 0
@@ -98,16 +101,19 @@ class _Run:
         good = 0
         for file in self.files:
             complaints = Complaints(str(file))
+            self.again.watch()
             try:
-                yield from self._file(file, complaints)
+                for found in self._file(file, complaints):
+                    self.again.see(found)
+                    yield found
                 good += 1
             except ReadError as error:
-                yield from self._flush()
+                yield from self._flushed()
                 unread = unread or error
                 if len(self.files) > 1:
                     complaints.add(1, None, None, f"the rest of the file was left out: {error.reason}", "row")
+            yield from self._flushed()
             yield from complaints.rest()
-        yield from self._flush()
         yield from self._end()
         if unread is not None and not good:
             raise unread
@@ -155,6 +161,8 @@ class _Run:
             if plain is None:
                 yield from self._other(number, record, complaints)
             else:
+                if self.again.watching:
+                    yield from self._look_back(plain[1], plain[0])
                 add("", plain[1], plain[0], plain[2])
             if collector.full:
                 yield from self._flush()
@@ -166,10 +174,13 @@ class _Run:
             if self.started is None and found.time is not None and math.isfinite(found.time):
                 self.started = found.time
             if found.starts and self.any:
+                self.again.watching = False  # it says itself from where
                 yield from self._flush()
                 yield Restart("", max(found.step, 0))
             values = [one for summary in found.summary for one in logged(summary, self.plugins)]
             for one in values:
+                if self.again.watching and one.value is not None and found.step >= 0:
+                    yield from self._look_back(one.tag, found.step)
                 self._take(one, found.step, number, complaints)
             if len(values) == 1 and values[0].value is not None:
                 self.short.learn(record, values[0].tag, self.plugins)
@@ -211,6 +222,17 @@ class _Run:
         self.texts += sum(key not in self.config for key in settings)
         self.config.update(settings)
         return True
+
+    def _look_back(self, tag: str, step: int) -> Iterator[Found]:
+        """Tell by the first training loss of a later file whether it goes back."""
+        if (restart := self.again.restart("", tag, step)) is not None:
+            yield from self._flush()
+            yield restart
+
+    def _flushed(self) -> Iterator[Found]:
+        for found in self._flush():
+            self.again.see(found)
+            yield found
 
     def _flush(self) -> Iterator[Found]:
         for collector in self.values.values():

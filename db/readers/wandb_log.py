@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from db.readers.again import Again
 from db.readers.collect import Collector, whole_step
 from db.readers.complaints import Complaints
 from db.readers.format import Field
@@ -48,23 +49,23 @@ class Log:
         Key of the run, until its own record says it.
     collector, complaints
         Where values and problems go.
-    again : bool, default False
-        Whether the run has an earlier log, whose end is not this one's.
+    again : Again, optional
+        What earlier logs of the run had reached, where it has any; their end is not this one's.
     """
 
     def __init__(
-        self, file: str, run: str, collector: Collector, complaints: Complaints, *, again: bool = False
+        self, file: str, run: str, collector: Collector, complaints: Complaints, again: Again | None = None
     ) -> None:
         self._file = file
         self._run = run
         self._complaints = complaints
-        self._rows = Rows(collector, complaints)
+        self._rows = Rows(collector, complaints, again)
         self._items = Items()
         self._config: dict[str, Any] = {}
         self._summary: dict[str, bytes] = {}
         self._exit: int | None = None
         self._ran: int | None = None
-        self._again = again
+        self._again = again is not None
         self._described = False
 
     def take(self, record: bytes, place: int) -> Iterable[Found]:
@@ -76,7 +77,8 @@ class Log:
             kind, message = found
             if kind == HISTORY:
                 self._history(message, place)
-                return ()
+                due, self._rows.due = self._rows.due, []
+                return due
             if kind == SUMMARY:
                 self._summarise(message)
                 return ()
@@ -156,6 +158,7 @@ class Log:
             about["forked_from"] = branch[0] if step is None else f"{branch[0]} at step {step}"
         yield RunFound(self._run, name=name or None, config=dict(self._config), about=about)
         if branch is not None and branch[0] == self._run and step is not None and not self._described:
+            self._rows.know_restart()
             yield Restart(self._run, step + 1)
         self._described = True
 

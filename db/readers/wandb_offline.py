@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from db.problems import Problem
+from db.readers.again import Again
 from db.readers.collect import Collector
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
@@ -100,11 +101,15 @@ def read(path: Path, entries: Sequence[str] = (), **options: Any) -> Iterator[Fo
         yield Note(
             f"{path}: runs that were started again have several logs, read in the order of their dates: {several}."
         )
-    met: set[str] = set()
+    met: dict[str, Again] = {}
     for _, run, name in dated:
         try:
-            yield from _read_run(path / name, collector, again=run in met)
-            met.add(run)
+            again = met.get(run)
+            if again is not None:
+                again.watch()
+            for found in _read_run(path / name, collector, again):
+                met.setdefault(run, Again()).see(found)
+                yield found
         except ReadError as error:  # the runs beside it are read all the same
             yield from collector.flush()
             yield Problem(error.path, 1, None, error.place, error.reason)
@@ -125,7 +130,7 @@ def _name_of(path: Path) -> str:
     return match[1] if match else path.stem
 
 
-def _read_run(directory: Path, collector: Collector, *, again: bool = False) -> Iterator[Found]:
+def _read_run(directory: Path, collector: Collector, again: Again | None = None) -> Iterator[Found]:
     match = _RUN.fullmatch(directory.name)
     logs = _logs_in(directory)
     run = _name_of(logs[0]) if logs else match[2] if match else directory.name
@@ -135,7 +140,7 @@ def _read_run(directory: Path, collector: Collector, *, again: bool = False) -> 
         if found is not None:
             yield found
     for log in logs:
-        yield from _read_log(log, run, collector, again=again)
+        yield from _read_log(log, run, collector, again)
     if not logs:
         yield Note(f"{directory}: its log run-{run}.wandb is not there, so there is no history.")
 
@@ -172,9 +177,9 @@ def _object(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_log(path: Path, run: str, collector: Collector, *, again: bool = False) -> Iterator[Found]:
+def _read_log(path: Path, run: str, collector: Collector, again: Again | None = None) -> Iterator[Found]:
     complaints = Complaints(str(path))
-    log = Log(str(path), run, collector, complaints, again=again)
+    log = Log(str(path), run, collector, complaints, again)
     place = 0
     for record in records(path):
         if isinstance(record, Damage):

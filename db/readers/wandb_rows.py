@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from db.problems import Problem
+from db.readers.again import Again
 from db.readers.collect import Collector, number, whole_step
 from db.readers.complaints import Complaints
-from db.readers.found import Note
+from db.readers.found import Found, Note
 from db.readers.text import flatten
 
 STEP, RUNTIME, TIMESTAMP = "_step", "_runtime", "_timestamp"
@@ -40,9 +41,18 @@ class Rows:
         Where values go.
     complaints : Complaints
         Where problems go.
+    again : Again, optional
+        What earlier logs of the run had reached.
+
+    Attributes
+    ----------
+    due : list of Found
+        What has to be given on before later values: a restart, and what was logged before it.
     """
 
-    def __init__(self, collector: Collector, complaints: Complaints) -> None:
+    def __init__(self, collector: Collector, complaints: Complaints, again: Again | None = None) -> None:
+        self.due: list[Found] = []
+        self._again = again
         self._collector = collector
         self._complaints = complaints
         self._steps: str | None = None
@@ -87,6 +97,8 @@ class Rows:
         values = self._metrics(row)
         add = self._collector.add
         if self._steps is None and not self._tokens and not self._globs:
+            if self._again is not None and self._again.watching:
+                self._look_back(self._again, run, at, values)
             for name, value in values:
                 add(run, name, at, value)
             return
@@ -96,9 +108,16 @@ class Rows:
         self._last.update(values)
         if self._steps is not None:
             at = self._on_axis(self._steps, place)
+        if self._again is not None and self._again.watching:
+            self._look_back(self._again, run, at, values)
         for name, value in values:
             tokens = self._last.get(self._token_axis(name))
             add(run, name, at, value, math.nan if tokens is None else tokens)
+
+    def know_restart(self) -> None:
+        """Take that the log itself says from where it goes on."""
+        if self._again is not None:
+            self._again.watching = False
 
     def notes(self, file: str) -> Iterator[Note | Problem]:
         """Say what was left out, and which steps were taken."""
@@ -111,6 +130,12 @@ class Rows:
             named = [f"{name} ({kind})" for name, kind in sorted(self._left_out.items())]
             more = f" and {len(named) - _MANY} more" if len(named) > _MANY else ""
             yield Note(f"{file}: left out, as they are no numbers: {', '.join(named[:_MANY])}{more}.")
+
+    def _look_back(self, again: Again, run: str, at: int | None, values: list[tuple[str, float | None]]) -> None:
+        """Tell by the first training loss of a later log whether it goes back."""
+        for name, _ in values:
+            if again.watching and (restart := again.restart(run, name, at)) is not None:
+                self.due += [*self._collector.flush(), restart]
 
     def _whole(self, step: Any, name: str, place: int) -> int | None:
         whole = whole_step(step)

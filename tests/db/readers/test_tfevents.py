@@ -128,6 +128,19 @@ def test_files_are_read_in_the_order_of_their_time(tmp_path):
     assert [step for step, _ in read(tmp_path).values["", "loss"]] == [1, 2, 3]
 
 
+def test_a_later_file_whose_training_loss_goes_back_voids_what_lay_beyond(tmp_path):
+    first, second = tmp_path / "events.out.tfevents.1.host", tmp_path / "events.out.tfevents.2.host"
+    losses = b"".join(scalar(step, 3.0) for step in range(60))
+    first.write_bytes(HEAD + losses + scalar(49, 3.5, b"val/loss") + scalar(59, 3.25, b"val/loss"))
+    second.write_bytes(HEAD + scalar(40, 1.0, b"val/loss") + b"".join(scalar(step, 2.0) for step in range(41, 90)))
+    found = read(tmp_path)
+    at = found.order.index(Restart("", 41))
+    assert sorted(found.order[:at]) == ["loss", "val/loss", "val/loss"]
+    assert found.order[at + 1 :] == ["loss"]
+    second.write_bytes(HEAD + scalar(40, 1.0, b"val/loss"))
+    assert not any(isinstance(one, Restart) for one in read(tmp_path).order)
+
+
 def test_a_file_that_is_cut_off_anywhere_gives_what_is_whole(tmp_path):
     data = SECOND.read_bytes()
     ends, i = [], 0

@@ -151,13 +151,42 @@ def test_logs_of_one_run_are_read_in_the_order_of_their_dates() -> None:
         *((step, 3 - step / 8) for step in range(3, 8)),
         *((step, 2 - step / 8) for step in range(5, 8)),
     ]
-    (restart,) = (one for one in found if isinstance(one, Restart))
-    assert restart.step == 5
-    before = [one for one in found[: found.index(restart)] if isinstance(one, Values)]
-    assert sum(len(values.step) for values in before) == 10
+    restarts = [one for one in found if isinstance(one, Restart)]
+    assert [one.step for one in restarts] == [3, 5]  # by its loss, and as the log says
+    before = [[one for one in found[: found.index(restart)] if isinstance(one, Values)] for restart in restarts]
+    assert [sum(len(values.step) for values in one) for one in before] == [5, 10]
     assert [one.state for one in found if isinstance(one, RunFound) and one.state] == ["failed", "finished", "finished"]
     assert sum("started" in one.about for one in found if isinstance(one, RunFound)) == 1
     assert "again1" in notes(read(LOGS))
+
+
+def logs_of(folder: Path, *rows: list[tuple[int, dict[str, str]]]) -> Path:
+    """A directory with a log of the run a from each list of rows."""
+    for day, part in enumerate(rows, 1):
+        (folder / f"offline-run-2026010{day}_000000-a").mkdir(parents=True)
+        log = folder / f"offline-run-2026010{day}_000000-a" / "run-a.wandb"
+        log.write_bytes(framed([history(step, {"_step": str(step), **row}) for step, row in part]))
+    return folder
+
+
+def test_a_training_that_goes_back_voids_what_was_evaluated_beyond(tmp_path: Path) -> None:
+    first = [(step, {"train/loss": "3", **({"val/loss": "3.5"} if step % 10 == 9 else {})}) for step in range(60)]
+    second = [(40, {"lr": "0.1"}), *((step, {"train/loss": "2"}) for step in range(41, 90))]
+    found = read(logs_of(tmp_path, first, second))
+    (restart,) = (one for one in found if isinstance(one, Restart))
+    assert restart.step == 41
+    at = found.index(restart)
+    assert len(curve(found[:at], "train/loss")) == 60
+    assert curve(found[at:], "train/loss")[0] == (41, 2.0)
+    assert curve(found[:at], "lr") == [(40, 0.1)]  # before the step, so it stays
+
+
+def test_a_job_that_evaluates_old_checkpoints_voids_nothing(tmp_path: Path) -> None:
+    training = [(step, {"train/loss": "3", "val/loss": "3.5"}) for step in range(50)]
+    evaluation = [(step, {"val/loss": "3.25", "lr": "0.1"}) for step in range(0, 50, 10)]
+    onward = [(step, {"train/loss": "2"}) for step in range(50, 60)]
+    found = read(logs_of(tmp_path, training, evaluation, onward))
+    assert not any(isinstance(one, Restart) for one in found)
 
 
 def test_a_branch_names_the_run_it_comes_from() -> None:
