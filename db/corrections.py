@@ -102,17 +102,26 @@ def apply_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[s
     """Apply what was set by hand to runs that were read (again), inside a transaction."""
     if not run_ids:
         return
+    for run_id, facts in set_by_hand(connection, run_ids).items():
+        for fact, value in facts.items():
+            was = to_json(_facts_of(connection, run_id).get(fact))
+            connection.execute(
+                "UPDATE corrections SET was = ? WHERE run_id = ? AND fact = ?", [was, run_id, fact]
+            ).fetchall()
+            _apply(connection, run_id, fact, value)
+
+
+def set_by_hand(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict[str, float | str]]:
+    """What was set of some runs, by identifier and fact."""
     with registered(connection, {"_read": {"run_id": texts(run_ids)}}):
         rows = connection.execute(
             "SELECT run_id, fact, value, text_value FROM corrections WHERE run_id IN (SELECT run_id FROM _read) "
             "ORDER BY ALL"
         ).fetchall()
+    found: dict[str, dict[str, float | str]] = {}
     for run_id, fact, value, text in rows:
-        was = to_json(_facts_of(connection, run_id).get(fact))
-        connection.execute(
-            "UPDATE corrections SET was = ? WHERE run_id = ? AND fact = ?", [was, run_id, fact]
-        ).fetchall()
-        _apply(connection, run_id, fact, value if text is None else text)
+        found.setdefault(run_id, {})[fact] = value if text is None else text
+    return found
 
 
 def forget_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> int:

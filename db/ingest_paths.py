@@ -232,7 +232,7 @@ def _tell(report: LogReport, say: Callable[[str], None]) -> None:
 
 def _shared(report: LogReport) -> list[str]:
     """What is to be told of a log among many: the same of many of them is told once."""
-    facts = [f"  {line.rpartition(' (')[0]}" for line in report.facts]
+    facts = [f"  {line}" for line in report.facts_alike]
     notes = [f"note: {_OF_A_FILE.sub('', note)}" for note in report.notes]
     refused = ["refused: values or lines; scaling sql 'SELECT uri, problems FROM sources'"] if report.problems else []
     return [f"{report.format}: {report.status}", *facts, *notes, *refused]

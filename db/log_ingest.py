@@ -11,8 +11,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from db.corrections import set_by_hand
 from db.log_files import FileState
 from db.log_known import Known, plain_path, writing_of
 from db.log_read import Metrics, SourceRead, fill, open_source
@@ -56,7 +58,9 @@ class LogReport:
     metric : str or None
         Metric that is shown as the loss.
     facts : tuple of str
-        Which key gave which fact by which rule, and what is missing.
+        Which key gave which fact by which rule, and what is missing; of how many runs.
+    facts_alike : tuple of str
+        The same without what is of these runs alone, to be counted over many logs.
     problems : tuple of Problem
         What was refused.
     notes : tuple of str
@@ -85,6 +89,7 @@ class LogReport:
     n_removed: int = 0
     metric: str | None = None
     facts: tuple[str, ...] = field(default=(), repr=False)
+    facts_alike: tuple[str, ...] = field(default=(), repr=False)
     problems: tuple[Problem, ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
     error: str | None = None
@@ -293,8 +298,9 @@ class _Job:
             insert_files(connection, batch.files)
             if admitted:
                 outcomes = write_logs(connection, [one for _, one in admitted], stage, known.units)
+                by_hand = set_by_hand(connection, [run_id for _, one in admitted for run_id in one.names.values()])
                 for (place, one), outcome in zip(admitted, outcomes, strict=True):
-                    report = self._report(one.read, outcome.status, one.source_id, one.names, outcome)
+                    report = self._report(one.read, outcome.status, one.source_id, one.names, outcome, by_hand)
                     batch.reports[place] = report
                 refresh_views(connection)
 
@@ -305,7 +311,9 @@ class _Job:
         source_id: str | None,
         names: Mapping[str, str],
         outcome: LogOutcome | None = None,
+        by_hand: Mapping[str, Mapping[str, float | str]] = MappingProxyType({}),
     ) -> LogReport:
+        facts = fact_lines(read, names, by_hand)
         return LogReport(
             path=str(read.source.path),
             format=read.source.format.NAME,
@@ -320,7 +328,8 @@ class _Job:
             n_unchanged=outcome.n_unchanged if outcome else 0,
             n_removed=outcome.n_removed if outcome else 0,
             metric=read.metric,
-            facts=tuple(fact_lines(read)),
+            facts=tuple(f"{line} ({which})" for line, which in facts),
+            facts_alike=tuple(line for line, _ in facts),
             problems=tuple(read.problems),
             notes=tuple(read.notes),
             shrunk=outcome.shrunk if outcome else None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from db.facts.derive import Logged, derive
+from db.facts.derive import Facts, Logged, derive, no_compute
 from db.facts.read import Settings
 from db.facts.rules import STEPS_COUNTED, TOKENS_PERHAPS, TOKENS_SEEN
 from db.log_json import to_json
@@ -16,6 +16,8 @@ from db.log_stage import Growth, Stage
 from db.version import package_version
 from scaling.errors import InputDataError
 from scaling.formatting import format_number, format_plural
+
+_NAMED = 3
 
 
 def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str | None) -> dict[int, InputDataError]:
@@ -158,26 +160,68 @@ def _own_loss(run: RunRead) -> str | None:
         return None
 
 
-def fact_lines(read: SourceRead, limit: int = 20) -> list[str]:
-    """Say which key gave which fact by which rule, what is missing and what disagrees, over the runs of a source."""
+def fact_lines(
+    read: SourceRead, names: Mapping[str, str], by_hand: Mapping[str, Mapping[str, float | str]], limit: int = 20
+) -> list[tuple[str, str]]:
+    """Say which key gave which fact by which rule, what is missing and what disagrees, over the runs of a source.
+
+    Parameters
+    ----------
+    read : SourceRead
+        The source.
+    names : mapping of str to str
+        Identifiers of its runs, by key.
+    by_hand : mapping of str to mapping
+        By identifier, what was set of runs by hand, which goes before what their log says.
+    limit : int, default 20
+        Lines of what is known, and of what is not.
+
+    Returns
+    -------
+    list of (str, str)
+        What is said, and of how many runs, with a value or a few of the runs.
+    """
     told: dict[str, list[str]] = {}
-    lacking: dict[str, int] = {}
-    for run in read.runs.values():
+    lacking: dict[str, list[str]] = {}
+    for key, run in read.runs.items():
         if run.facts is None:
             continue
+        hand = by_hand.get(names[key], {})
+        for name, value in hand.items():
+            told.setdefault(f"{name} <- set by hand", []).append(_shown(value))
         for fact in run.facts.facts.values():
-            keys = ["last step" if key.startswith("last step ") else key for key in fact.keys]
-            line = f"{fact.name} <- {', '.join(keys)}: {fact.rule}"
-            shown = fact.value if isinstance(fact.value, str) else format_number(fact.value)
-            told.setdefault(line, []).append(str(shown))
-        lines = [f"{name} is missing: {why}" for name, why in run.facts.missing.items()]
-        lines += [f"{name} is in doubt: {why}" for name, why in run.facts.notes.items()]
-        for line in lines:
-            lacking[line] = lacking.get(line, 0) + 1
+            if fact.name not in hand:
+                keys = ["last step" if key.startswith("last step ") else key for key in fact.keys]
+                told.setdefault(f"{fact.name} <- {', '.join(keys)}: {fact.rule}", []).append(_shown(fact.value))
+        for line in _lacking(run.facts, hand):
+            lacking.setdefault(line, []).append(names[key])
     lines = []
     for line, values in list(told.items())[:limit]:
         several = len(set(values)) > 1
-        lines.append(f"{line} ({format_plural(len(values), 'run')}, {'such as ' if several else ''}{values[0]})")
-    lines += [f"{line} ({format_plural(count, 'run')})" for line, count in list(lacking.items())[:limit]]
+        lines.append((line, f"{format_plural(len(values), 'run')}, {'such as ' if several else ''}{values[0]}"))
+    for line, runs in list(lacking.items())[:limit]:
+        lines.append((line, format_plural(len(runs), "run") + (some_of(runs) if len(read.runs) > 1 else "")))
     left = max(0, len(told) - limit) + max(0, len(lacking) - limit)
-    return [*lines, f"and {left} more of this; of each run: scaling show RUN"] if left else lines
+    return [*lines, (f"and {left} more of this", "of each run: scaling show RUN")] if left else lines
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Name some of these, after their count."""
+    return f"{': ' if len(names) <= _NAMED else ', such as '}{', '.join(names[:_NAMED])}"
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else format_number(value)
+
+
+def _lacking(facts: Facts, by_hand: Mapping[str, float | str]) -> list[str]:
+    """What is missing or in doubt of a run and was not set by hand."""
+    missing = {name: why for name, why in facts.missing.items() if name not in by_hand}
+    if "compute_flop" in missing and missing["compute_flop"] == no_compute(facts.facts):
+        why = no_compute({*facts.facts, *by_hand})
+        if why is None:
+            del missing["compute_flop"]  # it is 6 N D now
+        else:
+            missing["compute_flop"] = why
+    doubts = [f"{name} is in doubt: {why}" for name, why in facts.notes.items() if name not in by_hand]
+    return [*(f"{name} is missing: {why}" for name, why in missing.items()), *doubts]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -351,7 +351,7 @@ class _Deriver:
             return
         rule = "as the trainer counts it, without embeddings"
         if not self._take("compute_flop", rules.COMPUTE_OF_TRAINER, rule, ("summary", "about", "logged", "config")):
-            self.missing["compute_flop"] = "no key says it, and 6 N D needs n_params and n_tokens"
+            self.missing["compute_flop"] = no_compute(self.facts) or ""
 
     def _rate(self) -> None:
         if self._take("learning_rate", rules.LEARNING_RATE, "given", ("config",)):
@@ -381,6 +381,12 @@ class _Deriver:
                     if kept is not None:
                         self.facts[name] = Fact(name, kept, "given", (values[0].key,))
                     break
+
+
+def no_compute(known: Container[str]) -> str | None:
+    """Why there is no compute where no key says it and these facts are known; None where it follows."""
+    lacks = [name for name in ("n_params", "n_tokens") if name not in known]
+    return f"no key says it, and 6 N D needs {' and '.join(lacks)}" if lacks else None
 
 
 def _finite(value: float) -> float | None:

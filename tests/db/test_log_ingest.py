@@ -296,6 +296,37 @@ def test_corrections_survive_and_can_be_taken_back(tmp_path, db) -> None:
     assert ask(db, "SELECT count(*) FROM audit WHERE event = 'set'") == [(2,)]
 
 
+def test_what_was_set_by_hand_is_not_said_to_be_missing(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    lacks = "compute_flop is missing: no key says it, and 6 N D needs"
+    [first] = read_in(db, made(path, run_of("r", config={"seed": 17})))
+    assert f"{lacks} n_params and n_tokens (1 run)" in first.facts
+    with Store(db) as store:
+        correct(store, "r", {"N": "1M", "seed": "3"})
+    rewrite(path, "more", age=10)
+    [second] = read_in(db, made(path, run_of("r", (1, 2, 3, 4), (3, 2, 2, 1), config={"seed": 17})))
+    assert second.facts[:2] == ("n_params <- set by hand (1 run, 1e6)", "seed <- set by hand (1 run, 3)")
+    assert f"{lacks} n_tokens (1 run)" in second.facts
+    assert not any(line.startswith(("n_params is", "seed <- config")) for line in second.facts)
+    with Store(db) as store:
+        correct(store, "r", {"D": "6k"})
+    rewrite(path, "and more", age=20)
+    [third] = read_in(db, made(path, run_of("r", (1, 2, 3, 4, 5), (3, 2, 2, 1, 1), config={"seed": 17})))
+    assert "n_tokens <- set by hand (1 run, 6000)" in third.facts
+    assert not any(line.startswith(("n_tokens is", "compute_flop")) for line in third.facts)
+    assert ask(db, "SELECT compute_flop FROM runs_final") == [(6 * 1e6 * 6000,)]
+
+
+def test_some_of_the_runs_that_lack_a_fact_are_named(tmp_path, db) -> None:
+    known = run_of("known", config={"n_params": 1e6})
+    found = [*known, *(one for i in range(5) for one in run_of(f"r{i} (a)"))]
+    [report] = read_in(db, made(tmp_path / "a.log", found))
+    [line] = [line for line in report.facts if line.startswith("n_params is missing: ")]
+    assert line.endswith(" (5 runs, such as r0 (a), r1 (a), r2 (a))")
+    [alike] = [line for line in report.facts_alike if line.startswith("n_params is missing: ")]
+    assert alike == line.removesuffix(" (5 runs, such as r0 (a), r1 (a), r2 (a))")
+
+
 def test_corrections_apply_to_runs_of_tables_too(tmp_path, db) -> None:
     path = tmp_path / "a.csv"
     path.write_text("run_id,N,D,loss,warm\nx,1e8,2e9,3,true\ny,1e8,2e9,3,true\n")
@@ -446,7 +477,8 @@ def test_facts_are_told_and_kept_with_their_rules(tmp_path, db) -> None:
     [report] = read_in(db, made(tmp_path / "a.log", found))
     assert "n_params <- config n_params: given (3 runs, such as 1e6)" in report.facts
     assert "n_tokens <- last step, config batch_tokens: last step x batch_tokens (3 runs, 3000)" in report.facts
-    assert "learning_rate is missing: no key says it (3 runs)" in report.facts
+    assert "learning_rate is missing: no key says it (3 runs: r0, r1, r2)" in report.facts
+    assert "learning_rate is missing: no key says it" in report.facts_alike
     with Store(db, read_only=True) as store:
         told = {one["fact"]: one for one in facts_of(store, "r1")}
     assert told["n_params"] == {"fact": "n_params", "value": 2e6, "rule": "given", "keys": ["config n_params"]}
