@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from db.log_ingest import LogReport, ingest_logs
+from db.log_ingest import ingest_logs
+from db.log_told import Said, tell
 from db.readers.discover import Source, Unread, discover
 from db.readers.probe import Probe
 from db.readers.run_table import NAME as TABLE
@@ -21,11 +20,8 @@ from scaling.formatting import format_plural
 
 _NAMED = 5
 _IN_FULL = 12  # logs, up to which all is told of each
-_LINES = 60
 _FAILURES = 20
 _TAKEN = " came from another file already"
-#: The file that a note is of, which is another one for each log.
-_OF_A_FILE = re.compile(r"\A\S+: (?=\S)")
 Advance = Callable[[int, int], None]
 ReadTable = Callable[[Path], Sequence[dict[str, Any]]]
 
@@ -165,7 +161,7 @@ def ingest_paths(
                 raise InputDataError(f"The file {one.path} is empty.", "Check that the export finished.")
             read_table(one.path)  # says what is wrong with it, as of any table
         if one.known:
-            out.failed.append(f"{one.path}: {one.why}")
+            out.failed.append(str(one))
         else:
             out.unknown.append(one.path)
     done = 0
@@ -184,7 +180,7 @@ def ingest_paths(
         if advance:
             advance(done, len(sources))
     several = len(logs) > _IN_FULL
-    said: Counter[str] = Counter()
+    said = Said()
     step = (lambda n, _: advance(done + n, len(sources))) if advance else None
     for report in ingest_logs(db, logs, metric=metric, replace=replace, advance=step):
         if report.status == "failed":
@@ -192,14 +188,12 @@ def ingest_paths(
             continue
         out.rows += report.preview if db is None else [report.to_row()]
         if several:
-            said.update(_shared(report))
+            said.take(report)
         else:
-            _tell(report, say)
-    for line, count in said.most_common(_LINES):
-        say(f"{line} ({format_plural(count, 'log')})")
-    if len(said) > _LINES:
-        say(f"and {len(said) - _LINES} more of this; of each run: scaling show RUN")
-    _tell_rest(out, say, bool(sources))
+            tell(report, say)
+    for line in said.lines():
+        say(line)
+    _tell_rest(out, say, wanted, bool(sources))
     return out
 
 
@@ -217,27 +211,6 @@ def _read_table(source: Source, asked: bool, read_table: ReadTable, out: Reading
             out.n_tables += source.format.NAME == TABLE
 
 
-def _tell(report: LogReport, say: Callable[[str], None]) -> None:
-    """Tell all of one log."""
-    say(str(report))
-    for line in report.facts:
-        say(f"  {line}")
-    for note in report.notes:
-        say(f"note: {note}")
-    for problem in report.problems[:_NAMED]:
-        say(f"refused: {problem}")
-    if len(report.problems) > _NAMED:
-        say(f"refused: and {len(report.problems) - _NAMED} more; all: scaling sql 'SELECT problems FROM sources'")
-
-
-def _shared(report: LogReport) -> list[str]:
-    """What is to be told of a log among many: the same of many of them is told once."""
-    facts = [f"  {line}" for line in report.facts_alike]
-    notes = [f"note: {_OF_A_FILE.sub('', note)}" for note in report.notes]
-    refused = ["refused: values or lines; scaling sql 'SELECT uri, problems FROM sources'"] if report.problems else []
-    return [f"{report.format}: {report.status}", *facts, *notes, *refused]
-
-
 def _tables(out: Reading) -> str:
     """Of what was left out: how many are tables, which a mapping would let in."""
     if not out.n_tables:
@@ -246,12 +219,16 @@ def _tables(out: Reading) -> str:
     return f" {out.n_tables} of them {are} that cannot be read without {columns} being named: --mapping TOML."
 
 
-def _tell_rest(out: Reading, say: Callable[[str], None], any_source: bool) -> None:
+def _tell_rest(out: Reading, say: Callable[[str], None], wanted: str | None, any_source: bool) -> None:
     if out.unknown:
         listed = ", ".join(str(path) for path in out.unknown[:_NAMED])
         more = " and so on" if len(out.unknown) > _NAMED else ""
-        say(f"left out: {format_plural(len(out.unknown), 'file')} of no known format: {listed}{more}.{_tables(out)}")
+        of = "of no known format" if wanted is None else f"of another format than {wanted}"
+        say(f"left out: {format_plural(len(out.unknown), 'file')} {of}: {listed}{more}.{_tables(out)}")
     if not any_source and not out.failed:
+        if wanted is not None:
+            hint = "Leave --format away to see what else is there."
+            raise InputDataError(f"Nothing below these paths is of the format {wanted}.", hint)
         raise InputDataError(
             "Nothing below these paths is a log of a known format.", "See what can be read: scaling formats"
         )

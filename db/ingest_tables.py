@@ -80,7 +80,7 @@ def ingest_tables(
 def _below(directory: Path, apart: set[Path], out: Reading) -> tuple[list[Path], int]:
     """Tables below a directory, and how many logs are there too."""
     sources, unread = find_sources([directory], None)
-    out.failed += [f"{one.path}: {one.why}" for one in unread if one.known]
+    out.failed += [str(one) for one in unread if one.known]
     tables = [one.path for one in sources if one.format.NAME in (TABLE, SCORES) and one.path.resolve() not in apart]
     n_logs = sum(one.format.NAME not in (TABLE, SCORES) for one in sources)
     if not tables:

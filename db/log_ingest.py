@@ -235,7 +235,7 @@ class _Job:
         before = known.sources.get(uri)
         try:
             if before is not None and before.mapping_sha256 == mapping_sha256 and before.is_as(source):
-                return LogReport(str(source.path), source.format.NAME, "unchanged", before.source_id)
+                return LogReport(source.shown, source.format.NAME, "unchanged", before.source_id)
             read = open_source(source)
         except ReadError as error:
             return _failed(source, error)
@@ -243,7 +243,7 @@ class _Job:
         other = self._met.setdefault(source_id, uri)
         if other == uri:
             other = known.holder(source_id) or uri
-        report = LogReport(str(source.path), source.format.NAME, "unchanged", source_id)
+        report = LogReport(source.shown, source.format.NAME, "unchanged", source_id)
         if source.sign.level == Level.ADDRESS:
             return read  # only the other side knows whether it changed
         if other != uri and lies_at(other):
@@ -264,7 +264,7 @@ class _Job:
             self._met.pop(_source_id(read.sha256, _sha256(self._mapping(source))), None)
             return _failed(source, error)
         batch.reads.append((len(batch.reports), read))
-        return LogReport(str(source.path), source.format.NAME, "seen")
+        return LogReport(source.shown, source.format.NAME, "seen")
 
     def _mapping(self, source: Source) -> str:
         return mapping_of(source.format.NAME, self.metric, self.options)
@@ -288,7 +288,7 @@ class _Job:
                 try:
                     known.admit(one, replace=self.replace)
                     if one.is_there:
-                        path, name = str(one.read.source.path), one.read.source.format.NAME
+                        path, name = one.read.source.shown, one.read.source.format.NAME
                         batch.reports[place] = LogReport(path, name, "unchanged", one.source_id)
                     else:
                         admitted.append((place, one))
@@ -315,7 +315,7 @@ class _Job:
     ) -> LogReport:
         facts = fact_lines(read, names, by_hand)
         return LogReport(
-            path=str(read.source.path),
+            path=read.source.shown,
             format=read.source.format.NAME,
             status=status,
             source_id=source_id,
@@ -356,7 +356,7 @@ def _preview(read: SourceRead, names: Mapping[str, str]) -> Iterator[dict[str, A
 
 
 def _failed(source: Source, error: InputDataError | UsageError) -> LogReport:
-    return LogReport(str(source.path), source.format.NAME, "failed", error=str(error))
+    return LogReport(source.shown, source.format.NAME, "failed", error=str(error))
 
 
 def _sha256(text: str) -> str:

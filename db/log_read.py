@@ -180,7 +180,7 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
         for run in [run for run in read.runs.values() if not run.metrics]:
             filler.take_last_words(run)
         if not read.runs and not read.scores and not read.notes and not read.problems:
-            raise ReadError(str(source.path), f"no run and no score is in it, though {source.sign.why}")
+            raise ReadError(source.shown, f"no run and no score is in it, though {source.sign.why}")
     except (ReadError, UsageError):  # the latter where an extra is missing
         stage.forget([run.number for run in read.runs.values()])
         raise
@@ -189,7 +189,7 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
     except Exception as error:  # a fault of one reader, perhaps of another package, is not to cost the others
         stage.forget([run.number for run in read.runs.values()])
         fault = f"its reader failed with {type(error).__name__}: {error}"
-        raise ReadError(str(source.path), fault, hint="That is a fault of the reader; please report it.") from error
+        raise ReadError(source.shown, fault, hint="That is a fault of the reader; please report it.") from error
 
 
 class _Filler:
@@ -223,7 +223,7 @@ class _Filler:
             read.n_refused += 1
             if len(read.problems) < _PROBLEMS:
                 read.problems.append(found)
-        elif (text := plain_text(_short(found.text, str(read.source.path)))) not in self._noted:
+        elif (text := plain_text(_short(found.text, read.source.shown))) not in self._noted:
             self._noted.add(text)
             if len(self._noted) <= _NOTES:
                 read.notes.append(text)

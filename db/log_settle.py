@@ -83,7 +83,7 @@ def finish(reads: list[SourceRead], stage: Stage, metrics: Metrics, wanted: str 
         try:
             _choose(read, wanted)
         except InputDataError as error:
-            failed[place] = InputDataError(f"{read.source.path}: {error.message}", error.hint)
+            failed[place] = InputDataError(f"{read.source.shown}: {error.message}", error.hint)
     return failed
 
 
@@ -206,7 +206,7 @@ def fact_lines(
 
 
 def some_of(names: Sequence[str]) -> str:
-    """Name some of these, after their count."""
+    """Name the first three of these, after their count."""
     return f"{': ' if len(names) <= _NAMED else ', such as '}{', '.join(names[:_NAMED])}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from db.ingest_paths import find_sources
 from db.log_ingest import LogReport, ingest_logs
-from db.readers.discover import Source
+from db.readers.discover import Source, is_address
 from db.readers.run_table import NAME as TABLE
 from db.readers.score_tables import NAME as SCORES
 from db.watch_tables import WatchedTables
@@ -96,10 +96,12 @@ def watch(
     number = 0
     while True:
         number += 1
-        sources, unread = find_sources([path for path in paths if number == 1 or path.exists()], wanted)
+        sources, unread = find_sources(
+            [path for path in paths if number == 1 or path.exists() or is_address(path)], wanted
+        )
         logs = [source for source in sources if source.format.NAME not in (TABLE, SCORES)]
         tables = [source for source in sources if source.format.NAME in (TABLE, SCORES)]
-        odd = [f"{one.path}: {one.why}" for one in unread if one.known and f"{one.path}: {one.why}" not in said]
+        odd = [str(one) for one in unread if one.known and str(one) not in said]
         said.update(odd)
         now = {source.uri for source in sources}
         gone = [source for uri, source in there.items() if uri not in now and not _is_part(source, sources)]

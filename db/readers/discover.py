@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ SKIPPED = frozenset(
     {".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "site-packages", ".ipynb_checkpoints", ".trash"}
 )
 _NO_FILE = "it is a pipe or a device"
+_ADDRESS = re.compile(r"(?<=\w):/(?!/)")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,13 @@ class Source:
     def uri(self) -> str:
         """What the store calls it: its absolute path, with the format where others may read the rest of a directory."""
         if self.sign.level == Level.ADDRESS:
-            return str(self.path)
+            return self.shown
         return f"{self.path.resolve()}{f'#{self.format.NAME}' if self.sign.entries else ''}"
+
+    @property
+    def shown(self) -> str:
+        """The path as people wrote it; of an address a path has lost a slash."""
+        return _ADDRESS.sub("://", str(self.path), count=1) if self.sign.level == Level.ADDRESS else str(self.path)
 
     @property
     def label(self) -> str:
@@ -78,6 +85,9 @@ class Unread:
     why: str
     known: bool = True
 
+    def __str__(self) -> str:
+        return self.why if self.why.startswith(str(self.path)) else f"{self.path}: {self.why}"
+
 
 def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]:
     """Find the sources below a path.
@@ -99,7 +109,7 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
     InputDataError
         If there is no such path, it cannot be read, or it is not of the wanted format.
     """
-    if not os.path.lexists(root) and ":/" in str(root):
+    if is_address(root):
         for one, sign in sniff(root, wanted):
             yield Source(root, one, sign, root)
             return
@@ -113,6 +123,11 @@ def discover(root: Path, wanted: str | None = None) -> Iterator[Source | Unread]
         yield Source(root, *found[0], root) if found else Unread(root, "no format is known by it", known=False)
     else:
         raise ReadError(str(root), f"{_NO_FILE}, and logs are read twice", hint="Write it to a file first.")
+
+
+def is_address(path: Path) -> bool:
+    """Whether it is asked over the network, and no path that there is."""
+    return ":/" in str(path) and not os.path.lexists(path)
 
 
 def _not_there(root: Path) -> InputDataError:

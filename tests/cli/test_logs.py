@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.db.goldens.api import go_on, wandb_stand_in
 from tests.db.made_logs import ask, rewrite, trainer_state
 
 LOGS = Path(__file__).parents[1] / "fixtures" / "logs"
@@ -68,19 +69,31 @@ def test_what_fails_is_told_and_the_rest_goes_in(runs, run) -> None:
     done = run("ingest", "runs", "--format", "json")
     assert done.code == 4
     assert len(done.rows) == 4
-    assert "failed: " in done.err
+    assert done.err.splitlines()[-2].startswith("failed: runs/broken")
     assert "1 source could not be read; see above. The rest was." in done.err
+
+
+def test_what_could_be_two_things_is_named_once(runs, run) -> None:
+    parts = [
+        (LOGS / name / file).read_text() for name, file in (("nanotron", "train.log"), ("megatron", "megatron.log"))
+    ]
+    (runs / "all.log").write_text("".join(parts))
+    done = run("ingest", "runs", "--format", "json")
+    assert done.code == 4
+    assert "failed: runs/all.log could be of several formats:" in done.err
+    assert done.err.count("runs/all.log") == 1
 
 
 def test_one_format_alone(runs, run) -> None:
     done = run("ingest", "runs", "--format", "nanotron", "--format", "json")
     assert [row["format"] for row in done.rows] == ["nanotron"]
+    assert "left out: 7 files of another format than nanotron: " in done.err
     assert run("ingest", "runs", "--format", "nanotrom").code == 2
     assert run("ingest", "runs", "--format", "nanotron", "--format", "megatron").code == 2
     assert run("ingest", "runs/table.csv", "--format", "nanotron", "--mapping", "m.toml").code == 2
     nothing = run("ingest", "runs/small", "--format", "megatron")
     assert nothing.code == 4
-    assert "Nothing below these paths is a log of a known format" in nothing.err
+    assert "Nothing below these paths is of the format megatron." in nothing.err
 
 
 def test_there_is_nothing(tmp_path, run) -> None:
@@ -89,6 +102,27 @@ def test_there_is_nothing(tmp_path, run) -> None:
     assert run("ingest", "nowhere").code == 4
     (tmp_path / "a.bin").write_bytes(b"\0\1")
     assert run("ingest", "a.bin").code == 4
+
+
+def test_an_address_is_shown_as_it_was_written(run, monkeypatch) -> None:
+    wandb_stand_in(monkeypatch)
+    done = run("ingest", "wandb://lab/ladder", "--format", "json")
+    assert (done.code, [(row["path"], row["status"]) for row in done.rows]) == (0, [("wandb://lab/ladder", "ingested")])
+    assert "wandb://lab/ladder: wandb-api, 2 runs" in done.err
+    assert "wandb:/l" not in done.err
+    assert ask("scaling.duckdb", "SELECT uri FROM sources") == [("wandb://lab/ladder",)]
+    again = run("ingest", "wandb://lab/ladder", "--format", "json")
+    assert [(row["path"], row["status"]) for row in again.rows] == [("wandb://lab/ladder", "unchanged")]
+
+
+def test_an_address_is_watched(run, monkeypatch) -> None:
+    wandb_stand_in(monkeypatch)
+    done = run("watch", "wandb://lab/ladder", "--every", "0.1", "--looks", "2", "--format", "json")
+    assert [(row["look"], row["status"], row["n_runs"]) for row in done.rows] == [(1, "ingested", 2)]
+    assert "is gone" not in done.err
+    go_on(Path())
+    done = run("watch", "wandb://lab/ladder", "--every", "0.1", "--looks", "2", "--format", "json")
+    assert [(row["look"], row["status"], row["n_grown"]) for row in done.rows] == [(1, "replaced", 1)]
 
 
 def test_formats_are_listed(run) -> None:
@@ -119,7 +153,13 @@ def test_facts_are_shown_set_and_taken_back(runs, run) -> None:
     assert (
         ask("scaling.duckdb", "SELECT event, object_id FROM audit WHERE object_kind = 'run'") == [("set", "small")] * 2
     )
-    for words in (["small", "n_params"], ["small", "n_params=x"], ["small", "tag=1", "tag=2"], ["small", "loss=3"], ["smal", "N=1M"]):
+    for words in (
+        ["small", "n_params"],
+        ["small", "n_params=x"],
+        ["small", "tag=1", "tag=2"],
+        ["small", "loss=3"],
+        ["smal", "N=1M"],
+    ):
         assert run("set", *words).code == 2
     assert run("set", "small", "N=1M", "--db", "other.duckdb").code == 3
 
@@ -179,6 +219,8 @@ def test_of_many_logs_what_is_the_same_is_told_once(runs, run) -> None:
     assert len(done.rows) == 24
     assert "hf_trainer: ingested (22 logs)" in done.err
     assert "note: Shown as the loss: loss (by its name). (22 logs)" in done.err
+    [sizes] = [line for line in done.err.splitlines() if line.startswith("  n_params is missing: ")]
+    assert sizes.endswith(" (20 logs, such as more-0, more-1, more-10)")
     assert len(done.err.splitlines()) < 45
 
 
