@@ -325,6 +325,7 @@ def ingest(
         raise InputDataError(
             f"{format_plural(len(reading.failed), 'source')} could not be read; see above. The rest was."
         )
+    reading.check_metric(metric)
 
 
 def formats_of(asked: Sequence[str]) -> tuple[str | None, str | None]:
@@ -540,7 +541,7 @@ def show(
     format_: Format = None,
 ) -> None:
     """Show everything about a run, a fit, a set of examples, a valuation, a subset or an appraisal."""
-    from db.run_facts import facts_of
+    from db.run_facts import facts_of, run_final
     from db.saved import load_fit
     from db.store import Store
     from db.valued import describe_valued, valued_names
@@ -548,8 +549,8 @@ def show(
     from reports.terminal import cell, excerpt, spread
 
     with Store(db, read_only=True) as store:
-        columns, rows = store.query("SELECT * FROM runs_final WHERE run_id = ?", [name])
-        if not rows:
+        run = run_final(store, name)
+        if run is None:
             try:
                 saved = load_fit(store, name)
             except UsageError as error:
@@ -565,7 +566,6 @@ def show(
                 ) from error
             emit([saved_fit_row(saved, 0.95)], format_, saved_fit_text(saved, 0.95))
             return
-        run = dict(zip(columns, rows[0], strict=True))
         _, last = store.query(
             "SELECT metric, arg_max(struct_pack(value := value, status := value_status), coalesce(step, -1)) "
             "FROM metrics WHERE run_id = ? GROUP BY metric ORDER BY metric",

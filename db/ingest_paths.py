@@ -48,12 +48,29 @@ class Reading:
         Files of no format that is known.
     n_tables : int
         How many of these are tables whose columns say nothing.
+    losses : set of str
+        Metrics that are shown as the losses of the logs that were read.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     n_tables: int = 0
+    losses: set[str | None] = field(default_factory=set)
+
+    def check_metric(self, asked: str | None) -> None:
+        """Refuse, once all is read, a metric that no run had: of these the loss was chosen by its name.
+
+        Raises
+        ------
+        UsageError
+            If it was asked for, runs were read, and none of them has it.
+        """
+        if asked is not None and self.losses and asked not in self.losses:
+            raise UsageError(
+                f"No run of what was read has a metric '{asked}'; their losses were chosen by name.",
+                "What runs logged: scaling sql 'SELECT DISTINCT metric FROM metrics'",
+            )
 
     def shown(self) -> list[dict[str, Any]] | None:
         """What people get to see in place of very many rows: sums by format and status; None of a few rows."""
@@ -187,6 +204,8 @@ def ingest_paths(
             out.failed.append(str(report))
             continue
         out.rows += report.preview if db is None else [report.to_row()]
+        if report.n_runs or report.status == "unchanged":
+            out.losses.add(report.metric if report.n_runs else metric)  # one that is not read was so read before
         if several:
             said.take(report)
         else:

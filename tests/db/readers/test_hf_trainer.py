@@ -144,7 +144,9 @@ def entries_of(losses, start=1):
 def test_a_run_that_was_resumed_after_its_end_goes_on(tmp_path):
     path = tmp_path / "trainer_state.json"
     end = {"epoch": 0.5, "step": 2, "train_loss": 2.75, "train_runtime": 5.0}
-    path.write_text(json.dumps({"global_step": 3, "log_history": [*entries_of([3.0, 2.5]), end, *entries_of([2.0], 3)]}))
+    path.write_text(
+        json.dumps({"global_step": 3, "log_history": [*entries_of([3.0, 2.5]), end, *entries_of([2.0], 3)]})
+    )
     found = Gathered(hf_trainer.read(path, ()))
     assert found.values["", "loss"] == [(1, 3.0), (2, 2.5), (3, 2.0)]
     assert ("", "train_loss") not in found.values
