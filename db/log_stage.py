@@ -6,7 +6,6 @@ open for writing no longer than writing takes.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from db.cells import MISSING, numbers_from_floats
 from db.readers.found import NO_STEP, Restart, Values
 from db.sql_arrays import registered, texts
+from db.temporary import temporary_folder
 
 _HELD = 500_000
 _PARTS = 20_000  # arrays of few values weigh more than their values
@@ -182,7 +182,7 @@ class Stage:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="scaling-ingest-")
+        self._folder = temporary_folder("ingest")
         settings: dict[str, str | bool | int | float | list[str]] = {
             "temp_directory": self._folder.name,
             "memory_limit": _MEMORY,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from db.temporary import temporary_file
 
 Block = dict[str, np.ndarray]
 #: Values in a block: whole row groups of DuckDB, which writes those to disk as they come and keeps others in memory.
@@ -37,9 +37,7 @@ class Logged:
         self.size = 0
         self._file: Path | None = None
         if on_disk:
-            number, name = tempfile.mkstemp(prefix="scaling-values-")
-            os.close(number)
-            self._file = Path(name)
+            self._file = temporary_file("values")
             weakref.finalize(self, self._file.unlink, missing_ok=True)
         self._held: list[Block] = []
         self._n_held = 0

@@ -7,8 +7,9 @@ so that the blocks are walked before (RFC 8878, section 3.1).
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+
+from db.temporary import temporary_folder
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _DUCKDB: dict[str, str | bool | int | float | list[str]] = {
@@ -43,7 +44,7 @@ def unpack_json(packed: bytes, limit: int) -> bytes:
     import duckdb
 
     walk_frames(packed, limit)
-    with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
+    with temporary_folder("zstd") as folder:
         file = Path(folder) / "member.json.zst"
         file.write_bytes(packed)
         connection = duckdb.connect(":memory:", config=_DUCKDB)
