@@ -18,6 +18,7 @@ LARGEST_MEMBER = 64 * 2**20
 #: The same where the long list is given by its elements.
 LARGEST_ELEMENT = 16 * 2**20
 _CHUNK = 2**16
+_NEAR = 64  # characters from the end of what is held, within which what looks wrong may only be cut off
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -192,11 +193,15 @@ class _Text:
                 value, end = self._decoder.raw_decode(self._held, self._at)
             except RecursionError as error:
                 raise self.error("its JSON is nested too deeply") from error
-            except ValueError as error:
-                if not self._more():
-                    why = error.msg if isinstance(error, json.JSONDecodeError) else "a number in it is too long"
-                    raise self.error(f"it is not JSON, or cut off: {why}") from error
+            except json.JSONDecodeError as error:
+                may_go_on = error.msg.startswith("Unterminated string") or error.pos > len(self._held) - _NEAR
+                if not may_go_on or not self._more():
+                    what = "not JSON, or cut off" if may_go_on else "not JSON"
+                    self._at = max(self._at, min(error.pos, len(self._held)))
+                    raise self.error(f"it is {what}: {error.msg}") from error
                 continue
+            except ValueError as error:
+                raise self.error("it is not JSON: a number in it is too long") from error
             if end == len(self._held) and self._more():
                 continue  # a number may go on
             self._at = end

@@ -177,3 +177,11 @@ def test_a_history_that_does_not_end_well_is_an_error(tmp_path, tail):
     path.write_text('{"global_step": 1, "log_history": [{"loss": 2.5, "step": 1}' + tail)
     found = Gathered(hf_trainer.read(path, ()))
     assert "character" in str(found.error)
+
+
+def test_damage_far_from_the_end_is_told_where_it_is(tmp_path):
+    path = tmp_path / "trainer_state.json"
+    before = '{"global_step": 1, "log_history": [' + '{"loss": 2.5, "step": 1},' * 10
+    path.write_text(before + '{"loss": 2.5, "step" 1},' + '{"loss": 2.5, "step": 1},' * 1_000_000 + "]}")
+    found = Gathered(hf_trainer.read(path, ()))
+    assert f"character {len(before) + 22}: it is not JSON: Expecting ':' delimiter" in str(found.error)
