@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db.facts import rules
+from db.facts.corpus import corpus_of
 from db.facts.read import Entry, Settings, positive
 from db.facts.size import Sizing
 from scaling.formatting import format_number
@@ -361,14 +362,23 @@ class _Deriver:
             why = f"no setting says it; the peak of {logged[0].key.removeprefix('logged ')}, which is logged, may be it"
         self.missing["learning_rate"] = why
 
+    def _corpus(self) -> None:
+        unclear: list[str] = []
+        for name in rules.CORPUS:
+            read = [(entry, corpus_of(entry.value)) for entry in self.settings.find(name, ("config",))]
+            unclear += [entry.key for entry, corpus in read if corpus is None]
+            if texts := [Entry(entry.key, corpus) for entry, corpus in read if corpus]:
+                if (agreed := self._agreed("corpus", texts)) is not None:
+                    stands = any(isinstance(e.value, str) and e.value.strip() == agreed.value for e, _ in read)
+                    rule = "given" if stands else "given, as a list"
+                    self.facts["corpus"] = Fact("corpus", str(agreed.value), rule, (agreed.key,))
+                return
+        if unclear:
+            self.missing["corpus"] = f"{unclear[0]} is a list, and not one of names, or of a name for each weight"
+
     def _rest(self) -> None:
         found = self.settings
-        for name in rules.CORPUS:
-            texts = [e for e in found.find(name, ("config",)) if isinstance(e.value, str) and e.value.strip()]
-            if texts:
-                if (entry := self._agreed("corpus", texts)) is not None:
-                    self.facts["corpus"] = Fact("corpus", str(entry.value).strip(), "given", (entry.key,))
-                break
+        self._corpus()
         for name, names in rules.PLAIN.items():
             for candidate in names:
                 values = [

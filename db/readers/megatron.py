@@ -163,10 +163,9 @@ class _Megatron(Reading):
         """Say what the whole of the log shows."""
         self.note("Values of training are means over the iterations since the line before (log_interval).")
         if self._lacking:
-            self.note(
-                f"{self._lacking} losses are missing: Megatron prints none that is NaN or of which every iteration was "
-                "skipped."
-            )
+            what = "1 loss is" if self._lacking == 1 else f"{self._lacking} losses are"
+            why = "Megatron prints none that is NaN or of which every iteration was skipped."
+            self.note(f"{what} missing: {why}")
         if self._skipped or self._nan:
             self.note(f"Iterations were skipped ({self._skipped}) or gave NaN ({self._nan}).")
         stages = {p for _, p in self._parameters}

@@ -239,6 +239,43 @@ def test_other_facts_are_taken_as_they_stand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "corpus"),
+    [
+        ("['0.5', 'corpus a']", "corpus a"),
+        ("['0.7', '/d/web_text_document', '0.3', '/d/books_text_document']", "/d/web+/d/books"),
+        ([0.7, "web", 0.3, "10B"], "web+10B"),
+        ("['web_text_document']", "web"),
+        (["web", "books", "web"], "web+books"),
+        ("web_text_document", "web_text_document"),
+        ("[bracketed", "[bracketed"),
+        (r"['D:\web']", r"D:\web"),
+        ("['0.5', 'web', '0.5']", None),
+        ("['0.5', '0.5']", None),
+        ("['web', '0.5']", None),
+        ("[not python]", None),
+        (f"[{'[' * 9000}{']' * 9000}]", None),
+        ([{"path": "web"}], None),
+    ],
+)
+def test_of_a_list_of_corpora_the_names_are_taken(given, corpus) -> None:
+    found = facts({"data_path": given})
+    if corpus is None:
+        assert "corpus" not in found.facts
+        assert found.missing["corpus"].startswith("config data_path is a list, and not one of names")
+        assert value(facts({"data_path": given, "dataset_path": "c4"}), "corpus") == "c4"
+    else:
+        assert found.facts["corpus"].value == corpus
+        assert found.facts["corpus"].rule == ("given" if given == corpus else "given, as a list")
+        assert "corpus" not in found.missing
+
+
+def test_an_empty_list_is_no_corpus() -> None:
+    found = facts({"data_path": "[]", "train_set": []})
+    assert "corpus" not in found.facts
+    assert "corpus" not in found.missing
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [
         ("124M", 124e6), ("1.5e9", 1.5e9), ("2_048", 2048), ("1,024", 1024), ("7b params", 7e9), (".5", 0.5),

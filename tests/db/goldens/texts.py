@@ -57,7 +57,7 @@ MEGATRON = Golden(
                 "batch_tokens": (512 * 2048, "batch_seqs x seq_len", BATCH),
                 "n_tokens": (100 * 512 * 2048, "last step x batch_tokens", ("last step 100", *BATCH)),
                 "learning_rate": (3e-4, "given", ("config lr",)),
-                "corpus": ("['0.5', 'corpus a']", "given", ("config data_path",)),
+                "corpus": ("corpus a", "given, as a list", ("config data_path",)),
             },
             (),
             {"n_tokens": 104_857_600, "compute_flop": 6 * 354e6 * 104_857_600},
@@ -66,7 +66,7 @@ MEGATRON = Golden(
         )
     },
     notes=(
-        MEANS, "1 losses are missing: Megatron prints none that is NaN", "Iterations were skipped (2) or gave NaN (1).",
+        MEANS, "1 loss is missing: Megatron prints none that is NaN", "Iterations were skipped (2) or gave NaN (1).",
         "num_parameters is a sum over tensor ranks",
     ),
     more=append(megatron_line(110, {"lm loss": NAN, "grad norm": 2.0}) + "\n"),

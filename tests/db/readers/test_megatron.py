@@ -81,7 +81,7 @@ def test_tokens_are_samples_times_the_sequence_unless_the_log_counts_them():
 
 def test_a_lost_loss_is_missing_and_counted():
     notes = read(FIRST).notes
-    assert any(note.startswith("1 losses are missing") for note in notes)
+    assert any(note.startswith("1 loss is missing: ") for note in notes)
     assert "Iterations were skipped (2) or gave NaN (1)." in notes
 
 
