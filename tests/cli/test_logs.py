@@ -32,6 +32,13 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
+def keys_in_docs(command: str) -> list[str]:
+    """Keys that the documentation names for a command."""
+    text = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text(encoding="utf-8")
+    [line] = [line for line in text.splitlines() if line.startswith(f"| {command} |")]
+    return line.split("`")[-2].split()
+
+
 def test_a_directory_goes_in_and_again_changes_nothing(runs, run) -> None:
     done = run("ingest", "runs", "--format", "json")
     assert done.code == 0
@@ -43,6 +50,9 @@ def test_a_directory_goes_in_and_again_changes_nothing(runs, run) -> None:
         "source_id", "path", "format", "status", "n_runs", "n_values", "n_scores", "n_refused", "n_new", "n_grown",
         "n_unchanged", "n_removed", "metric",
     }  # fmt: skip
+    assert list(small) == keys_in_docs("`ingest` of logs")
+    [table] = [row for row in done.rows if Path(row["path"]).name == "table.csv"]
+    assert list(table) == keys_in_docs("`ingest` of tables")
     assert (small["format"], small["n_runs"], small["metric"]) == ("hf_trainer", 1, "loss")
     assert "left out: 2 files of no known format" in done.err
     assert "1 of them is a table that cannot be read without its columns being named: --mapping TOML." in done.err
@@ -58,6 +68,9 @@ def test_a_look_ahead_writes_nothing(runs, run) -> None:
     done = run("ingest", "runs/small", "--dry-run", "--format", "json")
     assert done.code == 0
     assert done.rows[0]["run_id"] == "small"
+    assert list(done.rows[0]) == keys_in_docs("`ingest --dry-run` of logs")
+    table = run("ingest", "runs/table.csv", "--dry-run", "--format", "json")
+    assert list(table.rows[0]) == keys_in_docs("`ingest --dry-run` of tables")
     assert done.rows[0]["n_params"] == N
     assert done.rows[0]["loss"] == 2.25
     assert not Path("scaling.duckdb").exists()
