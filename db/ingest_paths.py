@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from db.log_ingest import ingest_logs
-from db.log_told import Said, tell
+from db.log_told import Said, parts_of_runs, tell
 from db.readers.discover import Source, Unread, discover
 from db.readers.probe import Probe
 from db.readers.run_table import NAME as TABLE
@@ -212,6 +212,8 @@ def ingest_paths(
             tell(report, say)
     for line in said.lines():
         say(line)
+    if parted := parts_of_runs(logs):
+        say(f"note: {parted}")
     _tell_rest(out, say, wanted, bool(sources))
     return out
 

@@ -4,17 +4,58 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from db.log_ingest import LogReport
 from db.log_settle import some_of
+from db.readers.discover import Source
+from db.readers.tfevents import NAME as TENSORBOARD
 from scaling.formatting import format_plural
 
 _NAMED = 5
 _LINES = 60
 #: The file that a note is of, which is another one for each log.
 _OF_A_FILE = re.compile(r"\A\S+: (?=\S)")
+#: Names by which trainers part the TensorBoard logs of one run.
+_PARTS = ("train", "training", "validation", "valid", "val", "eval", "evaluation", "test", "dev", "training_eval")
 _LACKS = re.compile(r"\w+ is (?:missing|in doubt): ")
+
+
+def parts_of_runs(logs: Sequence[Source]) -> str | None:
+    """Say which runs lie as if they were parts of one, which no event file tells; None where there are none.
+
+    Parameters
+    ----------
+    logs : sequence of Source
+        What was found.
+
+    Returns
+    -------
+    str or None
+    """
+    paths = {one.path for one in logs}
+    beside: dict[Path, list[Source]] = {}
+    for one in logs:
+        beside.setdefault(one.path.parent, []).append(one)
+    found = [
+        sorted(together, key=lambda one: one.path.name)
+        for folder, together in beside.items()
+        if len(together) > 1
+        and all(one.format.NAME == TENSORBOARD and one.path.name in _PARTS for one in together)
+        and folder not in paths
+    ]
+    if not found:
+        return None
+    first = found[0]
+    n = len(found) - 1
+    more = f", and parts of the same kind in {n} more {'directory' if n == 1 else 'directories'}," if n else ""
+    held_out = next((one for one in first if not one.path.name.startswith("train")), first[0])
+    like = f"%/{held_out.path.name}" if "/" in held_out.label else held_out.label
+    return (
+        f"{' and '.join(one.label for one in first)}{more} are runs of their own here. If they are parts of one, let a "
+        f"fit have one of them: --where \"run_id LIKE '{like}'\""
+    )
 
 
 def tell(report: LogReport, say: Callable[[str], None]) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.db.goldens.api import go_on, wandb_stand_in
 from tests.db.made_logs import ask, rewrite, trainer_state
+from tests.db.writers.binary import tfevents
+from tests.db.writers.made import Made
 
 LOGS = Path(__file__).parents[1] / "fixtures" / "logs"
 CONFIG = {
@@ -136,6 +138,24 @@ def test_an_address_is_watched(run, monkeypatch) -> None:
     go_on(Path())
     done = run("watch", "wandb://lab/ladder", "--every", "0.1", "--looks", "2", "--format", "json")
     assert [(row["look"], row["status"], row["n_grown"]) for row in done.rows] == [(1, "replaced", 1)]
+
+
+def test_parts_of_a_run_that_lie_beside_each_other_are_said_to_be_runs(tmp_path, run) -> None:
+    places = ["a/train", "a/validation", "b/eval", "b/train", "c/train", "c/best", "d", "d/train", "d/val", "e/val"]
+    for i, place in enumerate(places):
+        (tmp_path / "exp" / place).mkdir(parents=True, exist_ok=True)
+        tfevents(tmp_path / "exp" / place, [Made("", [(step, {"loss": 3.0 + i - step}) for step in range(2)])])
+    done = run("ingest", "exp", "--format", "json")
+    assert (done.code, len(done.rows)) == (0, 10)
+    [note] = [line for line in done.err.splitlines() if " are runs of their own here." in line]
+    assert note.startswith("note: a/train and a/validation, and parts of the same kind in 1 more directory, are runs")
+    assert note.endswith(""": --where "run_id LIKE '%/validation'\"""")
+    assert ask("scaling.duckdb", "SELECT count(*) FROM runs WHERE run_id LIKE '%/validation'") == [(1,)]
+    for place in ("exp/c", "exp/d", "exp/e"):
+        assert "runs of their own" not in run("ingest", place, "--dry-run").err
+    alone = run("ingest", "exp/b", "--dry-run").err
+    assert "note: eval and train are runs of their own here." in alone
+    assert """--where "run_id LIKE 'eval'\"""" in alone
 
 
 def test_formats_are_listed(run) -> None:
