@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from db import bulk_limits
 from db.assemble import (
     Assembler,
     Ends,
@@ -80,6 +81,8 @@ def read_large(path: str, kind: str, mapping: Mapping, metric: str | None) -> La
     """
     with open_source(path, kind) as source:
         if kind == "parquet" and "file_row_number" in {name.lower() for name in source.columns}:
+            if source.n_rows > bulk_limits.MOST_RUNS:
+                raise bulk_limits.no_numbers(path)
             return None
         parts = Parts(source)
         used = complete(mapping, parts.whole(), metric)

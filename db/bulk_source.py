@@ -221,6 +221,8 @@ def _read_parquet(source: Source) -> None:
                 "text" if is_text else "boolean" if sql_type == "BOOLEAN"
                 else "integer" if sql_type in _WHOLE else "float"
             )  # fmt: skip
+        if "file_row_number" in {name.lower() for name in source.columns}:
+            source.options = "union_by_name = false"  # the rows cannot be numbered, only counted
         source.count()
     except duckdb.Error as error:
         raise parquet_error(source.path, error) from error

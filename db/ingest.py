@@ -21,6 +21,7 @@ import numpy as np
 
 from db.assemble import Runs, assemble
 from db.bulk import LargeTable, read_large
+from db.bulk_limits import holds_much
 from db.cells import STATUS_NAMES
 from db.guess import complete
 from db.mapping import Mapping
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
     from db.store import Store
 
 _PREVIEW = 5
-#: Bytes from which on a file is read in parts; one that is packed, or Parquet, holds more than its size says.
+#: Bytes of text from which on a table is read in parts.
 _LARGE = 20_000_000
-_PACKED = (".gz", ".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def plan_ingest(
     before = _stamp(path)
     try:
         sha256 = file_sha256(path)
-        read = read_large(str(path), kind, given, metric) if _is_large(path) else None
+        read = read_large(str(path), kind, given, metric) if holds_much(path, kind, _LARGE) else None
         read = read or _read_small(path, given, metric)
     except InputDataError as error:
         if _stamp(path) != before:
@@ -216,12 +216,6 @@ def _read_small(path: str | Path, given: Mapping, metric: str | None) -> LargeTa
     table = read_table(path)
     used = complete(given, table, metric)
     return LargeTable(table.format, table.n_rows, used, assemble(table, used, resolve(used, table)))
-
-
-def _is_large(path: str | Path) -> bool:
-    file = Path(path)
-    size = file.stat().st_size
-    return size >= (_LARGE // 20 if file.suffix.lower() in _PACKED else _LARGE)
 
 
 def _stamp(path: str | Path) -> tuple[int, int, int]:

@@ -26,6 +26,9 @@ LARGEST_CELL = 10_000_000
 #: Characters of a line beyond which it is no record, and of what a compressed file may hold.
 LONGEST_LINE = 2**28
 LARGEST_UNPACKED = 2**34
+#: Bytes of a packed table beyond which it is a bomb, where they are also this many times its size.
+MOST_UNPACKED = 2**33
+MOST_TIMES = 50
 _BLOCK = 2**20
 
 Record = tuple[int, Any]
@@ -75,11 +78,45 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
 
 
 def open_bytes(path: str | Path) -> IO[bytes]:
-    """Open the bytes of a table, unpacked where its name ends in ``.gz``."""
-    is_packed = Path(path).suffix.lower() == ".gz"
-    opened: Any = gzip.open(path) if is_packed else Path(path).open("rb")  # noqa: SIM115 - the caller closes it
-    stream: IO[bytes] = opened
-    return stream
+    """Open the bytes of a table, unpacked where its name ends in ``.gz``; a bomb is refused when it has grown large."""
+    if Path(path).suffix.lower() == ".gz":
+        return io.BufferedReader(_Unpacked(path), _BLOCK // 8)
+    return Path(path).open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a packed file holds, up to a size."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._packed = gzip.open(path)  # noqa: SIM115 - closed with this
+        self._most = max(MOST_UNPACKED, MOST_TIMES * Path(path).stat().st_size)
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._given = self._packed.seek(offset, whence)
+        return self._given
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._packed.readinto(buffer)
+        self._given += count
+        if self._given > self._most:
+            raise InputDataError(
+                f"{self._path} unpacks to more than {MOST_UNPACKED / 2**30:.0f} GiB, and to more than {MOST_TIMES} "
+                "times its size.",
+                "If it is what it should be, unpack it by hand.",
+            )
+        return count
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def text_encoding(path: str | Path) -> str:
