@@ -104,11 +104,28 @@ def apply_corrections(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[s
         return
     for run_id, facts in set_by_hand(connection, run_ids).items():
         for fact, value in facts.items():
-            was = to_json(_facts_of(connection, run_id).get(fact))
+            was = _facts_of(connection, run_id).get(fact)
+            now = _tokens_now(connection, run_id, value, was) if fact == "n_tokens" else value
             connection.execute(
-                "UPDATE corrections SET was = ? WHERE run_id = ? AND fact = ?", [was, run_id, fact]
+                "UPDATE corrections SET was = ? WHERE run_id = ? AND fact = ?", [to_json(was), run_id, fact]
             ).fetchall()
-            _apply(connection, run_id, fact, value)
+            _apply(connection, run_id, fact, now)
+
+
+def _tokens_now(
+    connection: duckdb.DuckDBPyConnection, run_id: str, value: float | str, now: float | None
+) -> float | str:
+    """Tokens that were set of a run that its log counts: it was the count that was wrong, and so it is when it grew."""
+    [(was,)] = connection.execute(
+        "SELECT TRY_CAST(was AS DOUBLE) FROM corrections WHERE run_id = ? AND fact = 'n_tokens'", [run_id]
+    ).fetchall()
+    if not was or not now or was == now or isinstance(value, str) or _counted(connection, run_id) is None:
+        return value
+    grown = value * float(now / was)
+    connection.execute(
+        "UPDATE corrections SET value = ? WHERE run_id = ? AND fact = 'n_tokens'", [grown, run_id]
+    ).fetchall()
+    return grown
 
 
 def set_by_hand(connection: duckdb.DuckDBPyConnection, run_ids: Sequence[str]) -> dict[str, dict[str, float | str]]:

@@ -13,6 +13,7 @@ from db.facts.rules import TOKENS_PERHAPS, TOKENS_SEEN
 from db.log_files import files_of, fingerprint, states_of
 from db.log_known import plain_path
 from db.log_registry import lies_at
+from db.readers.format import Level, Sign
 from db.readers.sniff import best_signs
 from db.readers.table import file_sha256
 from scaling.errors import InputDataError, ReadError
@@ -261,10 +262,10 @@ def _differs(uri: str, before: dict[str, tuple[int, int]], sha256: str) -> bool:
     name = uri.rpartition("#")[2] if not os.path.exists(uri) else None
     path = Path(uri if name is None else uri.rpartition("#")[0])
     try:
-        entries = _entries(path, name) if path.is_dir() else ()
-        if entries is None:
+        sign = _sign(path, name)
+        if sign is None:
             return True
-        files = files_of(path, entries)
+        files = files_of(path, sign)
         now = {plain_path(state.path): (state.n_bytes, state.modified_ns) for state in states_of(files)}
         if now == before:
             return False
@@ -274,15 +275,15 @@ def _differs(uri: str, before: dict[str, tuple[int, int]], sha256: str) -> bool:
         return True  # a file of it is gone, or cannot be read any more
 
 
-def _entries(directory: Path, name: str | None) -> tuple[str, ...] | None:
-    """What a source reads of a directory now; None where the directory is none of its format any more."""
+def _sign(path: Path, name: str | None) -> Sign | None:
+    """By what a log is known now; None where a directory is none of its format any more."""
     try:
-        signs = {one.NAME: sign.entries for one, sign in best_signs(directory)}
+        signs = {one.NAME: sign for one, sign in best_signs(path)}
     except InputDataError:
-        return None
+        signs = {}
     if name is not None:
         return signs.get(name)
-    return () if signs else None
+    return next(iter(signs.values()), None if path.is_dir() else Sign(Level.ENDING, "it was read"))
 
 
 def _touched(uri: str, read_at: datetime, sha256: str) -> bool:

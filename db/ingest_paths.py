@@ -122,7 +122,11 @@ def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source
                 unread.append(found)
             else:
                 sources.setdefault(found.uri, found)
-    return list(sources.values()), unread
+    covered = {(one.format.NAME, file) for one in sources.values() if one.sign.entries for file in one.main_files}
+    alone = [
+        one for one in sources.values() if one.sign.entries or (one.format.NAME, one.path.resolve()) not in covered
+    ]
+    return alone, unread
 
 
 def ingest_paths(
@@ -204,8 +208,8 @@ def ingest_paths(
             out.failed.append(str(report))
             continue
         out.rows += report.preview if db is None else [report.to_row()]
-        if report.n_runs or report.status == "unchanged":
-            out.losses.add(report.metric if report.n_runs else metric)  # one that is not read was so read before
+        if report.metric is not None:
+            out.losses.add(report.metric)
         if several:
             said.take(report)
         else:

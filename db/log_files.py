@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.readers.format import Sign
 from scaling.errors import ReadError
 
 #: A file that was changed less than this ago may change again without its time or size telling.
@@ -36,7 +37,7 @@ class FileState:
     settled: bool
 
 
-def files_of(path: Path, entries: Sequence[str]) -> list[Path]:
+def files_of(path: Path, sign: Sign) -> list[Path]:
     """The files of a source, sorted; of a directory those below its entries, or all of it where none are named.
 
     Raises
@@ -45,8 +46,8 @@ def files_of(path: Path, entries: Sequence[str]) -> list[Path]:
         If a directory cannot be looked into.
     """
     if os.path.isfile(path):  # Path.is_file raises where a directory above may not be looked into
-        return [path]
-    roots = [path / entry for entry in entries] if entries else [path]
+        return sorted({path, *(path.parent / name for name in sign.beside)})
+    roots = [path / entry for entry in sign.entries] if sign.entries else [path]
     found: list[Path] = []
     for root in roots:
         if os.path.isfile(root):
@@ -83,7 +84,7 @@ def fingerprint(path: Path, files: Sequence[Path]) -> str:
                     one.update(block)
         except OSError as error:
             raise ReadError(str(file), f"it cannot be read: {(error.strerror or str(error)).lower()}") from error
-        name = file.relative_to(path).as_posix() if file != path else file.name
+        name = file.name if file == path else os.path.relpath(file, path if path.is_dir() else path.parent)
         whole.update(f"{len(name)}:{name}={one.hexdigest()};".encode(errors="surrogateescape"))
     return whole.hexdigest()
 

@@ -17,11 +17,12 @@ from typing import Any
 from db.corrections import set_by_hand
 from db.log_files import FileState
 from db.log_known import Known, plain_path, writing_of
+from db.log_moved import move_sources
 from db.log_read import Metrics, SourceRead, fill, open_source
-from db.log_registry import Registry, lies_at
+from db.log_registry import Held, Registry
 from db.log_settle import fact_lines, finish
 from db.log_stage import Stage
-from db.log_write import LogOutcome, insert_files, mapping_of, move_sources, write_logs
+from db.log_write import LogOutcome, insert_files, mapping_of, write_logs
 from db.problems import Problem
 from db.readers.discover import Source
 from db.readers.format import Level
@@ -202,7 +203,7 @@ class _Job:
         """Read and write as many sources as fit; at least one."""
         sources = todo[done : done + _BATCH_SOURCES]
         batch = _Batch()
-        known = Registry(self.store_path, [plain_path(source.uri) for source in sources], self.rivals)
+        known = Registry(self.store_path, sources, self.rivals)
         with Stage() as stage:
             metrics = Metrics()
             first = n_settings = 0
@@ -235,26 +236,39 @@ class _Job:
         before = known.sources.get(uri)
         try:
             if before is not None and before.mapping_sha256 == mapping_sha256 and before.is_as(source):
-                return LogReport(source.shown, source.format.NAME, "unchanged", before.source_id)
+                return self._unchanged(source, known, before.source_id)
+            if (whole := known.whole_of(source)) is not None:
+                return replace(self._unchanged(source, known, None), notes=(f"It is read as a part of {whole}.",))
             read = open_source(source)
         except ReadError as error:
             return _failed(source, error)
-        source_id = _source_id(read.sha256, mapping_sha256)
+        return self._placed(read, _source_id(read.sha256, mapping_sha256), before, known, batch)
+
+    def _placed(
+        self, read: SourceRead, source_id: str, before: Held | None, known: Registry, batch: _Batch
+    ) -> SourceRead | LogReport:
+        """What is new, or where else the same bytes lie."""
+        source, uri = read.source, plain_path(read.source.uri)
         other = self._met.setdefault(source_id, uri)
-        if other == uri:
-            other = known.holder(source_id) or uri
-        report = LogReport(source.shown, source.format.NAME, "unchanged", source_id)
+        moved = other == uri and known.holder(source_id) not in (None, uri)
+        if moved and known.is_still(source_id):
+            other, moved = str(known.holder(source_id)), False
+        report = self._unchanged(source, known, source_id)
         if source.sign.level == Level.ADDRESS:
             return read  # only the other side knows whether it changed
-        if other != uri and lies_at(other):
+        if other != uri:
             return replace(report, notes=(f"It is, byte for byte, {other}, which is read.",))
-        if other != uri and known.is_whole(source_id):
+        if moved and known.is_whole(source_id):
             batch.moved[source_id] = uri
-            report = replace(report, notes=(f"It was {other} when it was read.",))
+            report = replace(report, notes=(f"It was {known.holder(source_id)} when it was read.",))
         elif before is None or before.source_id != source_id:
             return read
         batch.files[source_id] = read.files  # their times are new, or settled now
         return report
+
+    def _unchanged(self, source: Source, known: Registry, source_id: str | None) -> LogReport:
+        metric = known.metric_of(source_id, self.metric) if source_id else None
+        return LogReport(source.shown, source.format.NAME, "unchanged", source_id, metric=metric)
 
     def _fill(self, read: SourceRead, stage: Stage, metrics: Metrics, first: int, batch: _Batch) -> LogReport:
         source = read.source
@@ -277,6 +291,8 @@ class _Job:
                 batch.reports[place] = self._report(read, "seen", None, names)
             return
         with Store(self.store_path) as store, store.transaction() as connection:
+            move_sources(connection, batch.moved)  # first, for what is read may lie where another lay
+            insert_files(connection, batch.files)
             writings = []
             for _, read in batch.reads:
                 mapping = self._mapping(read.source)
@@ -294,8 +310,6 @@ class _Job:
                         admitted.append((place, one))
                 except InputDataError as error:
                     batch.reports[place] = _failed(read.source, error)
-            move_sources(connection, batch.moved)
-            insert_files(connection, batch.files)
             if admitted:
                 outcomes = write_logs(connection, [one for _, one in admitted], stage, known.units)
                 by_hand = set_by_hand(connection, [run_id for _, one in admitted for run_id in one.names.values()])

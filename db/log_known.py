@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -84,14 +85,17 @@ class Known:
         whole = {
             "base": texts([_base(one) for one in batch]),
             "format": texts([one.read.source.format.NAME for one in batch]),
+            "path": texts([plain_path(one.read.files[0].path) if one.read.files else "" for one in batch]),
         }
         tables = {"_mine": mine, "_evals": {"eval_id": texts(evals or [""])}, "_whole": whole}
         with registered(connection, tables):
             # Besides those at the same addresses, logs of the same format that lie in a directory of the batch.
+            # So do the directories that read them, of which the rest may be gone.
             met = connection.execute(
                 "SELECT s.source_id, s.uri, s.format FROM sources AS s WHERE s.uri IN (SELECT uri FROM _mine) "
                 "OR s.source_id IN (SELECT source_id FROM _mine) OR EXISTS "
-                "(FROM _whole AS w WHERE w.format = s.format AND starts_with(s.uri, w.base))"
+                "(FROM _whole AS w WHERE w.format = s.format AND starts_with(s.uri, w.base)) "
+                "OR s.source_id IN (SELECT source_id FROM source_files WHERE path IN (SELECT path FROM _whole))"
             ).fetchall()
             ids = {"source_id": texts([source_id for source_id, _, _ in met] or [""])}
             with registered(connection, {"_met": ids}):
@@ -99,12 +103,17 @@ class Known:
                     "SELECT source_id, source_key, run_id, sha256 FROM run_logs "
                     "WHERE source_id IN (SELECT source_id FROM _met)"
                 ).fetchall()
+                files = connection.execute(
+                    "SELECT source_id, list(path) FROM source_files WHERE source_id IN (SELECT source_id FROM _met) "
+                    "GROUP BY 1"
+                ).fetchall()
             scores = connection.execute(
                 "SELECT e.eval_id, e.model_id, e.task, coalesce(s.uri, 'by hand'), e.source_id FROM evals AS e LEFT "
                 "JOIN sources AS s USING (source_id) WHERE e.eval_id IN (SELECT eval_id FROM _evals)"
             ).fetchall()
         self.sources: dict[str, str] = {source_id: uri for source_id, uri, _ in met}
         self._formats: dict[str, str] = {source_id: name for source_id, _, name in met}
+        self._files: dict[str, set[str]] = {source_id: set(paths) for source_id, paths in files}
         self._read_here = {one.uri for one in batch}
         self.keys: dict[str, dict[str, str]] = {}
         self.digests: dict[str, str] = {}
@@ -169,26 +178,24 @@ class Known:
         }
 
     def _parts(self, one: Writing) -> set[str]:
-        """Sources that are read as a part of this one now: a run that was resumed is one log with its earlier part.
+        """Sources that are read as a part of this one now, and a directory of which it is what is left.
 
-        Keys alone do not tell that: those of runs that only their place tells apart are all the same.
+        A run that was resumed is one log with its earlier part. Keys alone do not tell that: those of runs that only
+        their place tells apart are all the same.
         """
         keys = one.read.runs.keys()
-        parts = {
-            source_id: uri.removesuffix(f"#{one.read.source.format.NAME}")
-            for source_id, uri in self.sources.items()
-            if uri.startswith(_base(one))
-            and uri not in self._read_here
-            and self._formats.get(source_id) == one.read.source.format.NAME
-            and self.keys.get(source_id)
-            and self.keys[source_id].keys() <= keys
-        }
-        files = [plain_path(file.path) for file in one.read.files] if parts else []
-        return {
-            source_id
-            for source_id, path in parts.items()
-            if any(file == path or file.startswith(f"{path}/") for file in files)
-        }
+        mine = {plain_path(file.path) for file in one.read.files}
+        parts = set()
+        for source_id, uri in self.sources.items():
+            files = self._files.get(source_id, set())
+            alike = self._formats.get(source_id) == one.read.source.format.NAME and uri not in self._read_here
+            if not alike or not files or not self.keys.get(source_id) or not self.keys[source_id].keys() <= keys:
+                continue
+            inside = uri.startswith(_base(one)) and not mine.isdisjoint(files)
+            left = mine <= files and not all(map(os.path.exists, files - mine))
+            if inside or left:
+                parts.add(source_id)
+        return parts
 
     def _names(self, one: Writing) -> dict[str, str]:
         """Identifiers of the runs of a source, by key.
@@ -198,7 +205,7 @@ class Known:
         where that is taken.
         """
         before: dict[str, str] = {}
-        for old in sorted(one.old_ids):
+        for old in sorted(one.old_ids, key=lambda old: (old == one.source_id, old)):  # its own goes before others
             before |= self.keys.get(old, {})
         names = {key: before[key] for key in one.read.runs if key in before}
         used = set(names.values())

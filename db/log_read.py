@@ -146,7 +146,7 @@ def open_source(source: Source) -> SourceRead:
     """
     if source.sign.level == Level.ADDRESS:  # nothing to hash: what changed is told run by run
         return SourceRead(source, hashlib.sha256(source.uri.encode()).hexdigest(), [])
-    files = files_of(source.path, source.sign.entries)
+    files = files_of(source.path, source.sign)
     states = states_of(files)
     return SourceRead(source, fingerprint(source.path, files), states)
 

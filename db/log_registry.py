@@ -34,7 +34,7 @@ class Held:
 
     def is_as(self, source: Source) -> bool:
         """Whether size and time of all files say that nothing changed; raises `ReadError` where one is unreadable."""
-        now = states_of(files_of(source.path, source.sign.entries))
+        now = states_of(files_of(source.path, source.sign))
         if not now or len(now) != len(self.files):
             return False
         for state in now:
@@ -65,6 +65,18 @@ WHERE s.source_id IN (SELECT source_id FROM source_files)
 """
 
 
+#: Directories that hold, and read, what is asked for by itself.
+_WHOLES = """
+SELECT u.uri, s.uri, (SELECT list(path) FROM source_files AS f WHERE f.source_id = s.source_id)
+FROM _uris AS u JOIN source_files AS f ON f.path = u.path JOIN sources AS s USING (source_id)
+WHERE s.format = u.format AND s.uri <> u.uri AND starts_with(u.uri, regexp_replace(s.uri, '#[^#/]*$', '') || '/')
+"""
+_SHOWN = """
+SELECT source_id, list(DISTINCT loss_metric ORDER BY loss_metric) FROM runs
+WHERE source_id IN (SELECT source_id FROM sources WHERE uri IN (SELECT uri FROM _uris)) GROUP BY 1
+"""
+
+
 class Registry:
     """What a store knows of sources that are about to be read.
 
@@ -72,8 +84,8 @@ class Registry:
     ----------
     store_path : str, Path or None
         The store; without it nothing is known.
-    uris : sequence of str
-        Addresses of the sources.
+    asked : sequence of Source
+        The sources.
     rivals : set of str, optional
         Where runs and scores may be taken over, the addresses of all sources that are read together: what a source
         lost to one of these it does not take back, or the two would take it from each other for ever.
@@ -84,20 +96,34 @@ class Registry:
         Those that the store holds with all their runs and scores, but what others took over, by address.
     """
 
-    def __init__(self, store_path: str | Path | None, uris: Sequence[str], rivals: Set[str] | None = None) -> None:
+    def __init__(self, store_path: str | Path | None, asked: Sequence[Source], rivals: Set[str] | None = None) -> None:
+        self._wholes: dict[str, tuple[str, set[str]]] = {}
+        self._metrics: dict[str, list[str]] = {}
+        self._path = store_path
         self.sources: dict[str, Held] = {}
         self._holders: dict[str, tuple[str, bool]] = {}
         if store_path is None or not Path(store_path).exists():
             return
         with _opened(store_path) as store:
             connection = store.connection
-            with registered(connection, {"_uris": {"uri": texts(uris)}}):
+            mine = {
+                "uri": texts([plain_path(one.uri) for one in asked]),
+                "format": texts([one.format.NAME for one in asked]),
+                "path": texts([plain_path(str(one.main_files[0])) for one in asked]),
+            }
+            with registered(connection, {"_uris": mine}):
                 rows = connection.execute(
                     "SELECT s.uri, s.source_id, s.mapping_sha256, f.path, f.n_bytes, f.modified_ns, f.settled "
                     "FROM sources AS s JOIN source_files AS f USING (source_id) WHERE s.uri IN (SELECT uri FROM _uris)"
                 ).fetchall()
+                wholes = connection.execute(_WHOLES).fetchall()
+                self._metrics = dict(connection.execute(_SHOWN).fetchall())
+            self._wholes = {uri: (whole, set(paths)) for uri, whole, paths in wholes}
             self._holders = {
-                source_id: (uri, n_missing == n_lost and (rivals is None or all(owner in rivals for owner in owners or ())))
+                source_id: (
+                    uri,
+                    n_missing == n_lost and (rivals is None or all(owner in rivals for owner in owners or ())),
+                )
                 for source_id, uri, n_missing, n_lost, owners in connection.execute(_MISSING).fetchall()
             }
         self._hold(rows)
@@ -105,6 +131,36 @@ class Registry:
     def holder(self, source_id: str) -> str | None:
         """Address at which the store has a source."""
         return self._holders[source_id][0] if source_id in self._holders else None
+
+    def is_still(self, source_id: str) -> bool:
+        """Whether the files of a source, wherever they lie, are as they were when it was read."""
+        if self._path is None or not Path(self._path).exists():
+            return False
+        with _opened(self._path) as store:
+            rows = store.connection.execute(
+                "SELECT path, n_bytes, modified_ns FROM source_files WHERE source_id = ?", [source_id]
+            ).fetchall()
+        try:
+            return bool(rows) and all(
+                (status.st_size, status.st_mtime_ns) == (n_bytes, modified_ns)
+                for path, n_bytes, modified_ns in rows
+                for status in (os.stat(path),)
+            )
+        except OSError:
+            return False
+
+    def whole_of(self, source: Source) -> str | None:
+        """Address of a directory that a source is a part of, all of which is still there; None where there is none."""
+        whole, paths = self._wholes.get(plain_path(source.uri), (None, set()))
+        if whole is None or not all(map(os.path.exists, paths)):
+            return None
+        mine = {plain_path(str(file.resolve())) for file in files_of(source.path, source.sign)}
+        return whole.rpartition("#")[0] or whole if mine <= paths else None
+
+    def metric_of(self, source_id: str, asked: str | None) -> str | None:
+        """The metric that is shown as the loss of the runs of a source: the one that was asked for, if any shows it."""
+        shown = self._metrics.get(source_id, [])
+        return asked if asked in shown else next(iter(shown), None)
 
     def is_whole(self, source_id: str) -> bool:
         """Whether the store has all runs and scores of a source."""

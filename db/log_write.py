@@ -77,7 +77,7 @@ def write_logs(
     list of LogOutcome
         One a source.
     """
-    before = count_values(connection, set().union(*(one.before - one.same for one in batch)))
+    before = count_values(connection, set().union(*((one.before | one.taken) - one.same for one in batch)))
     writer = named_runs(batch)
     runs = {
         one.names[key]: (one, run)
@@ -86,7 +86,7 @@ def write_logs(
         if writer[one.names[key]] is one
     }
     fresh = {run_id: pair for run_id, pair in runs.items() if run_id not in pair[0].same}
-    _delete_runs(connection, set().union(*((one.before | one.taken) - one.same for one in batch)))
+    delete_runs(connection, set().union(*((one.before | one.taken) - one.same for one in batch)))
     _delete_sources(connection, batch)
     _insert_sources(connection, batch)
     insert_files(connection, {one.source_id: one.read.files for one in batch})
@@ -102,12 +102,6 @@ def write_logs(
     outcomes = [_outcome(one, before) for one in batch]
     _record(connection, batch, outcomes)
     return outcomes
-
-
-def move_sources(connection: duckdb.DuckDBPyConnection, moved: Mapping[str, str]) -> None:
-    """Take note that sources, by their identifiers, lie elsewhere now, inside a transaction."""
-    for source_id, uri in moved.items():
-        connection.execute("UPDATE sources SET uri = ? WHERE source_id = ?", [plain_path(uri), source_id]).fetchall()
 
 
 def insert_files(connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[FileState]]) -> None:
@@ -136,7 +130,8 @@ def _outcome(one: Writing, before: Mapping[str, int]) -> LogOutcome:
     return LogOutcome(status, n_new, n_grown, len(one.same), len(one.before - own), values_lost(one, before))
 
 
-def _delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
+def delete_runs(connection: duckdb.DuckDBPyConnection, run_ids: set[str]) -> None:
+    """Delete runs with all that logs said of them, inside a transaction; what was set of them by hand stays."""
     if not run_ids:
         return
     with registered(connection, {"_gone": {"run_id": texts(sorted(run_ids))}}):

@@ -56,6 +56,11 @@ class Source:
         return _ADDRESS.sub("://", str(self.path), count=1) if self.sign.level == Level.ADDRESS else str(self.path)
 
     @property
+    def main_files(self) -> list[Path]:
+        """What it reads: the entries of a directory, or the file or directory itself."""
+        return [(self.path / entry).resolve() for entry in self.sign.entries] or [self.path.resolve()]
+
+    @property
     def label(self) -> str:
         """Where it lies below the root, without the ending of its name: what a run is called that has no name."""
         below = self.path.relative_to(self.root) if self.path != self.root else Path(self.path.resolve().name or "/")

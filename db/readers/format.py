@@ -36,11 +36,14 @@ class Sign:
     entries : tuple of str
         Of a directory: the entries in it that the format reads; the others are looked at by themselves. Empty where it
         reads all of it.
+    beside : tuple of str
+        Of a file: what else is read, by its path from the directory of the file.
     """
 
     level: Level
     why: str
     entries: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,28 +46,31 @@ _RESULTS = ("global_step", "epoch", "total_flos", "best_metric", "best_global_st
 _LAST = {"train_loss", "train_runtime"}
 _NEWEST = 50
 _LIST = "log_history"
+MODEL = "config.json"
 
 
 def sniff(probe: Probe) -> Sign | None:
     """Say whether it is such a state: by its name in a directory or in checkpoints there, or by its keys."""
     if not probe.is_dir:
         known = probe.name.endswith(".json") and {"log_history", "global_step"} <= probe.keys
-        return Sign(Level.KEYS, "it has the keys 'log_history' and 'global_step'") if known else None
+        why = "it has the keys 'log_history' and 'global_step'"
+        return Sign(Level.KEYS, why, beside=_models(probe.path)) if known else None
     checkpoints = sorted((int(match[1]), name) for name in probe.names if (match := _CHECKPOINT.match(name)))
     copies = [f"{name}/{STATE}" for _, name in checkpoints if (probe.path / name / STATE).is_file()]
     entries = [STATE] * (STATE in probe.names) + copies
     if not entries:
         return None
-    return Sign(
-        Level.DIRECTORY, f"it has {entries[0]}", tuple(entries + ["config.json"] * ("config.json" in probe.names))
-    )
+    models = [
+        name for name in (MODEL, *(f"{name}/{MODEL}" for _, name in checkpoints)) if (probe.path / name).is_file()
+    ]
+    return Sign(Level.DIRECTORY, f"it has {entries[0]}", tuple(entries + models))
 
 
 def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:  # noqa: ARG001
     """Read a state, or the newest of those of a directory; see `db.readers.format`."""
     file = path
     if entries:
-        file, notes = _newest(path, [entry for entry in entries if entry != "config.json"])
+        file, notes = _newest(path, [entry for entry in entries if entry.rpartition("/")[2] != MODEL])
         yield from notes
     history = _History(str(file))
     state: dict[str, Any] = {}
@@ -83,7 +86,8 @@ def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:
     yield from history.end()
     config = {key: value for key in _SETTINGS if (value := state.get(key)) is not None}
     summary = {key: value for key in _RESULTS if (value := state.get(key)) is not None}
-    summary |= {key: value for key, value in history.last.items() if key != "step"}
+    # The state says how it stands now; the entry is of an end that training may have gone beyond.
+    summary = {key: value for key, value in history.last.items() if key != "step"} | summary
     config = _model(file) | flatten(config)
     yield RunFound("", state="finished" if history.ended else None, config=config, summary=flatten(summary))
     yield Note("loss is a mean over the steps since the entry before (logging_steps), and no value of its step.")
@@ -181,13 +185,17 @@ def _step_of(path: Path) -> int:
 
 
 def _model(state: Path) -> dict[str, Any]:
-    """Settings of the model, from the file that is kept beside a state, or in the newest checkpoint."""
-    for folder in (state.parent, state.parent.parent if _CHECKPOINT.match(state.parent.name) else state.parent):
-        path = folder / "config.json"
-        if path.is_file():
-            try:
-                content = json_document(path, 10 * 2**20)
-            except ReadError:
-                return {}
-            return flatten(content) if isinstance(content, dict) and "log_history" not in content else {}
+    """Settings of the model, from the file that is kept beside a state, or beside its checkpoint."""
+    for name in _models(state):
+        try:
+            content = json_document(state.parent / name, 10 * 2**20)
+        except ReadError:
+            return {}
+        return flatten(content) if isinstance(content, dict) and "log_history" not in content else {}
     return {}
+
+
+def _models(state: Path) -> tuple[str, ...]:
+    """Where the settings of the model may stand, by the path from the directory of a state; the nearest first."""
+    names = [MODEL, f"../{MODEL}"] if _CHECKPOINT.match(state.parent.name) else [MODEL]
+    return tuple(name for name in names if (state.parent / name).is_file())

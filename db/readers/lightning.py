@@ -41,7 +41,8 @@ def sniff(probe: Probe) -> Sign | None:
             return None
         return Sign(Level.DIRECTORY, f"it has {TABLE} and {SETTINGS}", (TABLE, SETTINGS))
     if probe.name == TABLE and {"epoch", "step"} <= set(probe.columns):
-        return Sign(Level.KEYS, "it is called metrics.csv and has the columns 'epoch' and 'step'")
+        beside = (SETTINGS,) if probe.path.with_name(SETTINGS).is_file() else ()
+        return Sign(Level.KEYS, "it is called metrics.csv and has the columns 'epoch' and 'step'", beside=beside)
     return None
 
 

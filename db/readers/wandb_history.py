@@ -95,7 +95,7 @@ def _read_rows(path: Path, rows: Iterator[Row]) -> Iterator[Found]:
         elif STEP not in row:
             complaints.add(number, STEP, None, f"the row has no {STEP}", "row")
         else:
-            run = next((str(row.pop(name)) for name in RUNS if isinstance(row.get(name), str)), "")
+            run = next((str(row.pop(name)) for name in RUNS if _is_name(row.get(name))), "")
             if run not in met:
                 yield RunFound(run, name=run or None)
             met[run] = met.get(run, 0) + 1
@@ -111,6 +111,11 @@ def _read_rows(path: Path, rows: Iterator[Row]) -> Iterator[Found]:
     yield from taken.notes(str(path))
     yield from complaints.rest()
     yield from sampled(str(path), met)
+
+
+def _is_name(value: Any) -> bool:
+    """Whether it may tell runs apart: a text, or the number of a run."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _listed_rows(path: Path) -> Iterator[Row]:

@@ -28,6 +28,9 @@ _NUMBERS = (
     "HUGEINT", "UHUGEINT", "DECIMAL",
 )  # fmt: skip
 
+#: Of columns that may tell runs apart.
+_NAMES = ("VARCHAR", *(kind for kind in _NUMBERS if "INT" in kind))
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -50,7 +53,7 @@ def read_parquet(path: Path, run_columns: Sequence[str]) -> Iterator[Found]:
     path : Path
         The file.
     run_columns : sequence of str
-        Columns that may tell runs apart; the first that holds text does.
+        Columns that may tell runs apart; the first that holds texts or whole numbers does.
 
     Yields
     ------
@@ -83,10 +86,10 @@ def _read(connection: duckdb.DuckDBPyConnection, path: Path, run_columns: Sequen
     numeric = [column for column, kind in kinds.items() if kind.startswith(_NUMBERS) and not kind.endswith("]")]
     if STEP not in numeric:
         raise ReadError(str(path), f"it has no column '{STEP}' of numbers", "its columns")
-    run_column = next((column for column in run_columns if kinds.get(column) == "VARCHAR"), None)
-    metrics = [column for column in numeric if column not in OWN]
+    run_column = next((column for column in run_columns if kinds.get(column) in _NAMES), None)
+    metrics = [column for column in numeric if column not in (*OWN, run_column)]
     axis = next((column for column in KNOWN_AXES if column in metrics), None)
-    asked = ["coalesce(" + _quoted(run_column) + ", '')" if run_column else "''"]
+    asked = [f"coalesce(CAST({_quoted(run_column)} AS VARCHAR), '')" if run_column else "''"]
     for column in (STEP, *metrics):
         asked += [f"CAST({_quoted(column)} AS DOUBLE)", f"{_quoted(column)} IS NULL"]
     numbered = ", ".join(f"{part} AS c{place}" for place, part in enumerate(asked))

@@ -202,11 +202,12 @@ def test_a_metric_that_no_run_has_takes_no_loss_away(runs, run) -> None:
     losses = ask("scaling.duckdb", "SELECT run_id, metric, loss FROM runs_final ORDER BY 1")
     assert all(loss is not None for _, _, loss in losses)
     done = run("ingest", "runs/text.log", "runs/large", "--metric", "nosuch")
-    assert done.code == 2
+    assert done.code == run("ingest", "runs/text.log", "runs/large", "--metric", "nosuch").code == 2
     assert "No run of what was read has a metric 'nosuch'" in done.err
     assert "for 'nosuch' is not in it" in done.err
     assert ask("scaling.duckdb", "SELECT run_id, metric, loss FROM runs_final ORDER BY 1") == losses
-    assert run("ingest", "runs/text.log", "runs/large", "--metric", "lm_loss").code == 0
+    for _ in range(2):
+        assert run("ingest", "runs/text.log", "runs/large", "--metric", "lm_loss").code == 0
 
 
 def test_the_doctor_finds_and_fails_where_asked(runs, run) -> None:

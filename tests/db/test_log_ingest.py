@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,7 @@ def test_two_sources_with_the_same_run(tmp_path, db) -> None:
     [again] = read_in(db, two, replace=True)
     assert again.status == "replaced"
     assert ask(db, "SELECT loss, source_id FROM runs_final") == [(7, again.source_id)]
+    assert again.shrunk == "Fewer values than when it was read before: 'r' 1 of 3."
     assert ask(db, "SELECT count(*) FROM metrics") == [(1,)]
 
 
@@ -229,6 +231,79 @@ def test_a_copy_is_no_second_run_and_a_log_that_moved_is_the_same(tmp_path, db) 
     assert ask(db, "SELECT run_id, loss FROM runs_final") == [("a", 1)]
 
 
+def test_a_log_that_is_moved_to_where_another_lay_takes_its_place(tmp_path, db) -> None:
+    trainer_state(tmp_path / "a", [3, 2])
+    trainer_state(tmp_path / "b", [4, 3], age=5)
+    read_below(db, tmp_path)
+    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "a").rename(tmp_path / "b")
+    [report] = read_below(db, tmp_path)
+    assert report.notes == (f"It was {tmp_path / 'a'}#hf_trainer when it was read.",)
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("a", 2)]
+    assert ask(db, "SELECT uri FROM sources") == [(f"{tmp_path / 'b'}#hf_trainer",)]
+    [report] = read_below(db, tmp_path)
+    assert ask(db, "SELECT source_id FROM sources") == [(report.source_id,)]
+    trainer_state(tmp_path / "b", [3, 2, 1], age=9)
+    assert statuses(read_below(db, tmp_path)) == ["replaced"]
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("a", 1)]
+
+
+def test_a_log_that_was_put_aside_for_a_new_one_is_kept(tmp_path, db) -> None:
+    trainer_state(tmp_path / "out", [3, 2, 1])
+    read_below(db, tmp_path)
+    (tmp_path / "out").rename(tmp_path / "out_old")
+    trainer_state(tmp_path / "out", [9, 8], age=9)
+    reports = read_below(db, tmp_path)
+    assert sorted(statuses(reports)) == ["ingested", "unchanged"]
+    runs = ask(db, "SELECT run_id, loss, uri FROM runs_final JOIN sources USING (source_id) ORDER BY loss")
+    assert [(run_id, loss) for run_id, loss, _ in runs] == [("out", 1), (f"{tmp_path.name}/out", 8)]
+    assert [uri.partition("#")[0] for _, _, uri in runs] == [str(tmp_path / "out_old"), str(tmp_path / "out")]
+    assert statuses(read_below(db, tmp_path)) == ["unchanged", "unchanged"]
+
+
+def test_logs_that_swap_their_places_stay_the_runs_they_are(tmp_path, db) -> None:
+    trainer_state(tmp_path / "a", [3, 2])
+    trainer_state(tmp_path / "b", [4, 3], age=5)
+    read_below(db, tmp_path)
+    for one, other in (("a", "c"), ("b", "a"), ("c", "b")):
+        (tmp_path / one).rename(tmp_path / other)
+    assert statuses(read_below(db, tmp_path)) == ["unchanged", "unchanged"]
+    trainer_state(tmp_path / "a", [4, 3, 2.5], age=9)
+    assert sorted(statuses(read_below(db, tmp_path))) == ["replaced", "unchanged"]
+    assert ask(db, "SELECT run_id, loss FROM runs_final ORDER BY 1") == [("a", 2), ("b", 2.5)]
+
+
+def test_a_part_of_a_log_is_no_log_of_its_own_while_the_rest_is_there(tmp_path, db) -> None:
+    for step in (1, 2):
+        trainer_state(tmp_path / "r" / f"checkpoint-{step}", [3.0, 2.0][:step])
+    read_below(db, tmp_path)
+    for part in ("checkpoint-1", "checkpoint-2", "checkpoint-2/trainer_state.json"):
+        [report] = read_below(db, tmp_path / "r" / part, replace=True)
+        assert (report.status, report.notes) == ("unchanged", (f"It is read as a part of {tmp_path / 'r'}.",))
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r", 2)]
+    both = find_sources([tmp_path / "r", tmp_path / "r" / "checkpoint-2" / "trainer_state.json"], None)[0]
+    assert [one.path for one in both] == [tmp_path / "r"]
+    shutil.rmtree(tmp_path / "r" / "checkpoint-1")
+    [rest] = read_below(db, tmp_path / "r" / "checkpoint-2" / "trainer_state.json")
+    assert (rest.status, rest.run_ids) == ("replaced", ("r",))
+    assert ask(db, "SELECT count(*) FROM sources") == [(1,)]
+
+
+def test_what_is_read_beside_a_file_is_of_it(tmp_path, db) -> None:
+    state = trainer_state(tmp_path / "r" / "checkpoint-1", [3.0])
+    model = {"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 100, "n_positions": 32}
+    for path in (tmp_path, state):
+        rewrite(state.with_name("config.json"), json.dumps(model))
+        (tmp_path / "s.duckdb").unlink(missing_ok=True)
+        read_below(db, path)
+        assert statuses(read_below(db, path)) == ["unchanged"]
+        [(small,)] = ask(db, "SELECT n_params FROM runs")
+        rewrite(state.with_name("config.json"), json.dumps(model | {"n_layer": 4}), age=9)
+        assert statuses(read_below(db, path)) == ["replaced"]
+        [(large,)] = ask(db, "SELECT n_params FROM runs")
+        assert large - small == 2 * (12 * 64 * 64 + 13 * 64)
+
+
 def test_a_file_that_was_a_table_becomes_a_log(tmp_path, db) -> None:
     path = tmp_path / "a.csv"
     path.write_text("run_id,N,D,loss\nx,1e8,2e9,3\n")
@@ -282,8 +357,8 @@ def test_corrections_survive_and_can_be_taken_back(tmp_path, db) -> None:
     rewrite(path, "more", age=10)
     read_in(db, made(path, run_of("r", (1, 2, 3, 4), (3, 2, 2, 1), config=BATCH | {"seed": 18, "n_params": 1e6})))
     sql = "SELECT n_params, n_tokens, corpus, seed, tag, loss FROM runs_final"
-    assert ask(db, sql) == [(2e6, 6000, "c4", 0, "x", 1)]
-    assert ask(db, "SELECT tokens FROM metrics ORDER BY step") == [(1500,), (3000,), (4500,), (6000,)]
+    assert ask(db, sql) == [(2e6, 8000, "c4", 0, "x", 1)]  # one more step, of 2000 tokens
+    assert ask(db, "SELECT tokens FROM metrics ORDER BY step") == [(2000,), (4000,), (6000,), (8000,)]
     with Store(db) as store:
         told = {one["fact"]: one["rule"] for one in facts_of(store, "r")}
         assert "its source says 1e6 (given)" in told["n_params"]
@@ -325,6 +400,28 @@ def test_some_of_the_runs_that_lack_a_fact_are_named(tmp_path, db) -> None:
     assert line.endswith(" (5 runs, such as r0 (a), r1 (a), r2 (a))")
     [alike] = [line for line in report.facts_alike if line.startswith("n_params is missing: ")]
     assert alike == line.removesuffix(" (5 runs, such as r0 (a), r1 (a), r2 (a))")
+
+
+def test_tokens_that_were_corrected_grow_with_their_run(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+    counted = [
+        RunFound("r"),
+        values("tokens", (50, 100), (5000.0, 10_000.0), "r"),
+        values("loss", (50, 100), (3, 2), "r"),
+    ]
+    read_in(db, made(path, counted))
+    with Store(db) as store:
+        correct(store, "r", {"D": "20k"})
+    rewrite(path, "more", age=10)
+    more = [values("tokens", (200,), (20_000.0,), "r"), values("loss", (200,), (1,), "r")]
+    read_in(db, made(path, [*counted, *more]))
+    assert ask(db, "SELECT n_tokens FROM runs_final") == [(40_000,)]
+    assert ask(db, "SELECT step, tokens FROM metrics WHERE metric = 'loss' ORDER BY 1") == [
+        (50, 10_000), (100, 20_000), (200, 40_000),
+    ]  # fmt: skip
+    with Store(db) as store:
+        correct(store, "r", {"D": None})
+    assert ask(db, "SELECT n_tokens FROM runs_final") == [(20_000,)]
 
 
 def test_corrections_apply_to_runs_of_tables_too(tmp_path, db) -> None:

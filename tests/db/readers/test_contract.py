@@ -39,7 +39,7 @@ def sources() -> dict[str, list[Source]]:
 
 
 def _size(source: Source) -> int:
-    return sum(file.stat().st_size for file in files_of(source.path, source.sign.entries))
+    return sum(file.stat().st_size for file in files_of(source.path, source.sign))
 
 
 @pytest.mark.parametrize("name", sorted(formats()))
@@ -140,7 +140,7 @@ def test_damaged_logs_give_nothing_but_a_read_error_and_end(name, tmp_path) -> N
     """The tests of each format go through every byte; here some damage meets every file of the smallest fixture."""
     drawn = random.Random(name)
     source = sources()[name][0]
-    files = [file for file in files_of(source.path, source.sign.entries) if file.stat().st_size]
+    files = [file for file in files_of(source.path, source.sign) if file.stat().st_size]
     path = copied(source, tmp_path / "copy")
     per_file = max(3, 45 // len(files))
     began = time.perf_counter()
@@ -160,7 +160,7 @@ def test_damaged_logs_give_nothing_but_a_read_error_and_end(name, tmp_path) -> N
 def test_what_is_not_there_any_more_is_a_read_error(name, tmp_path) -> None:
     source = sources()[name][0]
     path = copied(source, tmp_path / "copy")
-    for file in files_of(path, source.sign.entries):
+    for file in files_of(path, source.sign):
         file.unlink()
     assert read_damaged(source, path) in ("refused", "read")
     shutil.rmtree(tmp_path / "copy")

@@ -241,6 +241,18 @@ def test_steps_of_trainers_hold_for_all_rows(tmp_path: Path) -> None:
     assert got == expected
 
 
+def test_runs_that_are_told_apart_by_a_number(tmp_path: Path) -> None:
+    rows: list[object] = [
+        {"_step": i, "_runtime": i, "run": run, "loss": 1.0 + run} for run in (1, 2) for i in range(5)
+    ]
+    parquet = tmp_path / "h.parquet"
+    rows_of(tmp_path, rows)
+    duckdb.sql(f"COPY (FROM read_json('{tmp_path / 'history.jsonl'}')) TO '{parquet}'")
+    for found in (rows_of(tmp_path, rows), list(wandb_history.read(parquet))):
+        assert [one.key for one in found if isinstance(one, RunFound)] == ["1", "2"]
+        assert curves(found) == {(f"{run}", "loss"): [(i, 1.0 + run) for i in range(5)] for run in (1, 2)}
+
+
 def test_lines_that_are_none_and_steps_that_are_none(tmp_path: Path) -> None:
     rows: list[object] = [
         {"_step": 0, "_runtime": 0, "loss": 3.0}, "{broken", "[1]", {"_runtime": 0, "loss": 1.0},
