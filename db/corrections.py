@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,7 +32,10 @@ _KEPT = (
     "n_params_nonembed", "batch_tokens", "batch_seqs", "seq_len", "learning_rate", "seed", "optimizer", "schedule",
     "warmup_steps", "weight_decay", "tokenizer", "state",
 )  # fmt: skip
+_KEPT_NUMBERS = _KEPT[: _KEPT.index("optimizer")]
 _ALIKE = 0.8
+#: What a name may have more than another and be one of its own.
+_LONGER = re.compile(r"[a-zA-Z0-9]+_|_[a-zA-Z0-9]+|\d+")
 _LETTERS = {"N": "n_params", "D": "n_tokens", "C": "compute_flop"}
 
 
@@ -167,6 +172,8 @@ def _checked(fact: str, value: str | float | None) -> str | float | None:
             raise UsageError(f"{fact} = {value!r} is not a number above 0.", "Write it as 124e6, 124M or 124000000.")
         return number
     other = any_number(value)
+    if fact in _KEPT_NUMBERS and (other is None or not math.isfinite(other)):
+        raise UsageError(f"{fact} = {value!r} is not a number.", "Write it as 3e-4, 512 or 2M.")
     return str(value) if fact in _TEXTS or other is None else other
 
 
@@ -177,8 +184,10 @@ def _check_names(connection: duckdb.DuckDBPyConnection, facts: Sequence[str]) ->
         return
     known |= {row[0] for row in connection.execute("SELECT DISTINCT unnest(json_keys(extra)) FROM runs").fetchall()}
     for fact in facts:
-        near = get_close_matches(fact, sorted(known), n=1, cutoff=_ALIKE)
-        if fact not in known and near:
+        if fact in known or any(_LONGER.fullmatch(fact.replace(name, "", 1)) for name in known if name in fact):
+            continue  # min_learning_rate and seed2 are names of their own
+        near = get_close_matches(fact.lower(), sorted(known | {*_FIXED}), n=1, cutoff=_ALIKE)
+        if near:
             raise UsageError(
                 f"No run has a column '{fact}', and it is nearly {near[0]}.",
                 f"Did you mean {near[0]}? A column of its own needs a name that is less like it.",

@@ -179,6 +179,7 @@ class _Batch:
     reads: list[tuple[int, SourceRead]] = field(default_factory=list)  # with the place of its report
     files: dict[str, list[FileState]] = field(default_factory=dict)  # of sources whose bytes are as they were
     moved: dict[str, str] = field(default_factory=dict)
+    copies: dict[int, str] = field(default_factory=dict)  # of what is read in this batch, by the place of their reports
 
 
 class _Job:
@@ -227,7 +228,21 @@ class _Job:
                 batch.reads = [pair for place, pair in enumerate(batch.reads) if place not in failed]
             if batch.reads or batch.files or batch.moved:
                 self._write(batch, stage)
+        self._fail_copies(sources, batch)
         return batch.reports
+
+    def _fail_copies(self, sources: Sequence[Source], batch: _Batch) -> None:
+        """A copy of a log that could not be read after all is no better than it; the next may be tried."""
+        failed = {plain_path(one.uri): place for place, one in enumerate(sources[: len(batch.reports)])}
+        failed = {uri: place for uri, place in failed.items() if batch.reports[place].status == "failed"}
+        for place, source_id in batch.copies.items():
+            if (first := failed.get(self._met.get(source_id, ""))) is not None:
+                batch.reports[place] = replace(
+                    batch.reports[first],
+                    path=sources[place].shown,
+                    error=f"It is, byte for byte, {batch.reports[first].error}",
+                )
+        self._met = {source_id: uri for source_id, uri in self._met.items() if uri not in failed}
 
     def _open(self, source: Source, known: Registry, batch: _Batch) -> SourceRead | LogReport:
         """The source, or why it need not or cannot be read."""
@@ -257,6 +272,8 @@ class _Job:
         if source.sign.level == Level.ADDRESS:
             return read  # only the other side knows whether it changed
         if other != uri:
+            if other == self._met[source_id]:
+                batch.copies[len(batch.reports)] = source_id
             return replace(report, notes=(f"It is, byte for byte, {other}, which is read.",))
         if moved and known.is_whole(source_id):
             batch.moved[source_id] = uri

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from db.facts.derive import Facts
@@ -181,6 +182,7 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
             filler.take_last_words(run)
         if not read.runs and not read.scores and not read.notes and not read.problems:
             raise ReadError(source.shown, f"no run and no score is in it, though {source.sign.why}")
+        _check_still(read)
     except (ReadError, UsageError):  # the latter where an extra is missing
         stage.forget([run.number for run in read.runs.values()])
         raise
@@ -190,6 +192,14 @@ def fill(read: SourceRead, stage: Stage, metrics: Metrics, first: int, options: 
         stage.forget([run.number for run in read.runs.values()])
         fault = f"its reader failed with {type(error).__name__}: {error}"
         raise ReadError(source.shown, fault, hint="That is a fault of the reader; please report it.") from error
+
+
+def _check_still(read: SourceRead) -> None:
+    """Where a file changed since it was hashed, what was read has no hash: none that any file will have again."""
+    now = states_of([Path(state.path) for state in read.files])
+    if [(one.n_bytes, one.modified_ns) for one in now] != [(one.n_bytes, one.modified_ns) for one in read.files]:
+        read.sha256 = hashlib.sha256(f"{read.sha256} and then {now}".encode(errors="surrogateescape")).hexdigest()
+        read.files = [replace(state, settled=False) for state in read.files]
 
 
 class _Filler:

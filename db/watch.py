@@ -10,11 +10,11 @@ from pathlib import Path
 
 from db.ingest_paths import find_sources
 from db.log_ingest import LogReport, ingest_logs
-from db.readers.discover import Source, is_address
+from db.readers.discover import Source, Unread, is_address
 from db.readers.run_table import NAME as TABLE
 from db.readers.score_tables import NAME as SCORES
 from db.watch_tables import WatchedTables
-from scaling.errors import StoreError
+from scaling.errors import InputDataError, StoreError
 
 #: What is said of a store that somebody else has.
 _BUSY = (" is locked by ", " is already open in this process")
@@ -96,9 +96,7 @@ def watch(
     number = 0
     while True:
         number += 1
-        sources, unread = find_sources(
-            [path for path in paths if number == 1 or path.exists() or is_address(path)], wanted
-        )
+        sources, unread = _look_for(paths, wanted, first=number == 1)
         logs = [source for source in sources if source.format.NAME not in (TABLE, SCORES)]
         tables = [source for source in sources if source.format.NAME in (TABLE, SCORES)]
         odd = [str(one) for one in unread if one.known and str(one) not in said]
@@ -133,6 +131,25 @@ def watch(
         if looks is not None and number >= looks:
             return
         sleep(every)
+
+
+def _look_for(paths: Sequence[Path], wanted: str | None, *, first: bool) -> tuple[list[Source], list[Unread]]:
+    """What is below the paths; at a later look one that can be no log any more costs the others nothing."""
+    if first:
+        return find_sources(paths, wanted)
+    sources: dict[str, Source] = {}
+    unread: list[Unread] = []
+    for path in paths:
+        if not path.exists() and not is_address(path):
+            continue
+        try:
+            found, others = find_sources([path], wanted)
+        except InputDataError as error:
+            unread.append(Unread(path, error.message.removeprefix(f"{path} ").removeprefix(f"{path}: ")))
+            continue
+        sources |= {source.uri: source for source in found}
+        unread += others
+    return list(sources.values()), unread
 
 
 def _is_part(source: Source, sources: Sequence[Source]) -> bool:

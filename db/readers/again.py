@@ -3,11 +3,13 @@
 A run that was killed goes on from a checkpoint, into a new log, and what it had logged beyond that checkpoint is of a
 run that never was. Its training loss tells: where that goes back, all that stood beyond is void, also a metric that
 the new log has not reached yet or no longer logs. Other metrics tell nothing: a job that evaluates old checkpoints
-beside a training writes into the same run, and goes back too.
+beside a training writes into the same run, and goes back too. Nor does a log that began before the earlier one ended:
+two processes wrote at the same time, and neither started the other again.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 from db.readers.found import Found, Restart, Values
@@ -27,13 +29,14 @@ class Again:
 
     Notes
     -----
-    Values of each log pass by `see` on their way; `watch` is called where the next log begins, and `restart` with each
-    of its values until it gives something or `watching` is False.
+    Values of each log pass by `see` on their way, and times, at least the first and the last of a log, by `time`;
+    `watch` is called where the next log begins, and `restart` with each of its values while `watching` is true.
     """
 
     def __init__(self) -> None:
         self.watching = False
         self._reached: dict[str, int] = {}
+        self._ended = self._latest = -math.inf
 
     def see(self, found: Found) -> None:
         """Take note of values of a log."""
@@ -43,6 +46,13 @@ class Again:
     def watch(self) -> None:
         """Look out for the training loss of the next log."""
         self.watching = bool(self._reached)
+        self._ended = self._latest
+
+    def time(self, seconds: float) -> None:
+        """Take note of when something was logged."""
+        if seconds < self._ended:
+            self.watching = False
+        self._latest = max(self._latest, seconds)
 
     def restart(self, run: str, metric: str, step: int | None) -> Restart | None:
         """What a value says of where the log begins; the first of a training loss says all."""

@@ -15,7 +15,7 @@ from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
 from db.readers.mlflow_names import STATES, about_tags, seconds, unbounded
 from db.readers.probe import Probe
-from db.readers.sqlite import Database
+from db.readers.sqlite import Database, write_ahead_log
 
 NAME = "mlflow"
 WHAT = "a database of MLflow"
@@ -47,7 +47,8 @@ def sniff(probe: Probe) -> Sign | None:
     """A database with MLflow's tables."""
     tables = probe.tables
     if {"runs", "metrics", "params", "experiments"} <= set(tables) and "run_uuid" in tables["metrics"]:
-        return Sign(Level.KEYS, "it has the tables runs, metrics, params and experiments of MLflow")
+        why = "it has the tables runs, metrics, params and experiments of MLflow"
+        return Sign(Level.KEYS, why, beside=write_ahead_log(probe.path))
     return None
 
 

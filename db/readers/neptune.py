@@ -12,7 +12,7 @@ from db.readers.collect import Collector
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
-from db.readers.parquet_index import check_index
+from db.readers.parquet_index import check_index, literally
 from db.readers.probe import Probe
 from scaling.errors import ReadError
 
@@ -157,9 +157,10 @@ def _rows(file: Path) -> Iterator[list[tuple[int, tuple[Any, ...]]]]:
     connection = duckdb.connect(":memory:", config=_DUCKDB)
     try:
         there = {
-            name for name, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+            name
+            for name, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [literally(file)]).fetchall()
         }
-        cursor = connection.execute(f"SELECT {', '.join(_columns(there))} FROM read_parquet(?)", [str(file)])
+        cursor = connection.execute(f"SELECT {', '.join(_columns(there))} FROM read_parquet(?)", [literally(file)])
         first = 1
         while batch := cursor.fetchmany(_BATCH):
             yield list(enumerate(batch, start=first))

@@ -122,3 +122,8 @@ def _within(data: bytes, i: int) -> int:
     if i > len(data):
         raise _OddError("a text in it is longer than what is left")
     return i
+
+
+def literally(path: Path) -> str:
+    """A path as DuckDB takes it for a name and no pattern: what it would expand is escaped."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))

@@ -21,6 +21,12 @@ _STEPS = 200  # of the machine for each byte of the file; a query takes some fiv
 _CLOSED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
+def write_ahead_log(path: Path) -> tuple[str, ...]:
+    """Name of the log beside a database that is open for writing: what is new stands there first. Without one: none."""
+    log = path.with_name(f"{path.name}-wal")
+    return (log.name,) if log.is_file() and log.stat().st_size else ()
+
+
 class Database:
     """A database that is open for reading; a context manager.
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ FIELDS = (
 )
 UPSERTS = False
 
+_DOUBLE = struct.Struct("<d")
 _NAMED = re.compile(r"tfevents\.(\d+)(?:\.(.*))?$")
 _BEHIND_HOST = re.compile(r"(\.\d+){1,2}(\.v2)?$")
 _LISTED = 5_000  # names that a probe gives at most
@@ -154,6 +156,9 @@ class _Run:
 
     def _records(self, part: Records, complaints: Complaints) -> Iterator[Found]:
         """Take the numbers of records, the many plain ones the short way."""
+        for record in (part.found[0], part.found[-1]) if part.found else ():
+            if record[:1] == b"\x09" and len(record) > 8:  # where every event begins: when it was logged
+                self.again.time(_DOUBLE.unpack_from(record, 1)[0])
         collector, short = self.values[None], self.short.read
         add = collector.add
         for number, record in enumerate(part.found, part.first):

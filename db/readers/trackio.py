@@ -14,7 +14,7 @@ from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
 from db.readers.probe import Probe
-from db.readers.sqlite import Database
+from db.readers.sqlite import Database, write_ahead_log
 from db.readers.text import flatten
 
 NAME = "trackio"
@@ -47,7 +47,8 @@ def sniff(probe: Probe) -> Sign | None:
     """A database with Trackio's table of metrics, one row of which is one JSON object."""
     columns = set(probe.tables.get("metrics", ()))
     if {"run_name", "step", "metrics", "timestamp"} <= columns:
-        return Sign(Level.KEYS, "its table 'metrics' has the columns run_name, step and metrics")
+        why = "its table 'metrics' has the columns run_name, step and metrics"
+        return Sign(Level.KEYS, why, beside=write_ahead_log(probe.path))
     return None
 
 

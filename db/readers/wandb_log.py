@@ -50,11 +50,20 @@ class Log:
     collector, complaints
         Where values and problems go.
     again : Again, optional
-        What earlier logs of the run had reached, where it has any; their end is not this one's.
+        What the logs of the run have reached, where it has several.
+    earlier : bool, default False
+        Whether there was one before this, whose end is not this one's.
     """
 
     def __init__(
-        self, file: str, run: str, collector: Collector, complaints: Complaints, again: Again | None = None
+        self,
+        file: str,
+        run: str,
+        collector: Collector,
+        complaints: Complaints,
+        again: Again | None = None,
+        *,
+        earlier: bool = False,
     ) -> None:
         self._file = file
         self._run = run
@@ -65,7 +74,7 @@ class Log:
         self._summary: dict[str, bytes] = {}
         self._exit: int | None = None
         self._ran: int | None = None
-        self._again = again is not None
+        self._again = earlier
         self._described = False
 
     def take(self, record: bytes, place: int) -> Iterable[Found]:

@@ -104,11 +104,11 @@ def read(path: Path, entries: Sequence[str] = (), **options: Any) -> Iterator[Fo
     met: dict[str, Again] = {}
     for _, run, name in dated:
         try:
-            again = met.get(run)
-            if again is not None:
-                again.watch()
-            for found in _read_run(path / name, collector, again):
-                met.setdefault(run, Again()).see(found)
+            earlier = run in met
+            again = met.setdefault(run, Again())
+            again.watch()
+            for found in _read_run(path / name, collector, again, earlier=earlier):
+                again.see(found)
                 yield found
         except ReadError as error:  # the runs beside it are read all the same
             yield from collector.flush()
@@ -130,7 +130,9 @@ def _name_of(path: Path) -> str:
     return match[1] if match else path.stem
 
 
-def _read_run(directory: Path, collector: Collector, again: Again | None = None) -> Iterator[Found]:
+def _read_run(
+    directory: Path, collector: Collector, again: Again | None = None, *, earlier: bool = False
+) -> Iterator[Found]:
     match = _RUN.fullmatch(directory.name)
     logs = _logs_in(directory)
     run = _name_of(logs[0]) if logs else match[2] if match else directory.name
@@ -140,7 +142,7 @@ def _read_run(directory: Path, collector: Collector, again: Again | None = None)
         if found is not None:
             yield found
     for log in logs:
-        yield from _read_log(log, run, collector, again)
+        yield from _read_log(log, run, collector, again, earlier=earlier)
     if not logs:
         yield Note(f"{directory}: its log run-{run}.wandb is not there, so there is no history.")
 
@@ -177,9 +179,11 @@ def _object(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_log(path: Path, run: str, collector: Collector, again: Again | None = None) -> Iterator[Found]:
+def _read_log(
+    path: Path, run: str, collector: Collector, again: Again | None = None, *, earlier: bool = False
+) -> Iterator[Found]:
     complaints = Complaints(str(path))
-    log = Log(str(path), run, collector, complaints, again)
+    log = Log(str(path), run, collector, complaints, again, earlier=earlier)
     place = 0
     for record in records(path):
         if isinstance(record, Damage):

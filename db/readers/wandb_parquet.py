@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from db.readers.complaints import Complaints
 from db.readers.found import NO_STEP, Found, Note, RunFound, Values
-from db.readers.parquet_index import check_index
+from db.readers.parquet_index import check_index, literally
 from db.readers.wandb_rows import KNOWN_AXES, OWN, STEP, sampled
 from scaling.errors import ReadError
 
@@ -79,8 +79,7 @@ def read_parquet(path: Path, run_columns: Sequence[str]) -> Iterator[Found]:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, path: Path, run_columns: Sequence[str]) -> Iterator[Found]:
-    # A name is no pattern here: what DuckDB would expand is escaped.
-    name = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in str(path))
+    name = literally(path)
     columns = connection.execute("DESCRIBE SELECT * FROM read_parquet([?])", [name]).fetchall()
     kinds = {str(column): str(kind) for column, kind, *_ in columns}
     numeric = [column for column, kind in kinds.items() if kind.startswith(_NUMBERS) and not kind.endswith("]")]

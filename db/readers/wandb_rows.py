@@ -97,8 +97,8 @@ class Rows:
         values = self._metrics(row)
         add = self._collector.add
         if self._steps is None and not self._tokens and not self._globs:
-            if self._again is not None and self._again.watching:
-                self._look_back(self._again, run, at, values)
+            if self._again is not None:
+                self._look_back(self._again, run, at, values, row)
             for name, value in values:
                 add(run, name, at, value)
             return
@@ -108,8 +108,8 @@ class Rows:
         self._last.update(values)
         if self._steps is not None:
             at = self._on_axis(self._steps, place)
-        if self._again is not None and self._again.watching:
-            self._look_back(self._again, run, at, values)
+        if self._again is not None:
+            self._look_back(self._again, run, at, values, row)
         for name, value in values:
             tokens = self._last.get(self._token_axis(name))
             add(run, name, at, value, math.nan if tokens is None else tokens)
@@ -131,8 +131,18 @@ class Rows:
             more = f" and {len(named) - _MANY} more" if len(named) > _MANY else ""
             yield Note(f"{file}: left out, as they are no numbers: {', '.join(named[:_MANY])}{more}.")
 
-    def _look_back(self, again: Again, run: str, at: int | None, values: list[tuple[str, float | None]]) -> None:
+    def _look_back(
+        self,
+        again: Again,
+        run: str,
+        at: int | None,
+        values: list[tuple[str, float | None]],
+        row: Iterable[tuple[str, Any]],
+    ) -> None:
         """Tell by the first training loss of a later log whether it goes back."""
+        for name, value in row:
+            if name == TIMESTAMP and isinstance(value, int | float):
+                again.time(value)
         for name, _ in values:
             if again.watching and (restart := again.restart(run, name, at)) is not None:
                 self.due += [*self._collector.flush(), restart]

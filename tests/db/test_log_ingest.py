@@ -6,6 +6,8 @@ import json
 import math
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -304,6 +306,51 @@ def test_what_is_read_beside_a_file_is_of_it(tmp_path, db) -> None:
         assert large - small == 2 * (12 * 64 * 64 + 13 * 64)
 
 
+def test_a_file_that_grows_while_it_is_read_has_a_hash_of_its_own(tmp_path, db) -> None:
+    path = tmp_path / "a.log"
+
+    def grows():
+        rewrite(path, "longer than it was", age=5)
+        yield from run_of("r", (1, 2, 3, 4), (3, 2, 2, 1))
+
+    rewrite(path, "short")
+    [first] = read_in(db, made(path, grows))
+    rewrite(path, "short")
+    [again] = read_in(db, made(path, run_of("r", (1,), (3,))))
+    assert (first.status, again.status, again.n_values) == ("ingested", "replaced", 1)
+    assert first.source_id != again.source_id
+    assert ask(db, "SELECT loss FROM runs_final") == [(3,)]
+
+
+def test_a_copy_of_a_log_that_failed_is_not_said_to_be_read(tmp_path, db) -> None:
+    several = [*run_of("r", metric="a_loss"), *run_of("r", metric="b_loss")[1:]]
+    sources = [made(tmp_path / name / "x.log", several) for name in ("a", "b")]
+    for source in sources:
+        rewrite(source.path, "the same")
+    reports = read_in(db, *sources)
+    assert statuses(reports) == ["failed", "failed"]
+    assert str(reports[1]).startswith(f"{sources[1].path}: It is, byte for byte, {sources[0].path}")
+    assert statuses(read_in(db, *sources, metric="a_loss")) == ["ingested", "unchanged"]
+
+
+def test_a_database_that_is_open_for_writing_is_read_with_its_log(tmp_path, db) -> None:
+    path = tmp_path / "project.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp, run_name, step, metrics)")
+        writer.execute("CREATE TABLE configs (id INTEGER PRIMARY KEY, run_name, config, created_at)")
+        for step in range(3):
+            writer.execute(
+                "INSERT INTO metrics VALUES (NULL, 't', 'r', ?, ?)", (step, json.dumps({"loss": 3.0 - step}))
+            )
+        assert statuses(read_below(db, path)) == ["ingested"]
+        writer.execute("INSERT INTO metrics VALUES (NULL, 't', 'r', 3, '{\"loss\": 0.5}')")
+        assert statuses(read_below(db, path)) == ["replaced"]
+        assert ask(db, "SELECT loss FROM runs_final") == [(0.5,)]
+    assert statuses(read_below(db, path)) in (["unchanged"], ["replaced"])  # it is one file again
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r", 0.5)]
+
+
 def test_a_file_that_was_a_table_becomes_a_log(tmp_path, db) -> None:
     path = tmp_path / "a.csv"
     path.write_text("run_id,N,D,loss\nx,1e8,2e9,3\n")
@@ -441,14 +488,16 @@ def test_corrections_apply_to_runs_of_tables_too(tmp_path, db) -> None:
     ("values_", "why"),
     [
         ({"n_params": "-3"}, "not a number above 0"), ({"n_params": "many"}, "not a number above 0"),
-        ({"n_parms": "1M"}, "nearly n_params"), ({"kept_colum": "1"}, "nearly kept_column"),
+        ({"learning_rate": "abc"}, "is not a number"), ({"learning_rate": "nan"}, "is not a number"),
+        ({"Loss": "3"}, "nearly loss"), ({"n_parms": "1M"}, "nearly n_params"),
+        ({"kept_colum": "1"}, "nearly kept_column"),
         ({"loss": "3"}, "cannot be set"), ({"N": "1M", "n_params": "2M"}, "set twice"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_set(tmp_path, db, values_, why) -> None:
     read_in(db, made(tmp_path / "a.log", run_of("r")))
     with Store(db) as store:
-        correct(store, "r", {"kept_column": "1"})
+        correct(store, "r", {"kept_column": "1", "min_learning_rate": "0", "seed2": "7"})
         store.connection.execute("DELETE FROM corrections")
     with Store(db) as store, pytest.raises(UsageError, match=why):
         correct(store, "r", values_)

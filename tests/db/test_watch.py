@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -149,3 +150,21 @@ def test_a_table_that_was_named_and_cannot_be_read_is_said_once_and_a_locked_sto
     assert [[one.status for one in look.changed] for look in looks] == [["failed"], [], [], ["ingested"]]
     assert "locked by process" in looks[2].busy
     assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r0", 3.0)]
+
+
+def test_a_named_path_that_becomes_something_else_does_not_end_the_watch(tmp_path) -> None:
+    state, db = trainer_state(tmp_path / "runs" / "a", [3.0]), tmp_path / "s.duckdb"
+    whole = state.read_text()
+
+    def pipe() -> None:
+        state.unlink()
+        os.mkfifo(state)
+
+    def back() -> None:
+        state.unlink()
+        rewrite(state, whole.replace("3.0", "2.5"), age=5)
+
+    looks = looked(state, db, pipe, lambda: None, back)
+    assert [[one.status for one in look.changed] for look in looks] == [["ingested"], [], [], ["replaced"]]
+    assert ["pipe or a device" in " ".join(look.unread) for look in looks] == [False, True, False, False]
+    assert ask(db, "SELECT loss FROM runs_final") == [(2.5,)]

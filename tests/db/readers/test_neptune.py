@@ -95,6 +95,14 @@ def test_parts_are_read_by_their_numbers(tmp_path):
     assert neptune.sniff(Probe(tmp_path)).entries == ("r_part_0.parquet", "r_part_2.parquet", "r_part_10.parquet")
 
 
+def test_signs_of_patterns_in_a_path_are_no_patterns(tmp_path):
+    for name, rows in (("d[1]", 3), ("d1", 5)):
+        (tmp_path / name).mkdir()
+        where = f"attribute_path = 'train/loss' AND step < {10 * rows}"
+        write(tmp_path / name / PART.name, f"SELECT * FROM '{PART}' WHERE {where}")
+    assert [read(tmp_path / name).count for name in ("d[1]", "d1")] == [3, 5]
+
+
 def test_columns_that_are_missing_are_empty_and_odd_ones_an_error(tmp_path):
     row = "'r' AS run_id, 'p' AS project_id, 'x' AS attribute_path, 'float_series' AS attribute_type"
     found = read(write(tmp_path / "a.parquet", f"SELECT {row}, 1.5 AS float_value"))

@@ -44,10 +44,10 @@ def part(number, content):
     return bytes((number << 3 | 2, size)) + content
 
 
-def scalar(step, value, tag=b"loss"):
+def scalar(step, value, tag=b"loss", time=1.7e9):
     """An event of one number; steps below 128."""
     inner = part(1, tag) + b"\x15" + struct.pack("<f", value)
-    return frame(b"\x09" + struct.pack("<d", 1.7e9) + bytes((0x10, step)) + part(5, part(1, inner)))
+    return frame(b"\x09" + struct.pack("<d", time) + bytes((0x10, step)) + part(5, part(1, inner)))
 
 
 HEAD = frame(b"\x09" + struct.pack("<d", 1.7e9) + part(3, b"brain.Event:2"))
@@ -139,6 +139,16 @@ def test_a_later_file_whose_training_loss_goes_back_voids_what_lay_beyond(tmp_pa
     assert found.order[at + 1 :] == ["loss"]
     second.write_bytes(HEAD + scalar(40, 1.0, b"val/loss"))
     assert not any(isinstance(one, Restart) for one in read(tmp_path).order)
+
+
+def test_processes_that_write_at_the_same_time_void_nothing_of_each_other(tmp_path):
+    ranks = [b"".join(scalar(step, 3.0, time=1.7e9 + step + rank) for step in range(60)) for rank in range(2)]
+    evaluated = b"".join(scalar(step, 3.5, b"val/loss", 1.7e9 + step) for step in (19, 59))
+    for rank, content in enumerate((ranks[0] + evaluated, ranks[1])):
+        (tmp_path / f"events.out.tfevents.{rank + 1}.host").write_bytes(HEAD + content)
+    found = read(tmp_path)
+    assert not any(isinstance(one, Restart) for one in found.order)
+    assert found.values["", "val/loss"] == [(19, 3.5), (59, 3.5)]
 
 
 def test_a_file_that_is_cut_off_anywhere_gives_what_is_whole(tmp_path):
