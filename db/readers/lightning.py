@@ -13,10 +13,10 @@ from db.readers.collect import Collector, number
 from db.readers.complaints import Complaints
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Note, RunFound
-from db.readers.log_lines import ended, numeral
+from db.readers.log_lines import numeral
 from db.readers.plain_yaml import plain_yaml
 from db.readers.probe import Probe
-from db.readers.text import lines_of
+from db.readers.text import Lines, lines_of
 from scaling.errors import ReadError
 
 NAME = "lightning"
@@ -51,8 +51,7 @@ def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:
     table = path / TABLE if path.is_dir() else path
     settings = table.with_name(SETTINGS)
     yield RunFound("", config=plain_yaml(settings) if settings.is_file() else {})
-    whole = ended(table)
-    lines, rows = _Lines(table, whole), Collector()
+    lines, rows = _Lines(table), Collector()
     reader, odd = csv.reader(lines, strict=True), Complaints(str(table))
     error: csv.Error | None = None
     try:
@@ -74,7 +73,7 @@ def read(path: Path, entries: Sequence[str], **options: Any) -> Iterator[Found]:
         raise
     yield from rows.flush()
     yield from odd.rest()
-    if not whole:
+    if not lines.whole:
         yield Note("The last line has no end and was left out: the run goes on, or was stopped while it wrote.")
     if error is not None and not (lines.over and "unexpected end" in str(error)):
         raise ReadError(str(table), f"it is no table with commas: {error}", f"line {lines.number}")
@@ -103,10 +102,11 @@ def _row(row: list[str], names: list[str], at: int, line: int, rows: Collector, 
 class _Lines:
     """Lines of a table for the parser, with the number of the last one; without a last one that has no end."""
 
-    def __init__(self, path: Path, whole: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.number = 0
         self.over = False
-        self._lines = self._held_back(lines_of(path)) if not whole else lines_of(path)
+        self.whole = True
+        self._lines = self._held_back(lines_of(path))
 
     def __iter__(self) -> _Lines:
         return self
@@ -120,10 +120,12 @@ class _Lines:
         # What no parser of tables takes; a file with it is damaged, and the cell will be no number.
         return line.replace("\0", "\N{REPLACEMENT CHARACTER}") + "\n"
 
-    @staticmethod
-    def _held_back(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    def _held_back(self, lines: Lines) -> Iterator[tuple[int, str]]:
         held: tuple[int, str] | None = None
         for numbered in lines:
             if held is not None:
                 yield held
             held = numbered
+        self.whole = lines.ended
+        if held is not None and self.whole:
+            yield held

@@ -168,7 +168,7 @@ class Reading:
         """Lines of the log, cleaned; a last one without its end is left out, and an error is kept for the end."""
         held: tuple[int, str] | None = None
         try:
-            for numbered in lines_of(self.path):
+            for numbered in (lines := lines_of(self.path)):
                 if held is not None:
                     self.line = held[0]
                     yield clean(held[1])
@@ -178,7 +178,7 @@ class Reading:
             return
         if held is None:
             return
-        if not ended(self.path):
+        if not lines.ended:
             if held[1].strip():
                 self.note(_CUT)
             return

@@ -155,8 +155,7 @@ class _Metric:
     def all(self) -> Iterator[Found]:
         held: tuple[int, str] | None = None
         try:
-            whole = _is_ended(self.file)
-            for line in lines_of(self.file):
+            for line in (lines := lines_of(self.file)):
                 if held is not None:
                     self._line(*held)
                 held = line
@@ -164,7 +163,7 @@ class _Metric:
                     yield from self.complaints.take()
                 if self.collector.full:
                     yield from self.collector.flush()
-            if held is not None and whole:
+            if held is not None and lines.ended:
                 self._line(*held)
             elif held is not None:
                 yield Note(
@@ -214,12 +213,3 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
             file = Path(at) / name
             if file.is_file():
                 yield file, file.relative_to(folder).as_posix()
-
-
-def _is_ended(file: Path) -> bool:
-    """Whether the last line of a file has its end."""
-    with guarded(file), file.open("rb") as stream:
-        if not stream.seek(0, 2):
-            return True
-        stream.seek(-1, 2)
-        return stream.read(1) == b"\n"

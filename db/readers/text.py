@@ -20,7 +20,7 @@ LARGEST_JSON = 64 * 2**20
 _UNPACKED = 8 * 2**30  # of a compressed file, so that a bomb ends
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+def lines_of(path: Path) -> Lines:
     """Give the lines of a text file.
 
     Parameters
@@ -41,18 +41,41 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     ReadError
         If the file cannot be read.
     """
-    number = 0
-    with guarded(path), _opened(path) as stream:
-        rest = False
-        while True:
-            line = stream.readline(LONGEST_LINE)
-            if not line:
-                return
-            ended = line.endswith("\n")
-            if not rest:
-                number += 1
-                yield number, line.rstrip("\r\n")
-            rest = not ended
+    return Lines(path)
+
+
+class Lines(Iterator[tuple[int, str]]):
+    """The lines of a text file; see `lines_of`.
+
+    Attributes
+    ----------
+    ended : bool
+        Whether the line that was read last had its end, as it was read: a file that is written to may look otherwise
+        before and after. Of a compressed file it is taken to have.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.ended = True
+        self._packed = path.suffix.lower() == ".gz"
+        self._lines = self._read(path)
+
+    def __next__(self) -> tuple[int, str]:
+        return next(self._lines)
+
+    def _read(self, path: Path) -> Iterator[tuple[int, str]]:
+        number = 0
+        with guarded(path), _opened(path) as stream:
+            rest = False
+            while True:
+                line = stream.readline(LONGEST_LINE)
+                if not line:
+                    return
+                ended = line.endswith("\n")
+                self.ended = ended or self._packed
+                if not rest:
+                    number += 1
+                    yield number, line.rstrip("\r\n")
+                rest = not ended
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:

@@ -136,3 +136,18 @@ def test_any_bytes_are_looked_at_and_read_without_a_fault(tmp_path_factory, cont
     for number, record in json_lines(path):
         assert number >= 1
         assert record is not Ellipsis
+
+
+def test_whether_the_last_line_has_its_end_is_that_of_what_was_read(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_text("1\n2")
+    lines = lines_of(path)
+    assert [text for _, text in lines] == ["1", "2"]
+    with path.open("a") as stream:
+        stream.write("5\n3\n")
+    assert not lines.ended  # what was read was no line, whatever the file looks like now
+    lines = lines_of(path)
+    assert next(lines) == (1, "1")
+    with path.open("a") as stream:
+        stream.write("4")
+    assert ([text for _, text in lines], lines.ended) == (["25", "3", "4"], False)
