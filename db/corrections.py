@@ -130,6 +130,7 @@ def _tokens_now(
     connection.execute(
         "UPDATE corrections SET value = ? WHERE run_id = ? AND fact = 'n_tokens'", [grown, run_id]
     ).fetchall()
+    record(connection, "grow", "run", run_id, {"n_tokens": {"before": value, "after": grown}})
     return grown
 
 

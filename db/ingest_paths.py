@@ -122,11 +122,27 @@ def find_sources(paths: Sequence[Path], wanted: str | None) -> tuple[list[Source
                 unread.append(found)
             else:
                 sources.setdefault(found.uri, found)
-    covered = {(one.format.NAME, file) for one in sources.values() if one.sign.entries for file in one.main_files}
-    alone = [
-        one for one in sources.values() if one.sign.entries or (one.format.NAME, one.path.resolve()) not in covered
-    ]
-    return alone, unread
+    return _without_parts(list(sources.values())), unread
+
+
+def _without_parts(sources: Sequence[Source]) -> list[Source]:
+    """Leave out what a directory above reads as well."""
+    files = {one.uri: (one.format.NAME, one.main_files) for one in sources}
+    readers: dict[tuple[str, Path], list[Source]] = {}
+    for one in sources:
+        for file in files[one.uri][1] if one.sign.entries else ():
+            readers.setdefault((one.format.NAME, file), []).append(one)
+
+    def is_part(one: Source) -> bool:
+        name, mine = files[one.uri]
+        return any(
+            above.path != one.path
+            and one.path.resolve().is_relative_to(above.path.resolve())
+            and set(mine) <= set(files[above.uri][1])
+            for above in readers.get((name, mine[0]), [])
+        )
+
+    return [one for one in sources if not is_part(one)]
 
 
 def ingest_paths(

@@ -19,7 +19,7 @@ from db.log_files import FileState
 from db.log_known import Known, plain_path, writing_of
 from db.log_moved import move_sources
 from db.log_read import Metrics, SourceRead, fill, open_source
-from db.log_registry import Held, Registry
+from db.log_registry import Held, Registry, Whole
 from db.log_settle import fact_lines, finish
 from db.log_stage import Stage
 from db.log_write import LogOutcome, insert_files, mapping_of, write_logs
@@ -253,7 +253,7 @@ class _Job:
             if before is not None and before.mapping_sha256 == mapping_sha256 and before.is_as(source):
                 return self._unchanged(source, known, before.source_id)
             if (whole := known.whole_of(source)) is not None:
-                return replace(self._unchanged(source, known, None), notes=(f"It is read as a part of {whole}.",))
+                return self._as_part(source, whole, known)
             read = open_source(source)
         except ReadError as error:
             return _failed(source, error)
@@ -282,6 +282,14 @@ class _Job:
             return read
         batch.files[source_id] = read.files  # their times are new, or settled now
         return report
+
+    def _as_part(self, source: Source, whole: Whole, known: Registry) -> LogReport:
+        """A part of a directory that is read has no runs of its own."""
+        if not whole.has_still(source):
+            why = f"it is a part of {whole.path}, which was read as a whole, and has changed since"
+            return _failed(source, ReadError(source.shown, why, hint=f"Read the whole: scaling ingest {whole.path}"))
+        report = self._unchanged(source, known, whole.source_id)
+        return replace(report, notes=(f"It is read as a part of {whole.path}.",))
 
     def _unchanged(self, source: Source, known: Registry, source_id: str | None) -> LogReport:
         metric = known.metric_of(source_id, self.metric) if source_id else None

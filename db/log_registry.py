@@ -67,14 +67,37 @@ WHERE s.source_id IN (SELECT source_id FROM source_files)
 
 #: Directories that hold, and read, what is asked for by itself.
 _WHOLES = """
-SELECT u.uri, s.uri, (SELECT list(path) FROM source_files AS f WHERE f.source_id = s.source_id)
+SELECT u.uri, regexp_replace(s.uri, '#[^#/]*$', ''), s.source_id, g.path, g.n_bytes, g.modified_ns
 FROM _uris AS u JOIN source_files AS f ON f.path = u.path JOIN sources AS s USING (source_id)
+JOIN source_files AS g ON g.source_id = s.source_id
 WHERE s.format = u.format AND s.uri <> u.uri AND starts_with(u.uri, regexp_replace(s.uri, '#[^#/]*$', '') || '/')
 """
 _SHOWN = """
 SELECT source_id, list(DISTINCT loss_metric ORDER BY loss_metric) FROM runs
 WHERE source_id IN (SELECT source_id FROM sources WHERE uri IN (SELECT uri FROM _uris)) GROUP BY 1
 """
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A directory that a store holds, of which something that is asked for is a part.
+
+    Parameters
+    ----------
+    path, source_id : str
+        Where it lies; its identifier.
+    files : dict of str to (int, int)
+        Size and time of its files when they were read.
+    """
+
+    path: str
+    source_id: str
+    files: dict[str, tuple[int, int]]
+
+    def has_still(self, part: Source) -> bool:
+        """Whether a part of it is as it was."""
+        mine = {plain_path(str(file.resolve())) for file in files_of(part.path, part.sign)}
+        return _are_as({path: state for path, state in self.files.items() if path in mine})
 
 
 class Registry:
@@ -97,7 +120,8 @@ class Registry:
     """
 
     def __init__(self, store_path: str | Path | None, asked: Sequence[Source], rivals: Set[str] | None = None) -> None:
-        self._wholes: dict[str, tuple[str, set[str]]] = {}
+        self._wholes: dict[str, Whole] = {}
+        self._states: dict[str, dict[str, tuple[int, int]]] | None = None
         self._metrics: dict[str, list[str]] = {}
         self._path = store_path
         self.sources: dict[str, Held] = {}
@@ -118,7 +142,9 @@ class Registry:
                 ).fetchall()
                 wholes = connection.execute(_WHOLES).fetchall()
                 self._metrics = dict(connection.execute(_SHOWN).fetchall())
-            self._wholes = {uri: (whole, set(paths)) for uri, whole, paths in wholes}
+            for uri, whole, source_id, path, n_bytes, modified_ns in wholes:
+                one = self._wholes.setdefault(uri, Whole(whole, source_id, {}))
+                one.files[path] = n_bytes, modified_ns
             self._holders = {
                 source_id: (
                     uri,
@@ -134,28 +160,28 @@ class Registry:
 
     def is_still(self, source_id: str) -> bool:
         """Whether the files of a source, wherever they lie, are as they were when it was read."""
-        if self._path is None or not Path(self._path).exists():
-            return False
-        with _opened(self._path) as store:
-            rows = store.connection.execute(
-                "SELECT path, n_bytes, modified_ns FROM source_files WHERE source_id = ?", [source_id]
-            ).fetchall()
-        try:
-            return bool(rows) and all(
-                (status.st_size, status.st_mtime_ns) == (n_bytes, modified_ns)
-                for path, n_bytes, modified_ns in rows
-                for status in (os.stat(path),)
-            )
-        except OSError:
-            return False
+        if self._states is None:  # only where something was copied or moved
+            self._states = self._read_states()
+        return _are_as(self._states.get(source_id, {}))
 
-    def whole_of(self, source: Source) -> str | None:
-        """Address of a directory that a source is a part of, all of which is still there; None where there is none."""
-        whole, paths = self._wholes.get(plain_path(source.uri), (None, set()))
-        if whole is None or not all(map(os.path.exists, paths)):
+    def _read_states(self) -> dict[str, dict[str, tuple[int, int]]]:
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        if self._path is not None and Path(self._path).exists():
+            with _opened(self._path) as store:
+                rows = store.connection.execute(
+                    "SELECT source_id, path, n_bytes, modified_ns FROM source_files"
+                ).fetchall()
+            for source_id, path, n_bytes, modified_ns in rows:
+                found.setdefault(source_id, {})[path] = n_bytes, modified_ns
+        return found
+
+    def whole_of(self, source: Source) -> Whole | None:
+        """A directory that a source is a part of, all of which is still there; None where there is none."""
+        whole = self._wholes.get(plain_path(source.uri))
+        if whole is None or not all(map(os.path.exists, whole.files)):
             return None
         mine = {plain_path(str(file.resolve())) for file in files_of(source.path, source.sign)}
-        return whole.rpartition("#")[0] or whole if mine <= paths else None
+        return whole if mine <= whole.files.keys() else None
 
     def metric_of(self, source_id: str, asked: str | None) -> str | None:
         """The metric that is shown as the loss of the runs of a source: the one that was asked for, if any shows it."""
@@ -173,6 +199,15 @@ class Registry:
                 entry = found.setdefault(uri, (source_id, mapping_sha256, {}))
                 entry[2][path] = FileState(path, n_bytes, modified_ns, settled)
         self.sources = {uri: Held(*entry) for uri, entry in found.items()}
+
+
+def _are_as(files: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether files have the size and time that they had; no files are nothing to go by."""
+    try:
+        states = {path: os.stat(path) for path in files}
+    except OSError:
+        return False
+    return bool(files) and all((now.st_size, now.st_mtime_ns) == files[path] for path, now in states.items())
 
 
 def lies_at(uri: str) -> bool:

@@ -282,9 +282,15 @@ def test_a_part_of_a_log_is_no_log_of_its_own_while_the_rest_is_there(tmp_path, 
     for part in ("checkpoint-1", "checkpoint-2", "checkpoint-2/trainer_state.json"):
         [report] = read_below(db, tmp_path / "r" / part, replace=True)
         assert (report.status, report.notes) == ("unchanged", (f"It is read as a part of {tmp_path / 'r'}.",))
+        both = find_sources([tmp_path / "r" / part, tmp_path / "r"], None)[0]
+        assert [one.path for one in both] == [tmp_path / "r"]
     assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r", 2)]
-    both = find_sources([tmp_path / "r", tmp_path / "r" / "checkpoint-2" / "trainer_state.json"], None)[0]
-    assert [one.path for one in both] == [tmp_path / "r"]
+    trainer_state(tmp_path / "r" / "checkpoint-2", [3.0, 2.0, 1.0], age=9)
+    [grown] = read_below(db, tmp_path / "r" / "checkpoint-2")
+    assert grown.status == "failed"
+    assert str(grown).endswith(f"has changed since.\nRead the whole: scaling ingest {tmp_path / 'r'}")
+    assert statuses(read_below(db, tmp_path)) == ["replaced"]
+    assert ask(db, "SELECT run_id, loss FROM runs_final") == [("r", 1)]
     shutil.rmtree(tmp_path / "r" / "checkpoint-1")
     [rest] = read_below(db, tmp_path / "r" / "checkpoint-2" / "trainer_state.json")
     assert (rest.status, rest.run_ids) == ("replaced", ("r",))
