@@ -36,7 +36,7 @@ class Runs:
         Text or None.
     n_params, n_tokens, compute_flop : numpy.ndarray
         NaN where unknown.
-    extra : list of dict
+    extra : sequence of dict
         Kept columns.
     values : Logged
         The logged values; runs and metrics are numbered from 0.
@@ -57,7 +57,7 @@ class Runs:
     n_params: np.ndarray
     n_tokens: np.ndarray
     compute_flop: np.ndarray
-    extra: list[dict[str, Any]]
+    extra: Sequence[dict[str, Any]]
     values: Logged
     ends: Ends
     n_refused: int
@@ -133,7 +133,7 @@ class Assembler:
         numbers, names = self._run_ids()
         codes, run_ids = self._group(numbers, names)
         if self.shape == "wide":
-            self._refuse_doubles(codes)
+            self._refuse_doubles(codes, run_ids)
         if run_ids:
             before = self.refusals.n_refused
             self._refuse_runs(codes, run_ids)
@@ -173,10 +173,8 @@ class Assembler:
         """Number the identifiers; rows without one have number -1."""
         given = self.resolved.texts.get("run_id")
         if given is None:
-            stem = Path(self.table.path).name.split(".")[0]
-            width = len(str(len(self.table.lines)))
-            rows = range(len(self.table.lines))
-            return np.array(rows, dtype=np.int64), [f"{stem}-{row + 1:0{width}d}" for row in rows]
+            n_rows = len(self.table.lines)
+            return np.arange(n_rows), numbered_names(self.table.path, 0, n_rows, n_rows)
         known: dict[str, int] = {}
         numbers = np.array([-1 if text is None else known.setdefault(text, len(known)) for text in given])
         self._refuse_nameless(numbers)
@@ -199,7 +197,7 @@ class Assembler:
         codes[rows] = final[found]
         return codes, [names[number] for number in order.tolist()]
 
-    def _refuse_doubles(self, codes: np.ndarray) -> None:
+    def _refuse_doubles(self, codes: np.ndarray, run_ids: list[str]) -> None:  # noqa: ARG002 - parts need them
         """One row a run: drop a row that says the same again, stop at one that says something else."""
         cells = list(self.table.columns.values())
         first_of_run: dict[int, int] = {}
@@ -208,9 +206,7 @@ class Assembler:
         conflicts: dict[int, list[int]] = {}
         has_ids = "run_id" in self.resolved.texts
         for row in np.flatnonzero(codes >= 0).tolist():
-            # A sum instead of the texts, which would take more memory than the table.
-            texts = repr([str(column[row]) for column in cells])
-            content = hashlib.blake2b(texts.encode(errors="surrogatepass"), digest_size=16).digest()
+            content = row_digest([column[row] for column in cells])
             if content in first_of_row:
                 repeated.append(row)
                 continue
@@ -220,32 +216,19 @@ class Assembler:
                 conflicts.setdefault(first, [first]).append(row)
         lines = np.asarray(self.table.lines)
         if conflicts:
-            column = ", ".join(self.resolved.sources["run_id"])
             ids = self.resolved.texts["run_id"]
-            told = "\n".join(
-                f"  {ids[first]}: {line_list([int(line) for line in lines[rows]])}"
+            told = [
+                (ids[first] or "", line_list([int(line) for line in lines[rows]]))
                 for first, rows in list(conflicts.items())[:5]
-            )
-            more = f"\n  and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
-            raise InputDataError(
-                f"Runs stand in {self.table.path} twice (column {column}), with different values:\n{told}{more}",
-                "Remove all but one. If the rows are steps of one run, say so in a mapping file: "
-                '[columns] step = "COLUMN". '
-                'If they are different runs, make their identifier finer: run_id = ["COLUMN", "COLUMN"]',
-            )
+            ]
+            raise conflicts_error(self.table.path, self.resolved.sources["run_id"], told, len(conflicts))
         if not repeated:
             return
         where = line_list([int(line) for line in lines[repeated]])
+        self.warnings.append(repeated_rows_warning(where, are_runs=not has_ids))
         if has_ids:
-            for row in repeated:
-                codes[row] = -1
+            codes[repeated] = -1
             self.refusals.drop(np.array(repeated))
-            self.warnings.append(f"Rows that repeat an earlier row exactly were dropped: {where}.")
-        else:
-            self.warnings.append(
-                f"Rows that repeat an earlier row exactly: {where}. Nothing identifies the runs, so all "
-                "rows were kept; they weigh double in a fit."
-            )
 
     def _refuse_runs(self, codes: np.ndarray, run_ids: list[str]) -> None:
         """Refuse runs that contradict themselves, or lack a size that other runs have."""
@@ -431,6 +414,41 @@ def nothing_left(path: str, problems: Sequence[Problem]) -> InputDataError:
         f"Every row of {path} is refused; nothing was changed.\n{summary(problems)}",
         "Fix these rows, or say in a mapping file which columns hold what.",
     )
+
+
+def numbered_names(path: str, start: int, stop: int, n_rows: int) -> list[str]:
+    """Names of some of the rows of a file that says none."""
+    stem, width = Path(path).name.split(".")[0], len(str(n_rows))
+    return [f"{stem}-{row + 1:0{width}d}" for row in range(start, stop)]
+
+
+def row_digest(cells: Sequence[Any]) -> bytes:
+    """What stands for the texts of a row, which together would take more memory than the table."""
+    return hashlib.blake2b(repr([str(cell) for cell in cells]).encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def conflicts_error(
+    path: str, columns: tuple[str, ...], told: Sequence[tuple[str, str]], n_conflicts: int
+) -> InputDataError:
+    """Say that runs stand in a table twice; `told` has the first of them, and the lines of each."""
+    runs = "\n".join(f"  {name}: {lines}" for name, lines in told)
+    more = f"\n  and {n_conflicts - len(told)} more" if n_conflicts > len(told) else ""
+    return InputDataError(
+        f"Runs stand in {path} twice (column {', '.join(columns)}), with different values:\n{runs}{more}",
+        "Remove all but one. If the rows are steps of one run, say so in a mapping file: "
+        '[columns] step = "COLUMN". '
+        'If they are different runs, make their identifier finer: run_id = ["COLUMN", "COLUMN"]',
+    )
+
+
+def repeated_rows_warning(where: str, *, are_runs: bool) -> str:
+    """Say that rows of a table with one row a run stand there twice."""
+    if are_runs:
+        return (
+            f"Rows that repeat an earlier row exactly: {where}. Nothing identifies the runs, so all "
+            "rows were kept; they weigh double in a fit."
+        )
+    return f"Rows that repeat an earlier row exactly were dropped: {where}."
 
 
 def repeats_warning(metric: str, count: int, lines: list[int], differing: int) -> str:

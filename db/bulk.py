@@ -1,14 +1,14 @@
-"""Large tables with one row a step: the same runs, problems and warnings as of small ones, a part at a time.
+"""Large tables: the same runs, problems and warnings as of small ones, a part at a time.
 
 The rows are brought together by run, which they mostly are already, and each part of whole runs goes through the same
 steps as a small table. What is said of the file as a whole is put together afterwards; logged values wait on disk. What
-is held is one part, and for each run what it is: that a run has to fit into memory is the one limit left.
-
-A table with one row a run is not read here, however large: it is held whole.
+is held is one part, and for each run what it is: that a run has to fit into memory is the one limit left. A table with
+one row a run goes the same way, many runs in a part.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,9 +25,11 @@ from db.assemble import (
     repeats_warning,
     varying_warning,
 )
+from db.bulk_doubles import Doubles, Numbered
+from db.bulk_extra import KeptTexts
 from db.bulk_kept import Kept
 from db.bulk_part import Part, Parts, Texts
-from db.bulk_runs import group_by_run
+from db.bulk_runs import Order, group_by_run
 from db.bulk_source import TOLD, Source, open_source
 from db.cells import OK, text_from_cell
 from db.checks import Refusals, check_units
@@ -54,7 +56,7 @@ class LargeTable:
 
 
 def read_large(path: str, kind: str, mapping: Mapping, metric: str | None) -> LargeTable | None:
-    """Read a large table with one row a step.
+    """Read a large table.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def read_large(path: str, kind: str, mapping: Mapping, metric: str | None) -> La
     Returns
     -------
     LargeTable or None
-        None where the table has one row a run, or a column whose name is needed to number rows.
+        None where a column has the name that is needed to number the rows.
 
     Raises
     ------
@@ -88,21 +90,29 @@ def read_large(path: str, kind: str, mapping: Mapping, metric: str | None) -> La
         used = complete(mapping, parts.whole(), metric)
         nothing = parts.part(0, 0)
         resolved = resolve(used, nothing)
-        if Assembler(nothing, used, resolved).shape != "long":
-            return None
-        ids = resolved.texts["run_id"]
-        assert isinstance(ids, Texts)
-        order = group_by_run(source, ids.columns)
+        shape = Assembler(nothing, used, resolved).shape
+        order = _order(source, resolved)
         named = named_columns(used, resolved.sources)
         stepwise = {spec.column for spec in used.metrics}
         kept = Kept(source, [column for column in source.columns if column not in named], stepwise)
-        found = _Found(source, used, resolved, kept)
+        found = _Found(source, used, resolved, kept, shape)
         n_rows = max(_CELLS // max(len(parts.wanted), len(kept.columns) // 8, 8), _FEWEST_ROWS)
         for start, stop, numbers, names in order.batches(n_rows):
             part = parts.part(start, stop)
             part.read_wanted()
-            found.add(_PartAssembler(part, used, numbers, names))
+            found.add(_PartAssembler(part, used, numbers, names, found.doubles))
         return LargeTable(kind, source.n_rows + source.n_unreadable, used, found.finish())
+
+
+def _order(source: Source, resolved: Resolved) -> Order | Numbered:
+    """The runs of a table, whose rows stand together."""
+    ids = resolved.texts.get("run_id")
+    if ids is not None:
+        assert isinstance(ids, Texts)
+        return group_by_run(source, ids.columns)
+    if source.n_rows > bulk_limits.MOST_RUNS:
+        raise bulk_limits.too_many_runs(source.path)
+    return Numbered(source.path, source.n_rows)
 
 
 @dataclass
@@ -117,7 +127,7 @@ class _Repeats:
 class _PartAssembler(Assembler):
     """The runs of a part, without what is said of the file as a whole."""
 
-    def __init__(self, part: Part, mapping: Mapping, numbers: np.ndarray, names: list[str]) -> None:
+    def __init__(self, part: Part, mapping: Mapping, numbers: np.ndarray, names: list[str], doubles: Doubles) -> None:
         super().__init__(part, mapping, resolve(mapping, part))
         self.part = part
         self.refusals = Refusals(part, TOLD)
@@ -125,10 +135,20 @@ class _PartAssembler(Assembler):
         self.tokens_vary = False
         self._numbers = numbers
         self._names = names
+        self._doubles = doubles
 
     def _run_ids(self) -> tuple[np.ndarray, list[str]]:
-        self._refuse_nameless(self._numbers)
+        if "run_id" in self.resolved.texts:
+            self._refuse_nameless(self._numbers)
         return self._numbers, self._names
+
+    def _refuse_doubles(self, codes: np.ndarray, run_ids: list[str]) -> None:
+        if "run_id" not in self.resolved.texts:
+            self._doubles.among_all(self.part, codes)
+            return
+        repeated = self._doubles.within_runs(self.part, codes, run_ids)
+        codes[repeated] = -1
+        self.refusals.drop(repeated)
 
     def _repeated(self, spec: MetricSpec, codes: np.ndarray, count: int, differing: np.ndarray) -> None:
         rows = differing[:_LINES]
@@ -176,13 +196,14 @@ class _PartAssembler(Assembler):
 class _Found:
     """What was found in the parts so far."""
 
-    def __init__(self, source: Source, mapping: Mapping, resolved: Resolved, kept: Kept) -> None:
-        self.source, self.mapping, self.resolved, self.kept = source, mapping, resolved, kept
+    def __init__(self, source: Source, mapping: Mapping, resolved: Resolved, kept: Kept, shape: str) -> None:
+        self.source, self.mapping, self.resolved, self.kept, self.shape = source, mapping, resolved, kept, shape
         self.logged = Logged(on_disk=True)
         self.run_ids: list[str] = []
         self.names: list[str | None] = []
         self.corpora: list[str | None] = []
-        self.extra: list[dict[str, object]] = []
+        self.extra = KeptTexts()
+        self.doubles = Doubles()
         self.facts: list[dict[str, np.ndarray]] = []
         self.repeats = {spec.metric: _Repeats() for spec in mapping.metrics}
         self.problems: dict[int, list[Problem]] = {}
@@ -196,8 +217,7 @@ class _Found:
         if run_ids:
             values = part.values_of(codes, run_ids)
             facts = part.facts(codes, values, len(run_ids))
-            rows = part.taken(codes)
-            self.extra += self.kept.values(part.part, rows, codes[rows], len(run_ids))
+            self.extra.append(self._kept(part, codes, facts["last"]))
             self.names += part.texts_at("name", facts["last"])
             self.corpora += part.texts_at("corpus", facts["last"])
             self.logged.append(values | {"run": values["run"] + len(self.run_ids)})
@@ -216,37 +236,45 @@ class _Found:
             self.counts[kind] = self.counts.get(kind, 0) + count
             self.problems[kind] = sorted(self.problems[kind], key=lambda problem: problem.line)[:TOLD]
 
+    def _kept(self, part: _PartAssembler, codes: np.ndarray, last: np.ndarray) -> list[str]:
+        if self.shape == "wide":
+            return self.kept.row_texts(part.part, last)
+        rows = part.taken(codes)
+        return list(map(json.dumps, self.kept.values(part.part, rows, codes[rows], last.size)))
+
     def finish(self) -> Runs:
         """Put the parts together; runs are in the order in which they appear in the file."""
+        doubled = self.doubles.finish(self.source.path, self.resolved.sources.get("run_id", ()))
         problems = [*self.source.problems, *(one for kind in sorted(self.problems) for one in self.problems[kind])]
         if not self.run_ids:
             raise nothing_left(self.source.path, problems)
         facts = {key: np.concatenate([one[key] for one in self.facts]) for key in self.facts[0]}
-        order = np.argsort(facts["first_line"])
+        order = np.argsort(facts["first_line"], kind="stable")  # rows of a JSON list may share a line
         final = np.empty(order.size, dtype=np.int64)
         final[order] = np.arange(order.size)
         facts = {key: values[order] for key, values in facts.items()}
         self.logged.finish(final, with_tokens="tokens" in self.resolved.numbers or self.tokens_vary)
+        self.extra.finish(order)
         ends = Ends(facts["step"], facts["value"], facts["status"])
         numbers = order.tolist()
         return Runs(
-            shape="long",
+            shape=self.shape,
             run_ids=[self.run_ids[number] for number in numbers],
             names=[self.names[number] for number in numbers],
             corpora=[self.corpora[number] for number in numbers],
             n_params=facts["n_params"],
             n_tokens=facts["n_tokens"],
             compute_flop=facts["compute_flop"],
-            extra=[self.extra[number] for number in numbers],
+            extra=self.extra,
             values=self.logged,
             ends=ends,
             n_refused=self.n_refused,
             problems=tuple(problems),
-            warnings=tuple(self._warnings(facts, ends)),
+            warnings=tuple(self._warnings(facts, ends, doubled)),
         )
 
-    def _warnings(self, facts: dict[str, np.ndarray], ends: Ends) -> list[str]:
-        warnings = list(self.source.warnings)
+    def _warnings(self, facts: dict[str, np.ndarray], ends: Ends, doubled: list[str]) -> list[str]:
+        warnings = [*self.source.warnings, *doubled]
         for metric, found in self.repeats.items():
             if found.count:
                 lines = [line for _, _, line in found.first]

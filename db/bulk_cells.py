@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 # Every character that Python strips from a text.
@@ -66,6 +67,15 @@ def decode(raw: Any, kind: str) -> Any:
     if raw[:1] in ('"', "\\"):
         return raw[1:] if raw[0] == '"' else json.loads(raw[1:])
     return {"true": True, "false": False}[raw] if raw in ("true", "false") else _number(raw)
+
+
+def decode_all(raws: Sequence[Any], kind: str) -> Sequence[Any]:
+    """Cells of a column; see `decode`."""
+    if kind == "json":
+        return [decode(raw, kind) for raw in raws]
+    if kind == "csv" and None in raws:
+        return ["" if raw is None else raw for raw in raws]
+    return raws
 
 
 def _number(raw: str) -> int | float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
+from contextlib import suppress
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
@@ -18,6 +22,7 @@ _WHOLE_LENGTH = 18
 _FRACTION = r"[-+]?((0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9][0-9]?)?|[-+]?(0|[1-9][0-9]*)[eE][-+]?[0-9][0-9]?"
 _FRACTION_LENGTH = 99
 _CELLS = 4_000_000  # that are looked at together
+_HELD = 1_000_000  # that are held together where a row is a run
 _COLUMNS = 512  # in one statement, for a plan of many takes long
 
 
@@ -71,6 +76,19 @@ class Kept:
             self._add(extra, part, self.columns[at : at + together], rows, codes)
         return extra
 
+    def row_texts(self, part: Part, rows: np.ndarray) -> list[str]:
+        """What some rows have in each column as JSON, where a row is a run; the rows are in order."""
+        if not self.columns:
+            return ["{}"] * rows.size
+        found: list[str] = []
+        form = ", ".join(f"{json.dumps(column)}: ".replace("%", "%%") + "%s" for column in self.columns)
+        together = max(_HELD // len(self.columns), 1)
+        for at in range(0, rows.size, together):
+            columns = zip(self.columns, part.columns_at(self.columns, rows[at : at + together]), strict=True)
+            texts = [_json_texts(typed_column(cells, self.kinds[column])) for column, cells in columns]
+            found += map(f"{{{form}}}".__mod__, zip(*texts, strict=True))
+        return found
+
     def _add(
         self, extra: list[dict[str, Any]], part: Part, columns: list[str], rows: np.ndarray, codes: np.ndarray
     ) -> None:
@@ -116,6 +134,27 @@ class Kept:
             kind = self.kinds[column]
             if any(typed(cells[a][index], kind) != typed(cells[b][index], kind) for a, b in found.T.tolist()):
                 self._varying.add(column)
+
+
+def typed_column(cells: Sequence[Any], kind: str) -> list[Any]:
+    """Cells as values of the kind of their column; see :func:`db.cells.typed`."""
+    # Nearly every column is clean, and then one look at it is enough.
+    with suppress(TypeError, ValueError, AttributeError):
+        if kind == "integer":
+            return list(map(int, cells))
+        if kind == "float" and all(map(math.isfinite, values := list(map(float, cells)))):
+            return values
+        if kind == "text" and all(texts := list(map(str.strip, cells))):
+            return texts
+    return [typed(cell, kind) for cell in cells]
+
+
+def _json_texts(values: list[Any]) -> list[str]:
+    """Values of a column as JSON, each as `json.dumps` writes it."""
+    kinds = set(map(type, values))
+    if kinds <= {int} or kinds <= {float}:
+        return list(map(repr, values))
+    return list(map(encode_basestring_ascii if kinds <= {str} else json.dumps, values))
 
 
 def kinds_of(source: Source, columns: Sequence[str]) -> dict[str, str]:

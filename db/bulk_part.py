@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from db.bulk_cells import decode_all
 from db.bulk_source import Source, missing_sql
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, numbers_from_floats
 from db.readers.table import Table
@@ -109,19 +110,27 @@ class Part(Table):
 
     def cells_at(self, columns: Sequence[str], rows: np.ndarray) -> dict[int, tuple[Any, ...]]:
         """Cells of columns in some rows of the part, by the number of the row."""
+        found = self.columns_at(columns, rows)
+        return dict(zip(rows.tolist(), zip(*found, strict=True) if found else ((),) * rows.size, strict=True))
+
+    def columns_at(self, columns: Sequence[str], rows: np.ndarray) -> list[Sequence[Any]]:
+        """Cells of columns in some rows of the part, which are in order."""
+        if not rows.size:
+            return [() for _ in columns]
         connection, at = self.source.connection, self.source.position
+        first, last = self.start + int(rows[0]), self.start + int(rows[-1])
+        where = f"WHERE {at} BETWEEN {first} AND {last}"
+        if last - first + 1 > rows.size:
+            where += f" AND {at} IN (SELECT row FROM _rows)"
         connection.register("_rows", {"row": rows + self.start})
         try:
             select = ", ".join([at, *(self.source.columns[column] for column in columns)])
-            found = self.query(select, f"AND {at} IN (SELECT row FROM _rows)").fetchall()
+            found = self.source.query(select, where).fetchall()
         finally:
             connection.unregister("_rows")
-        return {
-            position - self.start: tuple(
-                self.source.cell(column, raw) for column, raw in zip(columns, cells, strict=True)
-            )
-            for position, *cells in found
-        }
+        found.sort(key=_first)
+        _, *cells = zip(*found, strict=True)
+        return [decode_all(raws, self.source.kinds[column]) for column, raws in zip(columns, cells, strict=True)]
 
     def _fetch(self, select: str) -> dict[str, Any]:
         found: dict[str, Any] = self.query(select).fetchnumpy()

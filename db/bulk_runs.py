@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from db import bulk_limits
-from db.bulk_source import Source
+from db.bulk_cells import decode_all
+from db.bulk_source import TEXTS, Source
 from db.cells import text_from_cell
 from db.readers.table import joined
 from db.sql_arrays import texts
@@ -69,28 +70,33 @@ def group_by_run(source: Source, columns: Sequence[str]) -> Order:
         If a run has too many rows, or the table too many runs.
     """
     at = source.position
-    cells = [source.columns[column] for column in columns]
-    keys = [f"CAST({cell} AS VARCHAR)" for cell in cells]
-    select = ", ".join([*keys, *(f"any_value({cell})" for cell in cells), f"min({at})", f"max({at})", "count(*)"])
-    n_keys = len(keys)
+    keys = [f"CAST({source.columns[column]} AS VARCHAR)" for column in columns]
+    # Of a text the key is the cell itself, and one is enough.
+    others = [column for column in columns if source.kinds[column] not in TEXTS]
+    cells = [f"any_value({source.columns[column]})" for column in others]
+    select = ", ".join([*keys, *cells, f"min({at})", f"max({at})", "count(*)"])
     names: dict[str | None, int] = {}
     first, last, counts, numbers = (array("q") for _ in range(4))
     found: list[list[str | None]] = [[] for _ in keys]
     for groups in source.stream(select, f"GROUP BY {', '.join(keys)} ORDER BY min({at})"):
-        for group in groups:
-            raws = zip(columns, group[n_keys:-3], strict=True)
-            name = joined([text_from_cell(source.cell(column, raw)) for column, raw in raws])
+        *raws, begins, ends, sizes = zip(*groups, strict=True)
+        given = dict(zip(columns, raws, strict=False)) | dict(zip(others, raws[len(keys) :], strict=True))
+        parts = zip(
+            *(map(text_from_cell, decode_all(given[column], source.kinds[column])) for column in columns), strict=True
+        )
+        for group, part in enumerate(parts):
+            name = joined(part) if len(keys) > 1 else part[0]
             number = names.setdefault(name, len(names))
             numbers.append(number)
-            for known, key in zip(found, group[:n_keys], strict=True):
-                known.append(name if key == name else key)  # one text instead of two alike
             if number == len(first):
-                first.append(group[-3])
-                last.append(group[-2])
-                counts.append(group[-1])
+                first.append(begins[group])
+                last.append(ends[group])
+                counts.append(sizes[group])
             else:
-                last[number] = max(last[number], group[-2])
-                counts[number] += group[-1]
+                last[number] = max(last[number], ends[group])
+                counts[number] += sizes[group]
+        for known, keys_found in zip(found, raws, strict=False):
+            known.extend(keys_found)
         if len(names) > bulk_limits.MOST_RUNS:
             raise bulk_limits.too_many_runs(source.path)
     _check_rows(source, list(names), counts, first)
@@ -119,7 +125,7 @@ def _split(names: list[str | None], counts: list[int]) -> tuple[list[str | None]
 
 def _sort(source: Source, keys: list[str], found: list[list[str | None]], numbers: array[int]) -> None:
     batch: dict[str, np.ndarray] = {"number": np.array(numbers)}
-    batch |= {f"k{index}": texts(keys) for index, keys in enumerate(found)}
+    batch |= {f"k{index}": texts(some) for index, some in enumerate(found)}
     source.connection.register("_numbers", batch)
     same = " AND ".join(f"CAST(n.k{index} AS VARCHAR) IS NOT DISTINCT FROM {key}" for index, key in enumerate(keys))
     source.sort(f"n.number, {source.position}", f"JOIN _numbers AS n ON {same}")

@@ -67,15 +67,12 @@ class Refusals:
 
     def refuse_runs(self, codes: np.ndarray, runs: np.ndarray, column: str | None, reason: str) -> None:
         """Refuse whole runs; each is told once, at its first row."""
-        first = []
-        for run in runs:
-            mask = (codes == run) & ~self.refused
-            if mask.any():
-                first.append(int(np.flatnonzero(mask)[0]))
-                self.n_refused += int(mask.sum())
-                self.refused |= mask
-                codes[mask] = -1
-        self._tell(np.array(first, dtype=np.int64), column, reason, "row")
+        rows = np.flatnonzero(np.isin(codes, runs) & ~self.refused)
+        _, first = np.unique(codes[rows], return_index=True)
+        self.n_refused += rows.size
+        self._tell(rows[first], column, reason, "row")
+        self.refused[rows] = True
+        codes[rows] = -1
 
     def drop(self, rows: np.ndarray) -> None:
         """Leave rows out that say nothing new; that is no problem."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from db.assemble import metric_kind
 from db.audit import record
+from db.bulk_extra import kept_texts
 from db.cells import STATUS_NAMES
 from db.corrections import apply_corrections
 from db.logged import BLOCK
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from db.store import Store
 
 _MEMORY = "256MB"
+_RUNS = 122_880  # that are written together: a row group of DuckDB
+_FIELDS = {"run_id": "run_ids", "name": "names", "corpus": "corpora"}
 _HIGHER_IS_BETTER = {"loss": False, "accuracy": True}
 
 
@@ -43,7 +46,7 @@ class Outcome:
 
 def write_source(store: Store, plan: IngestPlan, *, replace: bool) -> Outcome:
     """Write a source in one transaction; see :func:`db.ingest.write_plan`."""
-    with store.transaction() as connection:
+    with store.transaction() as connection, _little_memory(connection, plan):
         if _is_there(connection, plan):
             return Outcome("unchanged")
         uri = str(Path(plan.path).resolve())
@@ -175,31 +178,38 @@ def _insert_source(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, uri:
 
 def _insert_runs(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
     runs = plan.runs
-    batch = {
-        "run_id": texts(runs.run_ids),
-        "name": texts(runs.names),
-        "corpus": texts(runs.corpora),
-        "n_params": runs.n_params,  # NaN is read as NULL, which here means unknown
-        "n_tokens": runs.n_tokens,
-        "compute_flop": runs.compute_flop,
-        "extra": texts([json.dumps(extra) for extra in runs.extra]),
-    }
+    n_runs = len(runs.run_ids)
+    size = min(n_runs, _RUNS)
+    names = ("run_id", "name", "corpus", "n_params", "n_tokens", "compute_flop", "extra")
+    numbers = ("n_params", "n_tokens", "compute_flop")  # NaN is read as NULL, which here means unknown
+    # The same arrays for every block: what is registered in a transaction is held until it ends.
+    batch = {name: np.empty(size, dtype=float if name in numbers else object) for name in names}
     with registered(connection, {"_batch": batch}):
-        connection.execute(
-            "INSERT INTO runs (run_id, source_id, name, corpus, n_params, n_tokens, compute_flop, loss_metric, extra) "
-            "SELECT run_id, ?, CAST(name AS VARCHAR), CAST(corpus AS VARCHAR), n_params, n_tokens, compute_flop, ?, "
-            "extra FROM _batch",
-            [plan.source_id, plan.metric],
-        ).fetchall()
-        connection.execute(
-            "INSERT INTO known_runs SELECT run_id, now() AT TIME ZONE 'UTC' FROM _batch "
-            "WHERE run_id NOT IN (SELECT run_id FROM known_runs)"
-        ).fetchall()
-        connection.execute(
-            "INSERT INTO datasets (dataset_id, name) SELECT DISTINCT corpus, corpus FROM runs "
-            "WHERE source_id = ? AND corpus IS NOT NULL AND corpus NOT IN (SELECT dataset_id FROM datasets)",
-            [plan.source_id],
-        ).fetchall()
+        for start in range(0, n_runs, _RUNS):
+            stop = min(start + _RUNS, n_runs)
+            for name in names[:-1]:
+                batch[name][: stop - start] = getattr(runs, _FIELDS.get(name, name))[start:stop]
+            batch["extra"][: stop - start] = kept_texts(runs.extra, start, stop)
+            _insert_block(connection, plan, stop - start)
+    connection.execute(
+        "INSERT INTO datasets (dataset_id, name) SELECT DISTINCT corpus, corpus FROM runs "
+        "WHERE source_id = ? AND corpus IS NOT NULL AND corpus NOT IN (SELECT dataset_id FROM datasets)",
+        [plan.source_id],
+    ).fetchall()
+
+
+def _insert_block(connection: duckdb.DuckDBPyConnection, plan: IngestPlan, n_runs: int) -> None:
+    connection.execute(
+        "INSERT INTO runs (run_id, source_id, name, corpus, n_params, n_tokens, compute_flop, loss_metric, extra) "
+        "SELECT run_id, ?, CAST(name AS VARCHAR), CAST(corpus AS VARCHAR), n_params, n_tokens, compute_flop, ?, "
+        "extra FROM (SELECT * FROM _batch LIMIT ?)",
+        [plan.source_id, plan.metric, n_runs],
+    ).fetchall()
+    connection.execute(
+        "INSERT INTO known_runs SELECT run_id, now() AT TIME ZONE 'UTC' FROM (SELECT * FROM _batch LIMIT ?) "
+        "WHERE run_id NOT IN (SELECT run_id FROM known_runs)",
+        [n_runs],
+    ).fetchall()
 
 
 def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> None:
@@ -214,10 +224,7 @@ def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> 
     }
     # The same arrays for every block: what is registered in a transaction is held until it ends.
     values = plan.runs.values.room()
-    with (
-        registered(connection, batches | {"_values": values}),
-        _little_memory(connection, plan.runs.values.size > BLOCK),
-    ):
+    with registered(connection, batches | {"_values": values}):
         for block in plan.runs.values.blocks():
             for key, array in block.items():
                 values[key][: array.size] = array
@@ -231,8 +238,9 @@ def _insert_metrics(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> 
 
 
 @contextmanager
-def _little_memory(connection: duckdb.DuckDBPyConnection, is_large: bool) -> Iterator[None]:
-    """Let DuckDB keep little of what it writes to a file, for the length of a block."""
+def _little_memory(connection: duckdb.DuckDBPyConnection, plan: IngestPlan) -> Iterator[None]:
+    """Let DuckDB keep little of what it writes of a large table to a file, for the length of a block."""
+    is_large = plan.runs.values.size > BLOCK or len(plan.runs.run_ids) > _RUNS
     [(before, file)] = connection.execute(
         "SELECT current_setting('memory_limit'), path FROM duckdb_databases() WHERE database_name = current_database()"
     ).fetchall()

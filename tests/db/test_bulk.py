@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import bulk, bulk_json, bulk_kept, bulk_source, ingest
+from db import bulk, bulk_doubles, bulk_json, bulk_kept, bulk_runs, bulk_source, ingest
+from db import write as writing
 from db.mapping import Mapping
 from db.readers import json_list, records, run_table
 from db.readers.probe import Probe
@@ -44,6 +45,10 @@ def in_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
     monkeypatch.setattr(bulk_source, "_PART_ROWS", 3)
     monkeypatch.setattr(bulk_kept, "_CELLS", 6)
     monkeypatch.setattr(bulk_kept, "_COLUMNS", 2)
+    monkeypatch.setattr(bulk_kept, "_HELD", 9)
+    monkeypatch.setattr(bulk_doubles, "_CELLS", 9)
+    monkeypatch.setattr(bulk_runs, "_PIECE", 2)
+    monkeypatch.setattr(writing, "_RUNS", 2)
 
     def switch(large: bool) -> None:
         monkeypatch.setattr(ingest, "_LARGE", 0 if large else 1 << 60)
@@ -203,6 +208,111 @@ def test_parquet_is_read_the_same_in_parts(
         connection.execute(f"COPY (SELECT {', '.join(drawn)} FROM t) TO '{target}' (FORMAT parquet)").fetchall()
     Path(target).rename(path.with_name("log it's.parquet"))
     _same(stores, in_parts, path.with_name("log it's.parquet"), data.draw(st.sampled_from(MAPPINGS)))
+
+
+WIDE_HEADER = ["run", "N", "D", "loss", "val_loss", "lr", "note", "seed"]
+WIDE_MAPPINGS = [
+    None,
+    Mapping.parse('[columns]\nrun_id = ["run", "seed"]\n[options]\nallow_missing = true'),
+    Mapping.parse('[columns]\nname = "note"\ncorpus = "run"\n[options]\nallow_missing = true'),
+    Mapping.parse('[columns]\nN = "N * 2 - 1e8"\n[metrics]\nloss = "loss"\nlr = { column = "lr", kind = "other" }'),
+    Mapping.parse('[columns]\nstep = "seed"\n[options]\nshape = "wide"'),
+]
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
+    """Rows of a table of runs, some of which stand there again; with names for them or without."""
+    usual = [
+        ["1e8"],
+        ["2e9", "3e9"],
+        ["3.5", "2", "nan"],
+        ["4.5", ""],
+        ["0.1", "0.10", "2"],
+        ["x", "y%s", ""],
+        ["1", "2"],
+    ]
+    kinds = [SIZES, SIZES, NUMBERS, NUMBERS, KEPT, KEPT, STEPS]
+    odd = draw(st.lists(st.booleans(), min_size=len(kinds), max_size=len(kinds)))
+    cells = [one if is_odd else st.sampled_from(other) for one, other, is_odd in zip(kinds, usual, odd, strict=True)]
+    count = draw(st.integers(1, 12))
+    rest = [list(draw(st.tuples(*cells))) for _ in range(count)]
+    if draw(st.booleans()):
+        names = [f"r{number}" for number in range(count)]
+    else:
+        names = draw(st.lists(RUNS, min_size=count, max_size=count))
+    table = [[name, *row] for name, row in zip(names, rest, strict=True)]
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2, 5]))):
+        again = list(draw(st.sampled_from(table)))
+        if draw(st.integers(0, 3)) == 0:
+            again[draw(st.integers(1, len(again) - 1))] = "7"
+        table.insert(draw(st.integers(0, len(table))), again)
+    if draw(st.integers(0, 2)):
+        return WIDE_HEADER, table
+    return ["size", *WIDE_HEADER[1:]], table
+
+
+@settings(suppress_health_check=SHARED, max_examples=80, deadline=None)
+@given(drawn=runs(), data=st.data())
+def test_tables_of_a_row_a_run_are_read_the_same_in_parts(
+    tmp_path: Path,
+    stores: Stores,
+    in_parts: Callable[[bool], None],
+    drawn: tuple[list[str], list[list[str]]],
+    data: st.DataObject,
+) -> None:
+    header, table = drawn
+    kind = data.draw(st.sampled_from(["csv", "jsonl", "json", "parquet"]))
+    path = tmp_path / f"table.{kind}"
+    path.unlink(missing_ok=True)
+    if kind == "csv":
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows([header, *table])
+    elif kind == "parquet":
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE TABLE t ({', '.join(f'{name} VARCHAR' for name in header)})").fetchall()
+            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(header))})", table)
+            types = [data.draw(st.sampled_from(["VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN"])) for _ in header[1:]]
+            cells = [
+                f"TRY_CAST({name} AS {as_type}) AS {name}" for name, as_type in zip(header[1:], types, strict=True)
+            ]
+            connection.execute(f"COPY (SELECT {', '.join([header[0], *cells])} FROM t) TO '{path}'").fetchall()
+    else:
+        cell = _json_cell if data.draw(st.booleans()) else str
+        records = [dict(zip(header, [row[0], *map(cell, row[1:])], strict=True)) for row in table]
+        for record in records:
+            for name in data.draw(st.sampled_from([[], [], ["lr"], ["note", "seed"]])):
+                del record[name]
+        lines = [json.dumps(record) for record in records]
+        text = (",\n" if kind == "json" else "\n").join(lines)
+        path.write_text(f"[{text}]" if kind == "json" else text, encoding="utf-8")
+    _same(stores, in_parts, path, data.draw(st.sampled_from(WIDE_MAPPINGS)))
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz"])
+def test_rows_of_a_table_of_runs_that_stand_there_twice(
+    tmp_path: Path, stores: Stores, in_parts: Callable[[bool], None], kind: str
+) -> None:
+    path = tmp_path / f"runs.{kind}"
+
+    def outcome(*lines: str) -> Any:
+        text = "\n".join(["run,N,D,loss,lr", *lines]).encode()
+        path.write_bytes(gzip.compress(text) if kind.endswith("gz") else text)
+        return _same(stores, in_parts, path)
+
+    told = [f"{run},1e8,1e9,3,0.{run}" for run in range(1, 8)]
+    (_, _, n_values, shape, problems, warnings), *_ = outcome(*told, *told[4:], told[0], "9,x,1e9,3,1")
+    assert (n_values, shape, [problem.line for problem in problems]) == (7, "wide", [13])
+    assert warnings == ("Rows that repeat an earlier row exactly were dropped: lines 9, 10, 11 and 12.",)
+    error, message, _ = outcome(*told, *(row.replace(",3,", ",4,") for row in reversed(told)), told[6])
+    assert error is InputDataError
+    assert message == (
+        f"Runs stand in {path} twice (column run), with different values:\n  7: lines 8 and 9\n  6: lines 7 and 10\n"
+        "  5: lines 6 and 11\n  4: lines 5 and 12\n  3: lines 4 and 13\n  and 2 more"
+    )
+    (preview, *_, warnings), *_ = outcome(*told)
+    assert "'lr': 0.1" in preview
+    assert warnings == ()
 
 
 @pytest.mark.parametrize(
