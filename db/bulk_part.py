@@ -13,6 +13,8 @@ from db.bulk_source import Source, missing_sql
 from db.cells import BAD, MISSING, Numbers, numbers_from_cells, numbers_from_floats
 from db.readers.table import Table
 
+_COLUMNS = 512  # in one statement, whose memory grows with them
+
 
 @dataclass(frozen=True)
 class Part(Table):
@@ -124,13 +126,17 @@ class Part(Table):
             where += f" AND {at} IN (SELECT row FROM _rows)"
         connection.register("_rows", {"row": rows + self.start})
         try:
-            select = ", ".join([at, *(self.source.columns[column] for column in columns)])
-            found = self.source.query(select, where).fetchall()
+            cells: list[Sequence[Any]] = []
+            for begin in range(0, len(columns), _COLUMNS):
+                some = columns[begin : begin + _COLUMNS]
+                select = ", ".join([at, *(self.source.columns[column] for column in some)])
+                found = self.source.query(select, where).fetchall()
+                found.sort(key=_first)
+                _, *raws = zip(*found, strict=True)
+                cells += [decode_all(raw, self.source.kinds[column]) for column, raw in zip(some, raws, strict=True)]
+            return cells
         finally:
             connection.unregister("_rows")
-        found.sort(key=_first)
-        _, *cells = zip(*found, strict=True)
-        return [decode_all(raws, self.source.kinds[column]) for column, raws in zip(columns, cells, strict=True)]
 
     def _fetch(self, select: str) -> dict[str, Any]:
         found: dict[str, Any] = self.query(select).fetchnumpy()
