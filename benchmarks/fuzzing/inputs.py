@@ -114,7 +114,7 @@ def seeds() -> dict[str, list[Seed]]:
     for one in discover(LOGS):
         if isinstance(one, Source) and one.format.NAME != "aim":  # its own library would have to be there
             above = one.path.parent
-            held = files_of(one.path, one.sign.entries)
+            held = files_of(one.path, one.sign)
             files = {file.relative_to(above).as_posix(): file.read_bytes() for file in held}
             found[one.format.NAME].append(Seed(one.format.NAME, one.path.name, files))
     for made in _made():
