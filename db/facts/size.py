@@ -8,6 +8,9 @@ from db.facts import rules
 from db.facts.read import Entry, Settings
 from db.facts.shapes import Family, Shape, count_parameters, family_of
 
+#: No layer, width or vocabulary is as large; products of what is beyond are no numbers any more.
+_LARGEST = 1e12
+
 
 @dataclass(frozen=True)
 class Sized:
@@ -92,7 +95,9 @@ class Sizing:
             entries = [
                 entry
                 for entry in self._settings.numbers(names, ("config",))
-                if entry.value.is_integer() and (not plain or names in _OF_PARTS or not _inside(entry.key))
+                if entry.value.is_integer()
+                and entry.value <= _LARGEST
+                and (not plain or names in _OF_PARTS or not _inside(entry.key))
             ]
             if entries:
                 if len({entry.value for entry in entries}) > 1:

@@ -92,8 +92,8 @@ class TestLogs:
         assert "Nothing below these paths is a log of a known format" in answer.err
         assert "scaling formats" in answer.err
         answer = refused(4, "ingest", "logs", "--mapping", "map.toml")
-        assert "logs is a directory" in answer.err
-        assert "Name a file in it" in answer.err
+        assert "No table lies below logs" in answer.err
+        assert "Tables end in csv" in answer.err
 
     def test_a_log_that_is_empty(self, refused: Any, store: Path, tmp_path: Path) -> None:
         (tmp_path / "trainer_state.json").touch()

@@ -291,3 +291,11 @@ def test_numbers_are_read_as_people_write_them(text, number) -> None:
 def test_a_number_may_be_none_above_zero() -> None:
     assert any_number("-0.5") == -0.5
     assert any_number("0") == 0
+
+
+@pytest.mark.parametrize("key", ["n_layer", "n_embd", "vocab_size", "n_positions", "n_inner"])
+def test_sizes_that_no_model_has_give_no_count(key):
+    shape = {"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 100, "n_positions": 32}
+    assert facts(shape).facts["n_params"].value == 2 * (12 * 64 * 64 + 13 * 64) + 2 * 64 + 64 * 132
+    found = facts(shape | {key: 10**300})
+    assert "n_params" not in found.facts or found.facts["n_params"].value < 1e12
