@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from db.log_ingest import LogReport
+from db.log_report import LogReport
 from db.log_settle import some_of
 from db.readers.discover import Source
 from db.readers.tfevents import NAME as TENSORBOARD

@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from db.ingest_paths import find_sources
-from db.log_ingest import LogReport, ingest_logs
+from db.log_ingest import ingest_logs
+from db.log_report import LogReport
 from db.readers.discover import Source, Unread, is_address
 from db.readers.run_table import NAME as TABLE
 from db.readers.score_tables import NAME as SCORES

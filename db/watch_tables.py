@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from db.ingest import plan_ingest, write_plan
-from db.log_ingest import LogReport
+from db.log_report import LogReport
 from db.readers.discover import Source
 from db.readers.probe import Probe
 from db.readers.score_tables import NAME as SCORES

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from db.log_ingest import LogReport, ingest_logs
+from db.log_ingest import ingest_logs
+from db.log_report import LogReport
 from db.readers.discover import Source
 from db.readers.format import Field, Level, Sign
 from db.readers.found import Found, Values
