@@ -159,7 +159,9 @@ def _number(cell: Any) -> tuple[float, int]:
         return math.nan, BAD
     try:
         value = float(cell)
-    except (TypeError, ValueError, OverflowError):
+    except OverflowError:  # whole numbers of JSON may have any number of digits; 1e400 is infinite too
+        value = math.inf if cell > 0 else -math.inf
+    except (TypeError, ValueError):
         return math.nan, BAD
     if math.isfinite(value):
         return value, OK

@@ -577,3 +577,16 @@ def test_only_a_list_of_objects_is_a_table_by_its_name(tmp_path: Path) -> None:
     for text, is_table in (('[{"loss": 3}]', True), ("\ufeff [\r\n{}]", True), ('{"loss": 3}', False), ("[1]", False)):
         path.write_text(text, encoding="utf-8")
         assert (run_table.sniff(Probe(path)) is not None) == is_table
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_whole_numbers_beyond_all_floats_are_infinite_on_both_roads(tmp_path, stores, in_parts, sign) -> None:
+    path = tmp_path / "table.jsonl"
+    rows = [{"run_id": f"r{i}", "N": 1e8, "D": 2e9, "loss": 3.5} for i in range(4)]
+    lines = [json.dumps(row) for row in rows]
+    lines[2] = lines[2].replace("3.5", sign + "1" * 400)
+    path.write_text("\n".join(lines) + "\n")
+    _same(stores, in_parts, path)
+    assert stores[0].query("SELECT loss_status FROM runs_final ORDER BY run_id")[1] == [
+        ("ok",), ("ok",), (f"{sign}inf",), ("ok",),
+    ]  # fmt: skip
