@@ -59,7 +59,7 @@ def choose_loss(counts: Mapping[str, int], wanted: str | None) -> tuple[str | No
     InputDataError
         If several could be meant.
     """
-    if wanted in counts:
+    if wanted is not None and wanted in counts:
         return wanted, f"as asked, in {counts[wanted]} of the runs"
     if wanted is not None:
         metric, why = choose_loss(counts, None)

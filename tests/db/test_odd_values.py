@@ -55,8 +55,8 @@ def table_of_text(name: str, separator: str) -> Callable[[Path, Sequence[Made]],
     """A writer of a table of runs, a row a step."""
 
     def write(folder: Path, runs: Sequence[Made]) -> Path:
-        rows = [("run_id", "N", "D", "step", "loss")]
-        rows += [(run.key, 1e7, 1e8 * step, step, row["loss"]) for run in runs for step, row in run.rows]  # type: ignore[misc]
+        rows: list[tuple[object, ...]] = [("run_id", "N", "D", "step", "loss")]
+        rows += [(run.key, 1e7, 1e8 * step, step, row["loss"]) for run in runs for step, row in run.rows]
         (folder / name).write_text("".join(separator.join(map(cell, row)) + "\n" for row in rows))
         return folder / name
 

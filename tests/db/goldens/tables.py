@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -12,7 +12,7 @@ from tests.db.golden import Golden, Run
 from tests.db.goldens.common import INF, NAN, append
 
 COLUMNS = ("run_id", "step", "tokens", "N", "loss", "val_loss", "lr")
-ROWS = [
+ROWS: list[tuple[str, int, float, float, float, float | None, float]] = [
     ("r1", 0, 0, 1e7, 10.5, None, 0.1),
     ("r1", 100, 1e8, 1e7, 4.25, 4.5, 0.2),
     ("r1", 200, 2e8, 1e7, INF, None, 0.1),
@@ -46,7 +46,7 @@ def jsonl(folder: Path) -> Path:
     return folder / "runs.jsonl"
 
 
-def parquet(folder: Path, rows: list[tuple[object, ...]] = ROWS) -> Path:  # type: ignore[assignment]
+def parquet(folder: Path, rows: Sequence[tuple[object, ...]] = ROWS) -> Path:
     """The same as Parquet."""
     path = folder / "runs.parquet"
     with duckdb.connect() as connection:
@@ -65,10 +65,10 @@ def one_more(path: Path) -> None:
 def run(name: str) -> Run:
     """A run of the table."""
     rows = [row for row in ROWS if row[0] == name]
-    losses = [(row[1], row[4]) for row in rows]
-    evaluated = [(row[1], row[5]) for row in rows if row[5] is not None]
+    losses: list[tuple[int, float | None]] = [(row[1], row[4]) for row in rows]
+    evaluated: list[tuple[int, float | None]] = [(row[1], row[5]) for row in rows if row[5] is not None]
     return Run(
-        {"loss": losses, "val_loss": evaluated},  # type: ignore[dict-item]
+        {"loss": losses, "val_loss": evaluated},
         "loss",
         (None, "inf" if name == "r1" else "nan"),  # and no earlier value in its place
         shown={"n_params": rows[0][3], "n_tokens": 2e8},

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 import tracemalloc
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,8 @@ from db.readers.probe import Probe
 from db.readers.wandb_frames import HEADER
 from db.readers.wandb_yaml import read_settings
 from scaling.errors import ReadError
+from tests.db.writers.binary import framed
+from tests.db.writers.binary import part as field
 
 LOGS = Path(__file__).parents[2] / "fixtures" / "logs" / "wandb" / "wandb"
 SMALL, *AGAIN = (next(LOGS.glob(f"*-{name}/*.wandb")) for name in ("small1", "again1", "branch1", "axes1"))
@@ -56,21 +56,6 @@ def problems(found: Iterable[Found]) -> list[Problem]:
 # A writer of the format, to make what the tool does not: one record a message, in fragments of blocks of 32 KiB.
 
 
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def field(number: int, value: bytes | int | str) -> bytes:
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    raw = value.encode() if isinstance(value, str) else value
-    return varint(number << 3 | 2) + varint(len(raw)) + raw
-
-
 def item(name: str | tuple[str, ...], value: str) -> bytes:
     names = field(1, name) if isinstance(name, str) else b"".join(field(2, part) for part in name)
     return field(1, names + field(16, value))
@@ -78,22 +63,6 @@ def item(name: str | tuple[str, ...], value: str) -> bytes:
 
 def history(number: int, values: dict[Any, str]) -> bytes:
     return field(1, number) + field(2, b"".join(item(name, value) for name, value in values.items()))
-
-
-def framed(records: Iterable[bytes]) -> bytes:
-    out = bytearray(HEADER)
-    for record in records:
-        rest, first = record, True
-        while rest or first:
-            left = 32768 - len(out) % 32768
-            if left < 7:
-                out += bytes(left)
-                continue
-            part, rest = rest[: left - 7], rest[left - 7 :]
-            kind = (2 if first else 3) if rest else (1 if first else 4)
-            out += struct.pack("<IHB", zlib.crc32(bytes([kind]) + part), len(part), kind) + part
-            first = False
-    return bytes(out)
 
 
 def test_every_value_of_a_run() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -23,9 +23,9 @@ def any_text(exclude: str = "\0", *, most: int = 12) -> st.SearchStrategy[str]:
     return drawn.filter(lambda text: not set(text) & set(exclude) and text == text.strip() and not text.startswith("_"))
 
 
-def floats(largest: float = 1e300, width: int = 64) -> st.SearchStrategy[float]:
+def floats(largest: float = 1e300, width: Literal[16, 32, 64] = 64) -> st.SearchStrategy[float]:
     """Numbers of all sizes, NaN and infinite ones among them; SQLite keeps no sign of 0."""
-    finite = st.floats(-largest, largest, width=width)  # type: ignore[arg-type]
+    finite = st.floats(-largest, largest, width=width)
     return st.one_of(st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1.0]), finite).map(lambda value: value + 0.0)
 
 
