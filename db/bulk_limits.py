@@ -6,7 +6,6 @@ checked before any row of them is held.
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import duckdb
 
 from db.readers.parquet_index import check_index
 from db.readers.records import open_bytes
+from db.temporary import temporary_folder
 from scaling.errors import InputDataError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def holds_much(path: str | Path, kind: str, least: int) -> bool:
 def _parquet_cells(file: Path) -> int:
     """Rows times columns, by the index of a Parquet file; 0 where it has none."""
     check_index(file)
-    with tempfile.TemporaryDirectory(prefix="scaling-") as folder, duckdb.connect() as connection:
+    with temporary_folder("bulk") as folder, duckdb.connect() as connection:
         link = Path(folder) / "source.parquet"  # because a name may hold what DuckDB reads as a pattern
         link.symlink_to(file.resolve())
         try:

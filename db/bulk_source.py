@@ -7,7 +7,6 @@ exact for everything and slower. Wherever DuckDB and the count of lines disagree
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from db.problems import Problem
 from db.readers.parquet_index import check_index
 from db.readers.records import CsvRecords, open_bytes, open_text, text_encoding
 from db.readers.table import no_rows, parquet_cells, parquet_error
+from db.temporary import temporary_folder
 from db.views import quote_name, quote_text
 from scaling.errors import StoreError
 
@@ -176,7 +176,7 @@ def open_source(path: str | Path, kind: str) -> Iterator[Source]:
     StoreError
         If there is no space for temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="scaling-") as name:
+    with temporary_folder("bulk") as name:
         folder = Path(name)
         settings: dict[str, Any] = {
             "autoinstall_known_extensions": False,

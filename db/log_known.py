@@ -236,7 +236,7 @@ class Known:
             stored = self.units.get(metric, "unknown")
             if unit not in ("unknown", stored) and stored != "unknown":
                 raise InputDataError(
-                    f"The metric '{metric}' of {one.read.source.path} is in {unit}, but the store has it in {stored}.",
+                    f"The metric '{metric}' of {one.read.source.shown} is in {unit}, but the store has it in {stored}.",
                     "Keep them in two stores, or give the metric another name where it is logged.",
                 )
             found[metric] = stored if unit == "unknown" else unit
@@ -245,7 +245,7 @@ class Known:
     def _refuse(self, one: Writing, foreign: set[str], *, replace: bool) -> None:
         if replace:
             return
-        path = one.read.source.path
+        path = one.read.source.shown
         if foreign:
             run_id = min(foreign)
             source_id, uri = self.owners[run_id]
